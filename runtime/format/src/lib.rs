@@ -1,0 +1,25 @@
+//! Layer 1: the artifact's byte layout, its verifier and its writer, side by side.
+//!
+//! Knows records, extents and what each operator asks of its shapes; knows no kernel and no
+//! engine. `Model::parse` is the only validation there is: once it has returned a [`Model`],
+//! accessors cannot fail and no byte of the artifact can lead out of bounds. FORMAT.md in this
+//! crate is the normative description.
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "emit")]
+extern crate std;
+
+pub mod attrs;
+mod check;
+#[cfg(feature = "emit")]
+pub mod emit;
+mod error;
+mod model;
+mod op;
+pub mod record;
+mod verify;
+
+pub use error::{FormatError, FormatErrorKind, Place};
+pub use model::{Constant, Model, Step, Storage, Tensor, const_arena_bytes, const_operators};
+pub use op::{ConstSpec, ConstType, ElementType, Family, MAX_RANK, OP_TABLE_LEN, Op};

@@ -1,0 +1,380 @@
+//! The parsed artifact: typed views of the sections, and accessors that cannot fail.
+
+use tanbo_quant::Rounding;
+
+use crate::error::{FormatError, FormatErrorKind as Kind, Place};
+use crate::op::{ConstType, ElementType, Family, Op};
+use crate::record::*;
+use crate::verify;
+
+/// An artifact whose every extent, index, shape, attribute, lifetime and accumulator bound has been
+/// checked. Borrows the bytes; copies nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Model<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) header: &'a Header,
+    pub(crate) family: Family,
+    pub(crate) storages: &'a [StorageRecord],
+    pub(crate) tensors: &'a [TensorRecord],
+    pub(crate) steps: &'a [StepRecord],
+    pub(crate) chains: &'a [ChainRecord],
+    pub(crate) operands: &'a [u16],
+    pub(crate) const_extents: &'a [Extent],
+    pub(crate) attributes: &'a [i32],
+    pub(crate) inputs: &'a [u16],
+    pub(crate) outputs: &'a [u16],
+    pub(crate) names: &'a [u8],
+    pub(crate) constants: &'a [u8],
+}
+
+/// A constant of a step, with its element type checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Constant<'a> {
+    /// Signed bytes.
+    I8(&'a [i8]),
+    /// 32-bit words.
+    I32(&'a [i32]),
+}
+
+impl<'a> Constant<'a> {
+    /// Returns the bytes, if this is a byte constant.
+    pub fn i8(self) -> Option<&'a [i8]> {
+        if let Self::I8(values) = self { Some(values) } else { None }
+    }
+
+    /// Returns the words, if this is a word constant.
+    pub fn i32(self) -> Option<&'a [i32]> {
+        if let Self::I32(values) = self { Some(values) } else { None }
+    }
+}
+
+/// One step, decoded.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// Operator.
+    pub op: Op,
+    /// Packing of the constants.
+    pub variant: u8,
+    /// Rounding of requantizations.
+    pub rounding: Rounding,
+    /// Input tensors.
+    pub inputs: &'a [u16],
+    /// Output tensor.
+    pub output: u16,
+    /// Attribute words; decode with [`crate::attrs`].
+    pub attrs: &'a [i32],
+    /// Storage of the step's temporary bytes.
+    pub scratch: Option<u16>,
+    constants: &'a [u8],
+    const_extents: &'a [Extent],
+}
+
+impl<'a> Step<'a> {
+    /// Returns constant `index`, or `None` if the operator has no such constant.
+    pub fn constant(&self, index: usize) -> Option<Constant<'a>> {
+        let spec = self.op.consts().get(index)?;
+        let bytes = extent_of(self.constants, *self.const_extents.get(index)?)?;
+        match spec.ty {
+            ConstType::I8 => Some(Constant::I8(bytemuck::cast_slice(bytes))),
+            ConstType::I32 => bytemuck::try_cast_slice(bytes).ok().map(Constant::I32),
+        }
+    }
+}
+
+/// A tensor's facts.
+#[derive(Clone, Copy, Debug)]
+pub struct Tensor<'a> {
+    /// Element type.
+    pub ty: ElementType,
+    /// Length of each axis.
+    pub shape: &'a [u32],
+    /// Real distance between two neighbouring integers.
+    pub scale: f32,
+    /// The integer that stands for zero.
+    pub zero_point: i32,
+    /// Storage number.
+    pub storage: u16,
+    /// Name; empty for tensors that are neither input nor output.
+    pub name: &'a str,
+}
+
+impl Tensor<'_> {
+    /// Returns the number of elements.
+    pub fn elements(&self) -> usize {
+        self.shape.iter().map(|&n| n as usize).product()
+    }
+
+    /// Returns the number of bytes of all elements.
+    pub fn bytes(&self) -> usize {
+        self.elements() * self.ty.bytes()
+    }
+
+    /// Returns the number of rows: batch times height where there are four axes, else 1.
+    pub fn rows(&self) -> u32 {
+        if let &[n, h, _, _] = self.shape { n * h } else { 1 }
+    }
+}
+
+/// Where a storage lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// `bytes` bytes of the arena from `offset` on; with `ring_rows > 0`, a ring of that many rows.
+    Arena {
+        /// First byte.
+        offset: usize,
+        /// Number of bytes.
+        bytes: usize,
+        /// Rows kept, or 0 for a whole tensor.
+        ring_rows: usize,
+    },
+    /// Bytes of the artifact.
+    Constant {
+        /// First byte in the constants section.
+        offset: usize,
+        /// Number of bytes.
+        bytes: usize,
+    },
+}
+
+fn extent_of(bytes: &[u8], extent: Extent) -> Option<&[u8]> {
+    let start = extent.offset as usize;
+    bytes.get(start..start.checked_add(extent.bytes as usize)?)
+}
+
+impl<'a> Model<'a> {
+    /// Parses and verifies an artifact.
+    ///
+    /// # Errors
+    /// A [`FormatError`] with the kind and the place of the first thing that is wrong.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        let fail = |kind| FormatError { kind, at: Place::Header };
+        if bytes.as_ptr().addr() % ALIGN != 0 {
+            return Err(fail(Kind::Misaligned));
+        }
+        let head = bytes.get(..HEADER_BYTES).ok_or(fail(Kind::Length))?;
+        let header: &Header = bytemuck::try_from_bytes(head).map_err(|_| fail(Kind::Misaligned))?;
+        if header.magic != MAGIC {
+            return Err(fail(Kind::Magic));
+        }
+        if header.abi != ABI {
+            return Err(fail(Kind::Abi));
+        }
+        if header.total_bytes as usize != bytes.len() {
+            return Err(fail(Kind::Length));
+        }
+        let family = Family::from_code(header.family).ok_or(fail(Kind::Reserved))?;
+        if header.reserved != 0 || header.reserved2 != [0; 8] {
+            return Err(fail(Kind::Reserved));
+        }
+        let mut end = HEADER_BYTES;
+        for (number, extent) in header.sections.iter().enumerate() {
+            let at = FormatError { kind: Kind::Extent, at: Place::Section(number as u8) };
+            // Sections follow one another, each at the next 16-byte boundary: no bytes are unaccounted for.
+            let start = end.checked_next_multiple_of(ALIGN).ok_or(at)?;
+            if extent.offset as usize != start || !bytes.get(end..start).ok_or(at)?.iter().all(|&b| b == 0) {
+                return Err(at);
+            }
+            end = start.checked_add(extent.bytes as usize).filter(|&e| e <= bytes.len()).ok_or(at)?;
+        }
+        if end != bytes.len() {
+            return Err(fail(Kind::Length));
+        }
+        let raw = |section: Section| section_bytes(bytes, header, section);
+        let model = Self {
+            bytes,
+            header,
+            family,
+            storages: cast(raw(Section::Storages), Section::Storages)?,
+            tensors: cast(raw(Section::Tensors), Section::Tensors)?,
+            steps: cast(raw(Section::Steps), Section::Steps)?,
+            chains: cast(raw(Section::Chains), Section::Chains)?,
+            operands: cast(raw(Section::Operands), Section::Operands)?,
+            const_extents: cast(raw(Section::ConstExtents), Section::ConstExtents)?,
+            attributes: cast(raw(Section::Attributes), Section::Attributes)?,
+            inputs: cast(raw(Section::Inputs), Section::Inputs)?,
+            outputs: cast(raw(Section::Outputs), Section::Outputs)?,
+            names: raw(Section::Names),
+            constants: raw(Section::Constants),
+        };
+        verify::verify(&model)?;
+        Ok(model)
+    }
+
+    /// Returns the artifact's bytes.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Returns the kernel family the constants are packed for.
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    /// Returns the number of arena bytes an engine needs, exactly.
+    pub fn arena_bytes(&self) -> usize {
+        self.header.arena_bytes as usize
+    }
+
+    /// Returns the set of operators: bit `n` for operator number `n`.
+    pub fn operators(&self) -> u64 {
+        u64::from(self.header.operators[0]) | u64::from(self.header.operators[1]) << 32
+    }
+
+    /// Returns the SHA-256 that the artifact states of itself. Checked by `emit::content_hash`, not by `parse`.
+    pub fn stated_hash(&self) -> &'a [u8; 32] {
+        &self.header.hash
+    }
+
+    /// Returns the front-end section; empty if the model takes tensors, not samples.
+    pub fn front_end(&self) -> &'a [u8] {
+        section_bytes(self.bytes, self.header, Section::FrontEnd)
+    }
+
+    /// Returns the model card, or an empty string.
+    pub fn card(&self) -> &'a str {
+        core::str::from_utf8(section_bytes(self.bytes, self.header, Section::Card)).unwrap_or_default()
+    }
+
+    /// Returns the signature section; empty if the artifact is not signed.
+    pub fn signature(&self) -> &'a [u8] {
+        section_bytes(self.bytes, self.header, Section::Signature)
+    }
+
+    /// Returns the tensor numbers of the model's inputs.
+    pub fn inputs(&self) -> &'a [u16] {
+        self.inputs
+    }
+
+    /// Returns the tensor numbers of the model's outputs.
+    pub fn outputs(&self) -> &'a [u16] {
+        self.outputs
+    }
+
+    /// Returns the number of tensors.
+    pub fn tensor_count(&self) -> usize {
+        self.tensors.len()
+    }
+
+    /// Returns the number of storages.
+    pub fn storage_count(&self) -> usize {
+        self.storages.len()
+    }
+
+    /// Returns tensor `index`.
+    pub fn tensor(&self, index: u16) -> Option<Tensor<'a>> {
+        let record = self.tensors.get(usize::from(index))?;
+        let start = usize::from(record.name_offset);
+        let name = self.names.get(start..start + usize::from(record.name_bytes))?;
+        Some(Tensor {
+            ty: ElementType::from_code(record.ty)?,
+            shape: record.shape.get(..usize::from(record.rank))?,
+            scale: f32::from_bits(record.scale),
+            zero_point: record.zero_point,
+            storage: record.storage,
+            name: core::str::from_utf8(name).unwrap_or_default(),
+        })
+    }
+
+    /// Returns where storage `index` lies.
+    pub fn storage(&self, index: u16) -> Option<Storage> {
+        let record = self.storages.get(usize::from(index))?;
+        let (offset, bytes) = (record.offset as usize, record.bytes as usize);
+        Some(if record.kind == STORAGE_ARENA {
+            Storage::Arena { offset, bytes, ring_rows: usize::from(record.ring_rows) }
+        } else {
+            Storage::Constant { offset, bytes }
+        })
+    }
+
+    /// Returns the first and the last chain in which storage `index` is in use.
+    pub fn storage_lifetime(&self, index: u16) -> Option<(u16, u16)> {
+        self.storages.get(usize::from(index)).map(|s| (s.first_chain, s.last_chain))
+    }
+
+    /// Returns the bytes of a constant tensor, or `None` if the tensor lives in the arena.
+    pub fn constant_tensor(&self, tensor: &Tensor<'_>) -> Option<&'a [u8]> {
+        match self.storage(tensor.storage)? {
+            Storage::Constant { offset, .. } => self.constants.get(offset..offset.checked_add(tensor.bytes())?),
+            Storage::Arena { .. } => None,
+        }
+    }
+
+    /// Returns the number of steps.
+    pub fn step_count(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Returns step `index`.
+    pub fn step(&self, index: u16) -> Option<Step<'a>> {
+        let record = self.steps.get(usize::from(index))?;
+        let op = Op::from_code(record.op)?;
+        let operand = usize::from(record.operand);
+        let inputs = self.operands.get(operand..operand + usize::from(record.inputs))?;
+        let constant = usize::from(record.constant);
+        let attribute = usize::from(record.attribute);
+        Some(Step {
+            op,
+            variant: record.variant,
+            rounding: match record.rounding {
+                0 => Rounding::Single,
+                1 => Rounding::Tflite,
+                _ => return None,
+            },
+            inputs,
+            output: *self.operands.get(operand + inputs.len())?,
+            attrs: self.attributes.get(attribute..attribute + op.attr_count())?,
+            scratch: (record.scratch != NO_STORAGE).then_some(record.scratch),
+            constants: self.constants,
+            const_extents: self.const_extents.get(constant..constant + op.consts().len())?,
+        })
+    }
+
+    /// Returns the number of chains.
+    pub fn chain_count(&self) -> usize {
+        self.chains.len()
+    }
+
+    /// Returns the steps of chain `index`.
+    pub fn chain(&self, index: u16) -> Option<core::ops::Range<u16>> {
+        let record = self.chains.get(usize::from(index))?;
+        Some(record.step..record.step.checked_add(record.steps)?)
+    }
+}
+
+fn section_bytes<'a>(bytes: &'a [u8], header: &Header, section: Section) -> &'a [u8] {
+    header.sections.get(section as usize).and_then(|&extent| extent_of(bytes, extent)).unwrap_or_default()
+}
+
+fn cast<T: bytemuck::Pod>(bytes: &[u8], section: Section) -> Result<&[T], FormatError> {
+    bytemuck::try_cast_slice(bytes)
+        .map_err(|_| FormatError { kind: Kind::Extent, at: Place::Section(section as u8) })
+        .and_then(|records: &[T]| {
+            // Record numbers are u16, and 65,535 means "none". Attribute words and operands are addressed the same way.
+            if records.len() < usize::from(u16::MAX) {
+                Ok(records)
+            } else {
+                Err(FormatError { kind: Kind::TooMany, at: Place::Section(section as u8) })
+            }
+        })
+}
+
+/// Returns the arena size that a header states. For `const` contexts, where a malformed artifact must not
+/// compile; elsewhere use [`Model::arena_bytes`].
+pub const fn const_arena_bytes(artifact: &[u8]) -> usize {
+    const_u32(artifact, core::mem::offset_of!(Header, arena_bytes)) as usize
+}
+
+/// Returns the operator set that a header states. For `const` contexts.
+pub const fn const_operators(artifact: &[u8]) -> u64 {
+    let at = core::mem::offset_of!(Header, operators);
+    const_u32(artifact, at) as u64 | (const_u32(artifact, at + 4) as u64) << 32
+}
+
+const fn const_u32(artifact: &[u8], at: usize) -> u32 {
+    assert!(artifact.len() >= HEADER_BYTES, "not a Tanbo artifact: shorter than its header");
+    assert!(
+        artifact[0] == MAGIC[0] && artifact[1] == MAGIC[1] && artifact[2] == MAGIC[2] && artifact[3] == MAGIC[3],
+        "not a Tanbo artifact: compile the model with `cargo tanbo compile` first"
+    );
+    u32::from_le_bytes([artifact[at], artifact[at + 1], artifact[at + 2], artifact[at + 3]])
+}

@@ -1,0 +1,174 @@
+//! Fixed-size records of the artifact, exactly as they lie in flash.
+
+use bytemuck::{Pod, Zeroable};
+
+/// First four bytes of an artifact.
+pub const MAGIC: [u8; 4] = *b"TNBO";
+/// Version of the byte layout and of the arithmetic.
+pub const ABI: u16 = 1;
+/// Alignment of the artifact and of every section in bytes.
+pub const ALIGN: usize = 16;
+/// Most storages an artifact can hold (the verifier compares them pairwise).
+pub const MAX_STORAGES: usize = 1024;
+/// Most steps in one chain (the engine keeps a row counter for each).
+pub const MAX_CHAIN_STEPS: usize = 32;
+/// Most elements of a tensor.
+pub const MAX_ELEMENTS: u64 = 1 << 28;
+/// No storage: the value of [`StepRecord::scratch`] where a step needs none.
+pub const NO_STORAGE: u16 = u16::MAX;
+
+/// Sections, in the order in which they follow the header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Section {
+    /// [`StorageRecord`]s.
+    Storages = 0,
+    /// [`TensorRecord`]s.
+    Tensors = 1,
+    /// [`StepRecord`]s.
+    Steps = 2,
+    /// [`ChainRecord`]s.
+    Chains = 3,
+    /// Tensor numbers (u16) that steps read and write.
+    Operands = 4,
+    /// [`Extent`]s in [`Section::Constants`].
+    ConstExtents = 5,
+    /// Attribute words (i32) of the steps.
+    Attributes = 6,
+    /// Tensor numbers (u16) of the model's inputs.
+    Inputs = 7,
+    /// Tensor numbers (u16) of the model's outputs.
+    Outputs = 8,
+    /// UTF-8 names of inputs and outputs.
+    Names = 9,
+    /// Weights, biases, multipliers, tables.
+    Constants = 10,
+    /// Front-end parameters, opaque here; `tanbo-signal` reads them.
+    FrontEnd = 11,
+    /// Model card, UTF-8.
+    Card = 12,
+    /// Signature over all bytes before it; checked by whoever receives an artifact.
+    Signature = 13,
+}
+
+/// Number of sections.
+pub const SECTIONS: usize = 14;
+
+/// A run of bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Extent {
+    /// First byte.
+    pub offset: u32,
+    /// Number of bytes.
+    pub bytes: u32,
+}
+
+/// The first bytes of an artifact.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct Header {
+    /// [`MAGIC`].
+    pub magic: [u8; 4],
+    /// [`ABI`].
+    pub abi: u16,
+    /// [`crate::Family`] number.
+    pub family: u8,
+    /// Zero.
+    pub reserved: u8,
+    /// Length of the artifact.
+    pub total_bytes: u32,
+    /// Length of the arena an engine needs.
+    pub arena_bytes: u32,
+    /// Bit `n` is set if operator number `n` occurs; low word first.
+    pub operators: [u32; 2],
+    /// Where each section lies, from the start of the artifact.
+    pub sections: [Extent; SECTIONS],
+    /// Zero.
+    pub reserved2: [u8; 8],
+    /// SHA-256 of the artifact up to the signature section, with this field as zeros.
+    pub hash: [u8; 32],
+}
+
+/// Length of the header in bytes.
+pub const HEADER_BYTES: usize = size_of::<Header>();
+const _: () = assert!(HEADER_BYTES == 176 && HEADER_BYTES.is_multiple_of(ALIGN));
+
+/// Where a tensor's elements live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct StorageRecord {
+    /// 0: arena; 1: constants section.
+    pub kind: u8,
+    /// Zero.
+    pub reserved: u8,
+    /// 0: the tensor is whole; otherwise the number of rows kept, row `r` at slot `r mod ring_rows`.
+    pub ring_rows: u16,
+    /// First byte in the arena or in the constants section.
+    pub offset: u32,
+    /// Number of bytes.
+    pub bytes: u32,
+    /// First chain in which the bytes are in use (0 for constants and inputs).
+    pub first_chain: u16,
+    /// Last chain in which the bytes are in use.
+    pub last_chain: u16,
+}
+
+/// [`StorageRecord::kind`] of bytes in the arena.
+pub const STORAGE_ARENA: u8 = 0;
+/// [`StorageRecord::kind`] of bytes in the artifact.
+pub const STORAGE_CONSTANT: u8 = 1;
+
+/// A typed view of a storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct TensorRecord {
+    /// [`crate::ElementType`] number.
+    pub ty: u8,
+    /// Number of axes, at most 6.
+    pub rank: u8,
+    /// Storage number.
+    pub storage: u16,
+    /// Length of each axis; 1 beyond the rank.
+    pub shape: [u32; 6],
+    /// Bits of the f32 scale; information for the boundary, never used by kernels.
+    pub scale: u32,
+    /// Zero point.
+    pub zero_point: i32,
+    /// First byte of the name in [`Section::Names`].
+    pub name_offset: u16,
+    /// Length of the name in bytes.
+    pub name_bytes: u16,
+}
+
+/// One operator applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct StepRecord {
+    /// [`crate::Op`] number.
+    pub op: u8,
+    /// Packing of the constants: 0 is the portable one.
+    pub variant: u8,
+    /// [`tanbo_quant::Rounding`] number.
+    pub rounding: u8,
+    /// Number of input tensors; one output tensor follows them in [`Section::Operands`].
+    pub inputs: u8,
+    /// First operand.
+    pub operand: u16,
+    /// First constant in [`Section::ConstExtents`].
+    pub constant: u16,
+    /// First attribute word.
+    pub attribute: u16,
+    /// Storage of per-step temporary bytes, or [`NO_STORAGE`].
+    pub scratch: u16,
+}
+
+/// Steps that run row by row together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct ChainRecord {
+    /// First step.
+    pub step: u16,
+    /// Number of steps.
+    pub steps: u16,
+}

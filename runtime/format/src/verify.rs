@@ -1,0 +1,272 @@
+//! The verifier: after it, nothing in an artifact can lead an engine out of bounds, into an
+//! overflow, or onto bytes another tensor owns. Linear in the artifact's size, except for the
+//! pairwise comparison of at most [`MAX_STORAGES`] storages.
+
+use crate::check;
+use crate::error::{FormatError, FormatErrorKind as Kind, Place};
+use crate::model::{Model, Step, Tensor};
+use crate::op::{ElementType, Op};
+use crate::record::*;
+
+type Verified = Result<(), FormatError>;
+
+fn error(kind: Kind, at: Place) -> FormatError {
+    FormatError { kind, at }
+}
+
+pub(crate) fn verify(model: &Model<'_>) -> Verified {
+    storages(model)?;
+    for index in 0..model.tensors.len() as u16 {
+        tensor(model, index)?;
+    }
+    steps(model)?;
+    chains(model)?;
+    summary(model)
+}
+
+fn storages(model: &Model<'_>) -> Verified {
+    if model.storages.len() > MAX_STORAGES {
+        return Err(error(Kind::TooMany, Place::Section(Section::Storages as u8)));
+    }
+    for (index, storage) in model.storages.iter().enumerate() {
+        let at = Place::Storage(index as u16);
+        let end = storage.offset.checked_add(storage.bytes).ok_or(error(Kind::Extent, at))?;
+        if storage.reserved != 0 || storage.kind > STORAGE_CONSTANT {
+            return Err(error(Kind::Reserved, at));
+        }
+        if storage.kind == STORAGE_CONSTANT {
+            if end as usize > model.constants.len() || storage.ring_rows != 0 {
+                return Err(error(Kind::Extent, at));
+            }
+            continue;
+        }
+        if end > model.header.arena_bytes || !storage.offset.is_multiple_of(4) {
+            return Err(error(Kind::Extent, at));
+        }
+        if storage.first_chain > storage.last_chain
+            || (usize::from(storage.last_chain) >= model.chains.len() && !model.chains.is_empty())
+            || (storage.ring_rows != 0 && storage.first_chain != storage.last_chain)
+        {
+            return Err(error(Kind::Lifetime, at));
+        }
+        for other in model.storages.iter().take(index).filter(|o| o.kind == STORAGE_ARENA) {
+            let in_time = storage.first_chain <= other.last_chain && other.first_chain <= storage.last_chain;
+            let in_space = storage.offset < other.offset.saturating_add(other.bytes) && other.offset < end;
+            if in_time && in_space {
+                return Err(error(Kind::Overlap, at));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn tensor(model: &Model<'_>, index: u16) -> Verified {
+    let at = Place::Tensor(index);
+    let record = model.tensors.get(usize::from(index)).ok_or(error(Kind::Index, at))?;
+    let ty = ElementType::from_code(record.ty).ok_or(error(Kind::Type, at))?;
+    let rank = usize::from(record.rank);
+    let (shape, rest) = record.shape.split_at_checked(rank).ok_or(error(Kind::Shape, at))?;
+    let elements = shape.iter().try_fold(1u64, |n, &d| n.checked_mul(u64::from(d))).unwrap_or(0);
+    if rest.iter().any(|&d| d != 1) || elements == 0 || elements > MAX_ELEMENTS {
+        return Err(error(Kind::Shape, at));
+    }
+    let (low, high) = ty.range();
+    let scale = f32::from_bits(record.scale);
+    if !(low..=high).contains(&record.zero_point) || !scale.is_finite() || scale < 0.0 {
+        return Err(error(Kind::Attribute, at));
+    }
+    let name_end = usize::from(record.name_offset) + usize::from(record.name_bytes);
+    let name = model.names.get(usize::from(record.name_offset)..name_end).ok_or(error(Kind::Extent, at))?;
+    core::str::from_utf8(name).map_err(|_| error(Kind::Reserved, at))?;
+    let storage = model.storages.get(usize::from(record.storage)).ok_or(error(Kind::Index, at))?;
+    let bytes = elements * ty.bytes() as u64;
+    let needed = if storage.ring_rows == 0 {
+        bytes
+    } else {
+        // A ring keeps some rows of an image; the image has one batch entry.
+        let &[1, height, width, channels] = shape else { return Err(error(Kind::Chain, at)) };
+        u64::from(storage.ring_rows).min(u64::from(height)) * u64::from(width) * u64::from(channels) * ty.bytes() as u64
+    };
+    if needed > u64::from(storage.bytes) || !(storage.offset as usize).is_multiple_of(ty.bytes()) {
+        return Err(error(Kind::Shape, at));
+    }
+    Ok(())
+}
+
+fn steps(model: &Model<'_>) -> Verified {
+    for (index, record) in model.steps.iter().enumerate() {
+        let at = Place::Step(index as u16);
+        let op = Op::from_code(record.op).ok_or(error(Kind::Operator, at))?;
+        // The only packing of this version.
+        if record.variant != 0 {
+            return Err(error(Kind::Operator, at));
+        }
+        if record.rounding > 1 {
+            return Err(error(Kind::Reserved, at));
+        }
+        if (op.inputs() != 0 && record.inputs != op.inputs()) || record.inputs == 0 {
+            return Err(error(Kind::Arity, at));
+        }
+        let constants = model.const_extents.iter().skip(usize::from(record.constant)).take(op.consts().len());
+        for (extent, spec) in constants.zip(op.consts()) {
+            let end = u64::from(extent.offset) + u64::from(extent.bytes);
+            let whole = spec.ty == crate::ConstType::I8 || (extent.offset | extent.bytes).is_multiple_of(4);
+            if end > model.constants.len() as u64 || !whole {
+                return Err(error(Kind::Constant, at));
+            }
+        }
+        let step = model.step(index as u16).ok_or(error(Kind::Extent, at))?;
+        if let Some(scratch) = step.scratch {
+            let storage = model.storages.get(usize::from(scratch)).ok_or(error(Kind::Index, at))?;
+            if storage.kind != STORAGE_ARENA {
+                return Err(error(Kind::Overlap, at));
+            }
+        }
+        let output = tensor_of(model, step.output, at)?;
+        for &input in step.inputs {
+            let input = tensor_of(model, input, at)?;
+            if input.storage == output.storage || step.scratch == Some(input.storage) {
+                return Err(error(Kind::Overlap, at));
+            }
+        }
+        if step.scratch == Some(output.storage) || model.constant_tensor(&output).is_some() {
+            return Err(error(Kind::Overlap, at));
+        }
+        check::step(model, &step, &output).map_err(|kind| error(kind, at))?;
+    }
+    Ok(())
+}
+
+fn tensor_of<'a>(model: &Model<'a>, index: u16, at: Place) -> Result<Tensor<'a>, FormatError> {
+    model.tensor(index).ok_or(error(Kind::Index, at))
+}
+
+/// One bit per storage: has anything been written there yet?
+struct Written([u32; MAX_STORAGES / 32]);
+
+impl Written {
+    fn set(&mut self, storage: u16) {
+        if let Some(word) = self.0.get_mut(usize::from(storage / 32)) {
+            *word |= 1 << (storage % 32);
+        }
+    }
+
+    fn get(&self, storage: u16) -> bool {
+        self.0.get(usize::from(storage / 32)).is_some_and(|word| word >> (storage % 32) & 1 == 1)
+    }
+}
+
+fn chains(model: &Model<'_>) -> Verified {
+    let mut written = Written([0; MAX_STORAGES / 32]);
+    let last_chain = model.chains.len().saturating_sub(1) as u16;
+    for (index, &input) in model.inputs.iter().enumerate() {
+        let at = Place::Input(index as u16);
+        let storage = arena_storage(model, input, at)?;
+        let taken = written.get(tensor_of(model, input, at)?.storage);
+        if taken || storage.first_chain != 0 || storage.ring_rows != 0 {
+            return Err(error(Kind::Lifetime, at));
+        }
+        written.set(tensor_of(model, input, at)?.storage);
+    }
+    let mut next_step = 0u16;
+    for (index, chain) in model.chains.iter().enumerate() {
+        let (chain_index, at) = (index as u16, Place::Chain(index as u16));
+        if chain.step != next_step || chain.steps == 0 || usize::from(chain.steps) > MAX_CHAIN_STEPS {
+            return Err(error(Kind::Chain, at));
+        }
+        next_step = next_step.checked_add(chain.steps).ok_or(error(Kind::Chain, at))?;
+        let mut previous: Option<Step<'_>> = None;
+        for number in chain.step..next_step {
+            let at = Place::Step(number);
+            let step = model.step(number).ok_or(error(Kind::Index, at))?;
+            let first = number == chain.step;
+            let last = number + 1 == next_step;
+            if chain.steps > 1 {
+                row_chain(model, previous.as_ref(), &step, at)?;
+            }
+            for &input in step.inputs {
+                let input = tensor_of(model, input, at)?;
+                if model.constant_tensor(&input).is_none() {
+                    alive(model, &written, input.storage, chain_index, at)?;
+                    if first && is_ring(model, input.storage) {
+                        return Err(error(Kind::Chain, at));
+                    }
+                }
+            }
+            let output = tensor_of(model, step.output, at)?;
+            written.set(output.storage);
+            alive(model, &written, output.storage, chain_index, at)?;
+            if last && is_ring(model, output.storage) {
+                return Err(error(Kind::Chain, at));
+            }
+            if let Some(scratch) = step.scratch {
+                written.set(scratch);
+                alive(model, &written, scratch, chain_index, at)?;
+            }
+            previous = Some(step);
+        }
+    }
+    if usize::from(next_step) != model.steps.len() {
+        return Err(error(Kind::Chain, Place::Section(Section::Chains as u8)));
+    }
+    for (index, &output) in model.outputs.iter().enumerate() {
+        let at = Place::Output(index as u16);
+        let storage = arena_storage(model, output, at)?;
+        let alive_at_end = model.chains.is_empty() || storage.last_chain == last_chain;
+        if !written.get(tensor_of(model, output, at)?.storage) || !alive_at_end || storage.ring_rows != 0 {
+            return Err(error(Kind::Lifetime, at));
+        }
+    }
+    Ok(())
+}
+
+/// A step inside a chain of several reads one tensor, the one the step before wrote, by rows; a ring
+/// between the two holds at least the rows under one window. (The engine always runs the last step
+/// that can run, so a producer never overwrites a row that is still needed.)
+fn row_chain(model: &Model<'_>, previous: Option<&Step<'_>>, step: &Step<'_>, at: Place) -> Verified {
+    let output = tensor_of(model, step.output, at)?;
+    let &[input] = step.inputs else { return Err(error(Kind::Chain, at)) };
+    let input_tensor = tensor_of(model, input, at)?;
+    let (&[1, _, _, _], &[1, height, _, _]) = (output.shape, input_tensor.shape) else {
+        return Err(error(Kind::Chain, at));
+    };
+    if !step.op.is_row_wise() || previous.is_some_and(|p| p.output != input) {
+        return Err(error(Kind::Chain, at));
+    }
+    let Some(storage) = model.storages.get(usize::from(input_tensor.storage)) else {
+        return Err(error(Kind::Index, at));
+    };
+    let window_rows = check::window(step).map_or(1, |w| w.rows());
+    if storage.ring_rows != 0 && i64::from(storage.ring_rows) < window_rows.min(i64::from(height)) {
+        return Err(error(Kind::Chain, at));
+    }
+    Ok(())
+}
+
+fn is_ring(model: &Model<'_>, storage: u16) -> bool {
+    model.storages.get(usize::from(storage)).is_some_and(|s| s.ring_rows != 0)
+}
+
+fn arena_storage<'a>(model: &Model<'a>, tensor: u16, at: Place) -> Result<&'a StorageRecord, FormatError> {
+    let tensor = tensor_of(model, tensor, at)?;
+    let storage = model.storages.get(usize::from(tensor.storage)).ok_or(error(Kind::Index, at))?;
+    if storage.kind == STORAGE_ARENA { Ok(storage) } else { Err(error(Kind::Lifetime, at)) }
+}
+
+fn alive(model: &Model<'_>, written: &Written, storage: u16, chain: u16, at: Place) -> Verified {
+    let record = model.storages.get(usize::from(storage)).ok_or(error(Kind::Index, at))?;
+    if written.get(storage) && record.first_chain <= chain && chain <= record.last_chain {
+        Ok(())
+    } else {
+        Err(error(Kind::Lifetime, at))
+    }
+}
+
+fn summary(model: &Model<'_>) -> Verified {
+    let arena = model.storages.iter().filter(|s| s.kind == STORAGE_ARENA).map(|s| s.offset + s.bytes).max();
+    let operators = model.steps.iter().fold(0u64, |set, step| set | 1u64.checked_shl(u32::from(step.op)).unwrap_or(0));
+    if arena.unwrap_or(0) != model.header.arena_bytes || operators != model.operators() {
+        return Err(error(Kind::Summary, Place::Header));
+    }
+    Ok(())
+}

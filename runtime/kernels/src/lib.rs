@@ -1,0 +1,81 @@
+//! Layer 1: what each operator computes, in integers.
+//!
+//! Knows slices, shapes and multipliers; knows no artifact and no engine. [`reference`] is the
+//! specification: slow, plain, and equal on every target. A family of faster kernels is another
+//! type that implements [`Kernels`]: it overrides the operators it has and inherits the reference
+//! for the rest, so that it can only ever be as wide, and must be as exact.
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod params;
+pub mod reference;
+mod rows;
+
+pub use params::*;
+pub use rows::{Rows, RowsMut};
+
+/// A slice is not as long as the parameters say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LengthError;
+
+/// Result of a kernel.
+pub type KernelResult = Result<(), LengthError>;
+
+macro_rules! kernels {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty),*);)*) => {
+        /// A kernel table: one function per operator, the reference unless overridden.
+        pub trait Kernels {
+            /// Name that runners print.
+            const NAME: &'static str;
+            $($(#[$doc])*
+            ///
+            /// # Errors
+            /// [`LengthError`] if a slice does not have the length the parameters ask for.
+            #[inline]
+            fn $name($($arg: $ty),*) -> KernelResult { reference::$name::run($($arg),*) })*
+        }
+    };
+}
+
+kernels! {
+    /// Computes output rows of a convolution.
+    conv2d(params: &Conv2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, row: usize);
+    /// Computes output rows of a depthwise convolution.
+    depthwise_conv2d(params: &DepthwiseConv2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, row: usize);
+    /// Multiplies each input row with the weights.
+    fully_connected(params: &FullyConnected<'_>, input: &[i8], output: &mut [i8]);
+    /// Computes an output row of an average pooling.
+    average_pool2d(params: &AveragePool2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, row: usize);
+    /// Computes an output row of a maximum pooling.
+    max_pool2d(params: &MaxPool2d, input: Rows<'_>, output: &mut RowsMut<'_>, row: usize);
+    /// Averages over axes.
+    mean(params: &Mean<'_>, input: &[i8], output: &mut [i8]);
+    /// Adds with broadcasting.
+    add(params: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]);
+    /// Subtracts with broadcasting.
+    sub(params: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]);
+    /// Multiplies with broadcasting.
+    mul(params: &Product<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]);
+    /// Looks values up.
+    lut(table: &[i8], input: &[i8], output: &mut [i8]);
+    /// Normalized exponentials over the last axis.
+    softmax(params: &Softmax<'_>, input: &[i8], output: &mut [i8]);
+    /// Surrounds with a constant.
+    pad(params: &Pad<'_>, input: &[u8], output: &mut [u8]);
+    /// Writes one input of a concatenation into its place.
+    concat(params: &Concat<'_>, input: &[u8], output: &mut [u8]);
+    /// Picks every stride-th element.
+    slice(params: &Slice<'_>, input: &[u8], output: &mut [u8]);
+    /// Permutes axes.
+    transpose(params: &Transpose<'_>, input: &[u8], output: &mut [u8]);
+    /// Moves values to another scale or type.
+    requantize(params: &Requantize, input: &[u8], output: &mut [u8]);
+}
+
+/// The specification, on any target.
+#[derive(Clone, Copy, Debug)]
+pub struct Reference;
+
+impl Kernels for Reference {
+    const NAME: &'static str = "reference";
+}

@@ -1,0 +1,45 @@
+//! The mean of the `n` taps inside the input.
+//!
+//! TensorFlow Lite rounding: `clamp((Σx ± n/2) / n)`, division towards zero, `+` only if `Σx > 0`; input and output share
+//! scale and zero point. Single rounding: `requantize(Σ (x - zx); divisors[n - 1])`.
+
+use tanbo_quant::Rounding;
+
+use super::ensure;
+use crate::{AveragePool2d, KernelResult, Rows, RowsMut};
+
+/// Computes output row `row` (batch entry times height plus y).
+pub fn run(p: &AveragePool2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, row: usize) -> KernelResult {
+    let [kernel_h, kernel_w] = p.window.kernel;
+    let channels = p.input.channels;
+    ensure(input.row_len() == p.input.row_len() && output.row_len() == p.output.row_len())?;
+    ensure(p.range.rounding == Rounding::Tflite || p.divisors.shifts.len() == kernel_h * kernel_w)?;
+    ensure(p.divisors.mantissas.len() == p.divisors.shifts.len() && p.output.channels == channels)?;
+    let (batch, oy) = (row / p.output.height, row % p.output.height);
+    for ox in 0..p.output.width {
+        for c in 0..channels {
+            let (mut sum, mut n) = (0i32, 0i32);
+            for ky in 0..kernel_h {
+                let Some(iy) = p.window.position(0, oy, ky, p.input.height) else { continue };
+                let input_row = input.row(batch * p.input.height + iy);
+                for kx in 0..kernel_w {
+                    let Some(ix) = p.window.position(1, ox, kx, p.input.width) else { continue };
+                    sum += i32::from(input_row[ix * channels + c]);
+                    n += 1;
+                }
+            }
+            ensure(n > 0)?;
+            let y = match p.range.rounding {
+                Rounding::Tflite => {
+                    let mean = if sum > 0 { (sum + n / 2) / n } else { (sum - n / 2) / n };
+                    mean.clamp(p.range.low, p.range.high)
+                }
+                Rounding::Single => {
+                    p.range.requantize(sum - p.input_zero_point * n, p.divisors.get(n as usize - 1))
+                }
+            };
+            output.row_mut(row)[ox * channels + c] = y as i8;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! The specification in code: one file per operator, plain loops, the formula in its comment.
+
+pub mod add;
+pub mod average_pool2d;
+pub mod concat;
+pub mod conv2d;
+pub mod depthwise_conv2d;
+pub mod fixed_point;
+pub mod fully_connected;
+pub mod lut;
+pub mod max_pool2d;
+pub mod mean;
+pub mod mul;
+mod nd;
+pub mod pad;
+pub mod requantize;
+pub mod slice;
+pub mod softmax;
+pub mod sub;
+pub mod transpose;
+
+use crate::{KernelResult, LengthError};
+
+/// Returns an error unless `condition` holds.
+fn ensure(condition: bool) -> KernelResult {
+    if condition { Ok(()) } else { Err(LengthError) }
+}
