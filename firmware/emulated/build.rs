@@ -1,0 +1,36 @@
+//! Puts the machine's `memory.x` where the linker finds it.
+
+use std::{env, error::Error, fs, path::PathBuf};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=memory");
+    if env::var("CARGO_CFG_TARGET_OS")? != "none" {
+        return Ok(());
+    }
+    // Machines are the files of memory/: one feature of the same name each.
+    let mut machines = Vec::new();
+    for entry in fs::read_dir("memory")? {
+        let path = entry?.path();
+        let Some(name) = path.file_stem().and_then(|s| s.to_str()) else { continue };
+        let feature = format!("CARGO_FEATURE_{}", name.to_uppercase().replace('-', "_"));
+        if env::var_os(feature).is_some() {
+            machines.push((name.to_owned(), path));
+        }
+    }
+    let [(_, memory)] = machines.as_slice() else {
+        let names: Vec<_> = machines.iter().map(|(name, _)| name.as_str()).collect();
+        return Err(format!(
+            "a bare-metal build needs exactly one machine feature of tanbo-emulated (the files in \
+             firmware/emulated/memory name them); enabled: {names:?}"
+        )
+        .into());
+    };
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::copy(memory, out.join("memory.x"))?;
+    println!("cargo:rustc-link-search={}", out.display());
+    // link.x comes from cortex-m-rt or riscv-rt. --nmagic: no page alignment, flash images stay small.
+    println!("cargo:rustc-link-arg-bins=-Tlink.x");
+    println!("cargo:rustc-link-arg-bins=--nmagic");
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! Markers between which the host counts executed instructions.
+//!
+//! The counting plugin (`plugin/count.c`) knows the two functions by their addresses. A pair's count runs from the first
+//! instruction of [`tanbo_count_begin`] to the one before [`tanbo_count_end`]: beside the counted call that is the
+//! return of the first marker and the two call instructions.
+
+use core::arch::asm;
+
+/// Start of a counted stretch.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn tanbo_count_begin() {
+    // SAFETY: no instruction; the comment keeps this body unlike the other marker's, so that neither is folded into the
+    // other, and the implied memory clobber keeps loads and stores on their side.
+    unsafe { asm!("/* count begin */", options(nostack, preserves_flags)) }
+}
+
+/// End of a counted stretch.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn tanbo_count_end() {
+    // SAFETY: as above.
+    unsafe { asm!("/* count end */", options(nostack, preserves_flags)) }
+}
+
+/// Result of `f`, with its instructions counted if a plugin is listening.
+#[inline]
+pub fn counted<R>(f: impl FnOnce() -> R) -> R {
+    tanbo_count_begin();
+    let result = f();
+    tanbo_count_end();
+    result
+}

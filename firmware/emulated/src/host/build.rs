@@ -1,0 +1,154 @@
+//! Building an image for a runner with cargo.
+
+use super::{Runner, RunnerError, table::workspace_root};
+use std::{
+    collections::HashMap,
+    env, format,
+    fs::{self, File},
+    io::{IsTerminal as _, stderr},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    string::String,
+    sync::{LazyLock, Mutex, PoisonError},
+};
+
+/// A binary of the workspace that runs on runners. Its package depends on this crate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Program<'a> {
+    /// Package name.
+    pub package: &'a str,
+    /// Binary name.
+    pub bin: &'a str,
+}
+
+/// Runner, package, binary.
+type BuiltKey = (String, String, String);
+
+/// Images built by this process: sources do not change under a running command, and cargo takes 0.2 s to say so.
+static BUILT: LazyLock<Mutex<HashMap<BuiltKey, PathBuf>>> = LazyLock::new(Mutex::default);
+
+impl Runner {
+    /// Builds `program` for this runner in the `firmware` profile; the image's path.
+    ///
+    /// Progress goes to stderr if that is a terminal; compiler errors always.
+    ///
+    /// # Errors
+    /// [`RunnerError::TargetMissing`], [`RunnerError::Missing`], [`RunnerError::Build`], [`RunnerError::File`].
+    pub fn build(&self, program: &Program<'_>) -> Result<PathBuf, RunnerError> {
+        let key = (self.name.clone(), String::from(program.package), String::from(program.bin));
+        let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(image) = built.get(&key) {
+            return Ok(image.clone());
+        }
+        // Runners with the same triple share cargo's output path: hold a lock until the image has its own.
+        let lock_path = shared_dir()?.join("build.lock");
+        let lock = File::create(&lock_path).map_err(|e| RunnerError::file(lock_path.display(), e))?;
+        lock.lock().map_err(|e| RunnerError::file(lock_path.display(), e))?;
+        let executable = self.cargo_build(program)?;
+        let dir = shared_dir()?.join(&self.name);
+        fs::create_dir_all(&dir).map_err(|e| RunnerError::file(dir.display(), e))?;
+        let image = dir.join(program.bin);
+        // By rename: an emulation of the previous image may still be reading it.
+        let fresh = dir.join(format!("{}.new", program.bin));
+        fs::copy(&executable, &fresh).map_err(|e| RunnerError::file(fresh.display(), e))?;
+        fs::rename(&fresh, &image).map_err(|e| RunnerError::file(image.display(), e))?;
+        built.insert(key, image.clone());
+        Ok(image)
+    }
+
+    fn cargo_build(&self, program: &Program<'_>) -> Result<PathBuf, RunnerError> {
+        let toolchain = self.toolchain()?;
+        let mut cargo = match toolchain {
+            // What called us may have set CARGO and RUSTC to its own toolchain's binaries.
+            Toolchain::Current => Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
+            Toolchain::Debian => {
+                let mut cargo = Command::new("cargo");
+                cargo.arg("+debian").env_remove("CARGO").env_remove("RUSTC").env_remove("RUSTUP_TOOLCHAIN");
+                // Debian ships the sources of the standard library instead of foreign builds of it.
+                let std = if self.machine.is_some() { "core,alloc,panic_abort" } else { "std,panic_abort" };
+                cargo.env("RUSTC_BOOTSTRAP", "1").arg(format!("-Zbuild-std={std}"));
+                cargo
+            }
+        };
+        cargo
+            .current_dir(workspace_root())
+            .args(["build", "--profile", "firmware", "--message-format", "json-render-diagnostics"])
+            .args(["--target", &self.target, "--package", program.package, "--bin", program.bin])
+            // Exactly the table's flags, whatever the environment has for the host's sake.
+            .env_remove("RUSTFLAGS")
+            .env("CARGO_ENCODED_RUSTFLAGS", self.rustflags.join("\x1f"));
+        if let Some(machine) = &self.machine {
+            let this = env!("CARGO_PKG_NAME");
+            let feature = if program.package == this { machine.clone() } else { format!("{this}/{machine}") };
+            cargo.args(["--features", &feature]);
+        }
+        if !stderr().is_terminal() {
+            cargo.arg("--quiet");
+        }
+        let out = cargo.stdin(Stdio::null()).stderr(Stdio::inherit()).output().map_err(|e| RunnerError::Missing {
+            program: String::from("cargo"),
+            remedy: format!("install Rust from https://rustup.rs ({e})"),
+        })?;
+        let what = || format!("{} for {}", program.bin, self.name);
+        if !out.status.success() {
+            let message = format!("cargo ended with {}, see above; its linker may need: {}", out.status, self.remedy());
+            return Err(RunnerError::Build { what: what(), message });
+        }
+        executable_of(&String::from_utf8_lossy(&out.stdout), program.bin)
+            .ok_or_else(|| RunnerError::Build { what: what(), message: String::from("cargo named no executable") })
+    }
+
+    /// The toolchain that can build for this runner.
+    fn toolchain(&self) -> Result<Toolchain, RunnerError> {
+        let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let libdir = Command::new(rustc)
+            .current_dir(workspace_root())
+            .args(["--print", "target-libdir", "--target", &self.target])
+            .stderr(Stdio::null())
+            .output()
+            .map_err(|e| RunnerError::Missing {
+                program: String::from("rustc"),
+                remedy: format!("install Rust from https://rustup.rs ({e})"),
+            })?;
+        if Path::new(String::from_utf8_lossy(&libdir.stdout).trim()).is_dir() {
+            return Ok(Toolchain::Current);
+        }
+        let linked = Command::new("rustup").args(["toolchain", "list"]).stderr(Stdio::null()).output();
+        let has_debian = linked.is_ok_and(|out| {
+            String::from_utf8_lossy(&out.stdout).lines().any(|line| line.split_whitespace().next() == Some("debian"))
+        });
+        if has_debian {
+            return Ok(Toolchain::Debian);
+        }
+        Err(RunnerError::TargetMissing { target: self.target.clone() })
+    }
+
+    /// Command that installs what this runner needs.
+    pub fn remedy(&self) -> String {
+        format!("apt install {}", self.apt.join(" "))
+    }
+}
+
+enum Toolchain {
+    Current,
+    /// Debian's rustc, linked into rustup as `debian`.
+    Debian,
+}
+
+/// Path of `bin` in cargo's JSON messages.
+fn executable_of(messages: &str, bin: &str) -> Option<PathBuf> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message.get("reason").and_then(|r| r.as_str()) == Some("compiler-artifact"))
+        .filter(|message| message.pointer("/target/name").and_then(|n| n.as_str()) == Some(bin))
+        .find_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
+}
+
+/// Directory for images and the plugin, below cargo's target directory.
+pub(super) fn shared_dir() -> Result<PathBuf, RunnerError> {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace_root().join("target"), PathBuf::from);
+    let dir = target.join("runners");
+    fs::create_dir_all(&dir).map_err(|e| RunnerError::file(dir.display(), e))?;
+    Ok(dir)
+}

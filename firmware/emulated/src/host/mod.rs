@@ -1,0 +1,151 @@
+//! Driver of the emulated runners, for programs on the host: build an image, run it in QEMU, read what it wrote.
+//!
+//! ```no_run
+//! use tanbo_emulated::host::{Job, Runner, run_job};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let job = Job::new(std::fs::read("model.tnb")?, vec![std::fs::read("input.bin")?]);
+//! let report = run_job(&Runner::by_name("m4")?, &job)?;
+//! println!("{} instructions, {} bytes of stack", report.instructions[1], report.stack_bytes);
+//! # Ok(()) }
+//! ```
+
+mod build;
+mod error;
+mod plugin;
+mod run;
+mod table;
+
+pub use build::Program;
+pub use error::RunnerError;
+pub use run::Outcome;
+pub use table::Runner;
+
+use crate::job;
+use std::{format, fs, path::Path, string::String, time::Duration, vec::Vec};
+
+/// One artifact and one input for [`run_job`].
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The artifact's bytes (`.tnb`).
+    pub artifact: Vec<u8>,
+    /// The bytes of each model input, in model order: element type, shape and layout as the artifact has them.
+    pub inputs: Vec<Vec<u8>>,
+    /// How often to run; every run gets the same inputs. 1 or more.
+    pub runs: u32,
+    /// Also digest every intermediate tensor, in one more run that is not counted.
+    pub digest: bool,
+    /// Wall-clock limit of the emulation.
+    pub timeout: Duration,
+}
+
+impl Job {
+    /// Two runs without digest, at most ten minutes.
+    pub fn new(artifact: Vec<u8>, inputs: Vec<Vec<u8>>) -> Self {
+        Self { artifact, inputs, runs: 2, digest: false, timeout: Duration::from_secs(600) }
+    }
+}
+
+/// What came back from [`run_job`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The bytes of each model output, in model order, after the last run.
+    pub outputs: Vec<Vec<u8>>,
+    /// Exact instructions of each run, around the engine's `run` only.
+    pub instructions: Vec<u64>,
+    /// Arena that the artifact asked for, bytes.
+    pub arena_bytes: usize,
+    /// Deepest stack of the engine's `run`, bytes.
+    pub stack_bytes: usize,
+    /// Kernel table that ran.
+    pub table: String,
+    /// Digest over every intermediate tensor, if it was asked for.
+    pub digest: Option<String>,
+}
+
+/// The generic runner program of this workspace.
+pub const RUNNER: Program<'static> = Program { package: "tanbo-target", bin: "tanbo-runner" };
+
+/// Runs `job` on `runner`'s generic runner program, which is built if need be.
+///
+/// # Errors
+/// [`RunnerError::Refused`] where the program on the core refused the job (a bad artifact, an input of the wrong length,
+/// no room); the other errors where it could not be run or did not end properly.
+pub fn run_job(runner: &Runner, job: &Job) -> Result<Report, RunnerError> {
+    let mut reports = run_jobs(runner, core::slice::from_ref(job))?;
+    reports.pop().unwrap_or_else(|| Err(RunnerError::BadReport { runner: runner.name.clone(), text: String::new() }))
+}
+
+/// Runs many jobs in as few emulations as possible: one, and one more after each job that ended with a crash.
+///
+/// The result has one entry per job, in order.
+///
+/// # Errors
+/// Where nothing could be run at all; what goes wrong in one job is that job's entry.
+pub fn run_jobs(runner: &Runner, jobs: &[Job]) -> Result<Vec<Result<Report, RunnerError>>, RunnerError> {
+    let image = runner.build(&RUNNER)?;
+    let dir = tempfile::tempdir().map_err(|e| RunnerError::file("temporary directory", e))?;
+    let put = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        fs::write(&path, bytes).map_err(|e| RunnerError::file(path.display(), e))
+    };
+    for (n, job) in jobs.iter().enumerate() {
+        let job_dir = dir.path().join(format!("{n}"));
+        fs::create_dir(&job_dir).map_err(|e| RunnerError::file(job_dir.display(), e))?;
+        put(&job::artifact_name(n), &job.artifact)?;
+        for (i, input) in job.inputs.iter().enumerate() {
+            put(&job::input_name(n, i), input)?;
+        }
+        let wish = job::Wish { inputs: job.inputs.len(), runs: job.runs, digest: job.digest };
+        put(&job::wish_name(n), format!("{wish}").as_bytes())?;
+    }
+    let mut reports = Vec::with_capacity(jobs.len());
+    while reports.len() < jobs.len() {
+        let first = reports.len();
+        put(job::ORDER, format!("{}", job::Order { first, end: jobs.len() }).as_bytes())?;
+        let timeout = jobs.iter().skip(first).map(|job| job.timeout).sum();
+        let outcome = runner.run(&image, dir.path(), timeout)?;
+        let mut pairs = outcome.pairs.iter().copied();
+        for n in first..jobs.len() {
+            // A core that faulted or panicked left no report; its last words are on the console.
+            let Ok(text) = fs::read_to_string(dir.path().join(job::report_name(n).as_str())) else {
+                reports.push(Err(outcome.failed(runner)));
+                break;
+            };
+            reports.push(read_report(runner, dir.path(), n, &text, &mut pairs));
+        }
+    }
+    Ok(reports)
+}
+
+/// The report of job `n`, with its outputs and its share of the counted `pairs`.
+fn read_report(
+    runner: &Runner,
+    dir: &Path,
+    n: usize,
+    text: &str,
+    pairs: &mut impl Iterator<Item = u64>,
+) -> Result<Report, RunnerError> {
+    let bad = || RunnerError::BadReport { runner: runner.name.clone(), text: String::from(text) };
+    let report = job::Report::parse(text).ok_or_else(bad)?;
+    let instructions: Vec<u64> = pairs.take(report.runs as usize).collect();
+    if let Some(error) = report.error {
+        return Err(RunnerError::Refused { runner: runner.name.clone(), error: String::from(error) });
+    }
+    if instructions.len() != report.runs as usize {
+        return Err(bad());
+    }
+    let outputs = (0..report.outputs)
+        .map(|i| {
+            let path = dir.join(job::output_name(n, i).as_str());
+            fs::read(&path).map_err(|e| RunnerError::file(path.display(), e))
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Report {
+        outputs,
+        instructions,
+        arena_bytes: report.arena_bytes,
+        stack_bytes: report.stack_bytes,
+        table: String::from(report.table),
+        digest: report.digest.map(String::from),
+    })
+}

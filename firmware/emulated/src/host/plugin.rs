@@ -1,0 +1,58 @@
+//! The counting plugin: building it, and finding the markers in an image.
+
+use super::{RunnerError, build::shared_dir};
+use object::{Object as _, ObjectSymbol as _};
+use std::{
+    env, format, fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+    string::{String, ToString as _},
+};
+
+const SOURCE: &str = include_str!("../../plugin/count.c");
+
+/// Path of the compiled plugin, compiled now if this source was not before.
+pub(super) fn compiled() -> Result<PathBuf, RunnerError> {
+    let dir = shared_dir()?;
+    let library = dir.join(format!("count-{:016x}.so", fnv1a(SOURCE.as_bytes())));
+    if library.exists() {
+        return Ok(library);
+    }
+    // Own names until it is whole: several processes may be here.
+    let stem = format!("count-{}", std::process::id());
+    let source = dir.join(format!("{stem}.c"));
+    let fresh = dir.join(format!("{stem}.so"));
+    fs::write(&source, SOURCE).map_err(|e| RunnerError::file(source.display(), e))?;
+    let cc = env::var("HOST_CC").unwrap_or_else(|_| String::from("cc"));
+    let out = Command::new(&cc).args(["-O2", "-shared", "-fPIC", "-o"]).arg(&fresh).arg(&source).output();
+    let out = out.map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound => {
+            RunnerError::Missing { program: cc.clone(), remedy: String::from("apt install gcc libc6-dev") }
+        }
+        _ => RunnerError::file(&cc, e),
+    })?;
+    if !out.status.success() {
+        return Err(RunnerError::Build {
+            what: String::from("the counting plugin"),
+            message: String::from_utf8_lossy(&out.stderr).to_string(),
+        });
+    }
+    fs::remove_file(&source).map_err(|e| RunnerError::file(source.display(), e))?;
+    fs::rename(&fresh, &library).map_err(|e| RunnerError::file(library.display(), e))?;
+    Ok(library)
+}
+
+/// Addresses of the two markers in `image`; `None` if it has none.
+pub(super) fn markers(image: &Path) -> Result<Option<(u64, u64)>, RunnerError> {
+    let bytes = fs::read(image).map_err(|e| RunnerError::file(image.display(), e))?;
+    let elf = object::File::parse(&*bytes)
+        .map_err(|e| RunnerError::Build { what: image.display().to_string(), message: e.to_string() })?;
+    // Bit 0 of a function's symbol says Thumb; instructions are at even addresses on every runner.
+    let find = |name| elf.symbols().find(|s| s.name() == Ok(name)).map(|s| s.address() & !1);
+    Ok(find("tanbo_count_begin").zip(find("tanbo_count_end")))
+}
+
+/// FNV-1a, 64 bit (Fowler, Noll, Vo): names the compiled plugin after its source.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3))
+}

@@ -1,0 +1,103 @@
+//! Running an image in QEMU.
+
+use super::{Runner, RunnerError, plugin};
+use std::{
+    format, fs,
+    fs::File,
+    io,
+    path::Path,
+    process::{Command, Stdio},
+    string::String,
+    thread,
+    time::{Duration, Instant},
+    vec::Vec,
+};
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Exit code of the program; `None` if a signal ended QEMU.
+    pub exit_code: Option<i32>,
+    /// What it printed.
+    pub console: String,
+    /// Instructions between each pair of markers (see [`crate::count`]).
+    pub pairs: Vec<u64>,
+    /// All instructions; `None` for an image without markers.
+    pub total: Option<u64>,
+}
+
+impl Outcome {
+    pub(super) fn failed(&self, runner: &Runner) -> RunnerError {
+        RunnerError::Failed { runner: runner.name.clone(), exit_code: self.exit_code, console: self.console.clone() }
+    }
+}
+
+impl Runner {
+    /// Runs `image` (see [`Runner::build`]), counting instructions between its markers, for at most `timeout`.
+    ///
+    /// Relative paths of the program's files start at `dir`; the console and the counts are kept there too.
+    ///
+    /// # Errors
+    /// [`RunnerError::Missing`], [`RunnerError::Timeout`], [`RunnerError::File`], and those of building the plugin. An
+    /// exit code other than 0 is no error here.
+    pub fn run(&self, image: &Path, dir: &Path, timeout: Duration) -> Result<Outcome, RunnerError> {
+        let counts_path = dir.join("counts.txt");
+        let console_path = dir.join("console.txt");
+        let console = File::create(&console_path).map_err(|e| RunnerError::file(console_path.display(), e))?;
+        let console_too = console.try_clone().map_err(|e| RunnerError::file(console_path.display(), e))?;
+
+        let mut command = self.qemu.split_whitespace();
+        let program = command.next().unwrap_or_default();
+        let mut qemu = Command::new(program);
+        qemu.args(command).current_dir(dir).stdin(Stdio::null()).stdout(console).stderr(console_too);
+        if let Some((begin, end)) = plugin::markers(image)? {
+            let library = plugin::compiled()?;
+            let library = library.canonicalize().map_err(|e| RunnerError::file(library.display(), e))?;
+            qemu.arg("-plugin").arg(format!("{},begin={begin:#x},end={end:#x},out=counts.txt", library.display()));
+        }
+        let image = image.canonicalize().map_err(|e| RunnerError::file(image.display(), e))?;
+        if self.machine.is_some() {
+            qemu.args(["-display", "none", "-monitor", "none", "-serial", "none", "-chardev", "stdio,id=tty"]);
+            qemu.args(["-semihosting-config", "enable=on,target=native,chardev=tty", "-kernel"]).arg(&image);
+        } else {
+            qemu.arg(&image);
+        }
+
+        let mut child = qemu.spawn().map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => RunnerError::Missing { program: program.into(), remedy: self.remedy() },
+            _ => RunnerError::file(program, e),
+        })?;
+        let started = Instant::now();
+        let mut pause = Duration::from_millis(2);
+        let status = loop {
+            match child.try_wait().map_err(|e| RunnerError::file(program, e))? {
+                Some(status) => break Some(status),
+                None if started.elapsed() > timeout => {
+                    // A child that ended just now cannot be killed, and need not be.
+                    let _ = child.kill();
+                    child.wait().map_err(|e| RunnerError::file(program, e))?;
+                    break None;
+                }
+                None => thread::sleep(pause),
+            }
+            pause = (pause * 2).min(Duration::from_millis(50));
+        };
+        let console = fs::read(&console_path).map_err(|e| RunnerError::file(console_path.display(), e))?;
+        let console = String::from_utf8_lossy(&console).into_owned();
+        let Some(status) = status else {
+            let seconds = timeout.as_secs();
+            return Err(RunnerError::Timeout { runner: self.name.clone(), seconds, console });
+        };
+        let mut outcome = Outcome { exit_code: status.code(), console, pairs: Vec::new(), total: None };
+        if let Ok(counts) = fs::read_to_string(&counts_path) {
+            for line in counts.lines() {
+                match line.split_once(' ').map(|(key, value)| (key, value.parse::<u64>())) {
+                    Some(("pair", Ok(count))) => outcome.pairs.push(count),
+                    Some(("total", Ok(count))) => outcome.total = Some(count),
+                    _ => return Err(RunnerError::BadReport { runner: self.name.clone(), text: counts }),
+                }
+            }
+        }
+        Ok(outcome)
+    }
+}

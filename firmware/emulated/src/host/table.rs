@@ -1,0 +1,74 @@
+//! The table of runners: `[package.metadata.tanbo.runners]` in `benches/target/Cargo.toml`.
+
+use super::RunnerError;
+use std::{
+    fs,
+    path::PathBuf,
+    string::{String, ToString as _},
+    vec::Vec,
+};
+
+/// One emulated core.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Runner {
+    /// Its name, such as `m4`.
+    #[serde(skip)]
+    pub name: String,
+    /// rustc's target triple.
+    pub target: String,
+    /// Flags for every crate of an image.
+    #[serde(default)]
+    pub rustflags: Vec<String>,
+    /// The machine's feature of this crate; `None` where the image runs on an operating system.
+    pub machine: Option<String>,
+    /// Command that starts the machine.
+    pub qemu: String,
+    /// Kernel family that artifacts for this runner are packed for.
+    pub family: String,
+    /// Debian packages that building and running need.
+    pub apt: Vec<String>,
+}
+
+impl Runner {
+    /// All runners, in the table's order.
+    ///
+    /// # Errors
+    /// [`RunnerError::Table`], [`RunnerError::File`].
+    pub fn list() -> Result<Vec<Self>, RunnerError> {
+        let path = workspace_root().join("benches/target/Cargo.toml");
+        let text = fs::read_to_string(&path).map_err(|e| RunnerError::file(path.display(), e))?;
+        let bad = |e: toml::de::Error| RunnerError::Table(e.to_string());
+        let manifest: toml::Table = text.parse().map_err(bad)?;
+        let runners = ["package", "metadata", "tanbo", "runners"]
+            .iter()
+            .try_fold(&manifest, |table, key| table.get(*key)?.as_table())
+            .ok_or_else(|| RunnerError::Table(String::from("[package.metadata.tanbo.runners] is missing")))?;
+        runners
+            .iter()
+            .map(|(name, row)| {
+                let mut runner: Self = row.clone().try_into().map_err(bad)?;
+                runner.name = name.clone();
+                Ok(runner)
+            })
+            .collect()
+    }
+
+    /// The runner called `name`.
+    ///
+    /// # Errors
+    /// [`RunnerError::Unknown`] and those of [`Runner::list`].
+    pub fn by_name(name: &str) -> Result<Self, RunnerError> {
+        let list = Self::list()?;
+        let known = list.iter().map(|r| r.name.clone()).collect();
+        list.into_iter()
+            .find(|r| r.name == name)
+            .ok_or(RunnerError::Unknown { name: String::from(name), known })
+    }
+}
+
+/// Root of the workspace this driver was compiled in: the runners' sources are there.
+pub(super) fn workspace_root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).map_or(here.clone(), |root| root.to_path_buf())
+}

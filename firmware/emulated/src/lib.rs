@@ -1,0 +1,70 @@
+//! What firmware needs to run on an emulated machine: memory map, start-up, files and exit codes of the host,
+//! a measured stack, and the markers between which instructions are counted.
+//!
+//! Knows QEMU's machines (one cargo feature each, one file in `memory/` each) and nothing of Tanbo. The same calls exist
+//! where there is an operating system, so that a program for a bare core runs unchanged on Linux, emulated or not.
+//!
+//! With feature `host` (std) the other side too: [`host`] builds a program for a runner, starts QEMU with the counting
+//! plugin (`plugin/count.c`) and brings back what it wrote.
+//!
+//! ```ignore
+//! #![cfg_attr(target_os = "none", no_std, no_main)]
+//! tanbo_emulated::entry!(app);
+//! fn app() -> u8 {
+//!     tanbo_emulated::println!("hello");
+//!     0 // exit code
+//! }
+//! ```
+#![no_std]
+
+#[cfg(not(target_os = "none"))]
+extern crate std;
+
+pub mod count;
+pub mod files;
+#[cfg(all(feature = "host", not(target_os = "none")))]
+pub mod host;
+#[cfg(target_os = "none")]
+mod machine;
+#[cfg(not(target_os = "none"))]
+#[path = "process.rs"]
+mod machine;
+pub mod job;
+pub mod ram;
+pub mod stack;
+
+pub use machine::exit;
+
+#[cfg(target_os = "none")]
+#[doc(hidden)]
+pub use semihosting::println as __println;
+#[cfg(not(target_os = "none"))]
+#[doc(hidden)]
+pub use std::println as __println;
+
+/// Prints a line on the host's console: semihosting where there is no operating system, stdout elsewhere.
+#[macro_export]
+macro_rules! println {
+    ($($arg:tt)*) => { $crate::__println!($($arg)*) };
+}
+
+/// Makes `fn $main() -> u8` the program's entry; the result is the exit code of the process or of QEMU.
+///
+/// The binary needs `#![cfg_attr(target_os = "none", no_std, no_main)]` and the link argument `-Tlink.x`.
+#[macro_export]
+macro_rules! entry {
+    ($main:path) => {
+        #[cfg(target_os = "none")]
+        #[unsafe(export_name = "main")]
+        extern "C" fn __tanbo_entry() -> ! {
+            let main: fn() -> u8 = $main;
+            $crate::exit(main())
+        }
+
+        #[cfg(not(target_os = "none"))]
+        fn main() {
+            let main: fn() -> u8 = $main;
+            $crate::exit(main())
+        }
+    };
+}

@@ -1,0 +1,112 @@
+//! Every runner of the table runs the selftest program: exact counts, measured stacks, files, exit codes, faults.
+
+use std::{fs, time::Duration};
+use tanbo_emulated::host::{Outcome, Program, Runner};
+
+const SELFTEST: Program<'static> = Program { package: "tanbo-emulated", bin: "tanbo-selftest" };
+
+/// Outcome of one ability on `runner`, and what it wrote.
+fn selftest(runner: &Runner, ability: &str) -> (Outcome, String) {
+    let image = runner.build(&SELFTEST).unwrap_or_else(|e| panic!("{e}"));
+    let dir = tempfile::tempdir().expect("temporary directory");
+    fs::write(dir.path().join("selftest.txt"), ability).expect("ability file");
+    let outcome = runner.run(&image, dir.path(), Duration::from_secs(60)).unwrap_or_else(|e| panic!("{e}"));
+    let out = fs::read_to_string(dir.path().join("selftest.out")).unwrap_or_default();
+    (outcome, out)
+}
+
+fn runners() -> Vec<Runner> {
+    let list = Runner::list().unwrap_or_else(|e| panic!("{e}"));
+    let names: Vec<_> = list.iter().map(|r| r.name.as_str()).collect();
+    assert_eq!(names, ["m0", "m3", "m4", "m7", "m33", "m55", "rv32", "armv7", "a53", "a72", "a76", "microbit"]);
+    list
+}
+
+#[test]
+fn counts_are_exact() {
+    for runner in runners() {
+        let (outcome, _) = selftest(&runner, "count");
+        println!("{} {}: {:?}", runner.name, runner.target, outcome.pairs);
+        assert_eq!(outcome.exit_code, Some(0), "{}: {}", runner.name, outcome.console);
+        let [a, b, c] = outcome.pairs[..] else { panic!("{}: pairs {:?}", runner.name, outcome.pairs) };
+        // Loops of 1, 1,000 and 1,000,000 turns of two instructions, and the same few around each.
+        assert_eq!(b - a, 2 * 999, "{}", runner.name);
+        assert_eq!(c - b, 2 * 999_000, "{}", runner.name);
+        assert!((2 + 3..=2 + 12).contains(&a), "{}: {a} instructions for one turn", runner.name);
+        assert!(outcome.total.is_some_and(|total| total > a + b + c), "{}: {:?}", runner.name, outcome.total);
+    }
+}
+
+#[test]
+fn stacks_are_measured() {
+    for runner in runners() {
+        let (outcome, out) = selftest(&runner, "stack");
+        assert_eq!(outcome.exit_code, Some(0), "{}: {}", runner.name, outcome.console);
+        let mut lines = 0;
+        for line in out.lines() {
+            let (frame, used) = line.split_once(' ').expect("frame and used");
+            let (frame, used): (usize, usize) = (frame.parse().expect("frame"), used.parse().expect("used"));
+            println!("{}: frame {frame}, measured {used}", runner.name);
+            // The frame and the measurement's own, which hold a few registers.
+            assert!((frame..=frame + 192).contains(&used), "{}: frame {frame}, measured {used}", runner.name);
+            lines += 1;
+        }
+        assert_eq!(lines, 3, "{}: {out}", runner.name);
+    }
+}
+
+#[test]
+fn an_exhausted_stack_is_reported() {
+    for runner in runners() {
+        let (outcome, out) = selftest(&runner, "overflow");
+        assert_eq!(outcome.exit_code, Some(0), "{}: {}", runner.name, outcome.console);
+        let available = out.strip_prefix("overflow ").and_then(|n| n.trim().parse::<usize>().ok());
+        let most = if runner.name == "microbit" { 4 << 10 } else { 64 << 10 };
+        assert!(available.is_some_and(|n| n <= most && n > most / 2), "{}: {out}", runner.name);
+    }
+}
+
+#[test]
+fn free_ram_is_zeroed_aligned_and_given_once() {
+    for runner in runners() {
+        let (outcome, out) = selftest(&runner, "ram");
+        assert_eq!(outcome.exit_code, Some(0), "{}: {}", runner.name, outcome.console);
+        let least = if runner.name == "microbit" { 11 << 10 } else { 3 << 20 };
+        let bytes = out.strip_prefix("Some((").and_then(|s| s.split(',').next()).and_then(|n| n.parse::<usize>().ok());
+        assert!(bytes.is_some_and(|n| n >= least), "{}: {out}", runner.name);
+        assert!(out.trim().ends_with(", 0, true)) true"), "{}: {out}", runner.name);
+    }
+}
+
+#[test]
+fn exit_codes_panics_and_faults_reach_the_host() {
+    for runner in runners() {
+        let (outcome, _) = selftest(&runner, "7");
+        assert_eq!(outcome.exit_code, Some(7), "{}", runner.name);
+        let (outcome, _) = selftest(&runner, "panic");
+        // The firmware profile aborts on panic, which on Linux is a signal.
+        assert_eq!(outcome.exit_code, runner.machine.is_some().then_some(101), "{}", runner.name);
+        assert!(outcome.console.contains("wanted"), "{}: {}", runner.name, outcome.console);
+        let (outcome, _) = selftest(&runner, "fault");
+        if runner.machine.is_some() {
+            assert_eq!(outcome.exit_code, Some(102), "{}", runner.name);
+            assert!(outcome.console.contains("at pc 0x"), "{}: {}", runner.name, outcome.console);
+        } else {
+            assert_eq!(outcome.exit_code, None, "{}: illegal instruction is a signal", runner.name);
+        }
+    }
+}
+
+/// Why `microbit` is in the table: it is the only machine that refuses what a real M0 refuses.
+#[test]
+fn a_misaligned_load_faults_on_microbit_only() {
+    for runner in runners() {
+        let (outcome, out) = selftest(&runner, "misaligned");
+        if runner.name == "microbit" {
+            assert_eq!(outcome.exit_code, Some(102), "{}", outcome.console);
+            assert!(outcome.console.contains("HardFault at pc 0x"), "{}", outcome.console);
+        } else {
+            assert_eq!((outcome.exit_code, out.trim()), (Some(0), "0x5040302"), "{}", runner.name);
+        }
+    }
+}
