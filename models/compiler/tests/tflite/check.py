@@ -1,0 +1,66 @@
+"""Checks the committed files, and the formulas: fails if one byte differs.
+
+Every model of cases.py is built again and run by TFLM: models and goldens must be those committed. The exact-integer
+interpreter in benches/conformance/oracle/tflite_ops.py must give the same outputs, and for the published models in
+--models DIR too.
+
+    python check.py [--models DIR]
+"""
+
+import argparse
+import pathlib
+import sys
+
+import judge
+from cases import CASES, REFUSED
+from generate import FOLDERS, build
+from real_models import MODELS
+
+sys.path.append(str(pathlib.Path(__file__).parents[4] / "benches/conformance/oracle"))
+import tflite_ops
+
+
+def oracle_agrees(model):
+    """Whether the interpreter gives TFLM's outputs on every stream: types, shapes and bytes."""
+    for stream in judge.STREAMS:
+        inputs, expected = judge.run(model, stream)
+        for a, b in zip(expected, tflite_ops.run(model, inputs), strict=True):
+            if (a.dtype, a.shape, a.tobytes()) != (b.dtype, b.shape, b.tobytes()):
+                return False
+    return True
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=pathlib.Path, help="folder with the models of real_models.py")
+    args = parser.parse_args()
+
+    wrong = []
+    expected = {FOLDERS["cases"] / f"{name}.{end}" for name in CASES for end in ("tflite", "golden")}
+    expected |= {FOLDERS["refused"] / f"{name}.tflite" for name in REFUSED}
+    found = {path for folder in FOLDERS.values() for path in folder.iterdir()}
+    wrong += [f"{path}: missing or left over" for path in expected ^ found]
+    for key, table in (("cases", CASES), ("refused", REFUSED)):
+        for name, construct in table.items():
+            if build(name, construct) != (FOLDERS[key] / f"{name}.tflite").read_bytes():
+                wrong.append(f"{name}: the model is not the one committed")
+    for name, construct in CASES.items():
+        model = build(name, construct)
+        if judge.golden(model) != (FOLDERS["cases"] / f"{name}.golden").read_bytes():
+            wrong.append(f"{name}: TFLM does not give the golden")
+        if not oracle_agrees(model):
+            wrong.append(f"{name}: the interpreter differs from TFLM")
+    real = MODELS if args.models else ()
+    wrong += [
+        f"{m}: the interpreter differs from TFLM"
+        for m in real
+        if not oracle_agrees((args.models / f"{m}.tflite").read_bytes())
+    ]
+    print(
+        "\n".join(wrong) or f"{len(CASES)} generated and {len(real)} published models agree, {len(REFUSED)} to refuse"
+    )
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""Writes every model of cases.py and what TFLM's reference kernels make of it; see README.md.
+
+python generate.py
+"""
+
+import pathlib
+
+import judge
+from builder import Net
+from cases import CASES, REFUSED
+
+HERE = pathlib.Path(__file__).parent
+FOLDERS = {"cases": HERE / "models", "refused": HERE / "refused"}
+
+
+def build(name, construct):
+    """The model `name` as bytes."""
+    net = Net(name)
+    return net.finish(construct(net))
+
+
+def main():
+    for folder in FOLDERS.values():
+        folder.mkdir(exist_ok=True)
+        for stale in folder.iterdir():
+            stale.unlink()
+    for name, construct in CASES.items():
+        model = build(name, construct)
+        (FOLDERS["cases"] / f"{name}.tflite").write_bytes(model)
+        (FOLDERS["cases"] / f"{name}.golden").write_bytes(judge.golden(model))
+    for name, construct in REFUSED.items():
+        (FOLDERS["refused"] / f"{name}.tflite").write_bytes(build(name, construct))
+    print(f"{len(CASES)} models with goldens, {len(REFUSED)} to refuse")
+
+
+if __name__ == "__main__":
+    main()

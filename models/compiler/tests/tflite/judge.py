@@ -1,0 +1,59 @@
+"""TFLM's reference kernels, and the four input streams that every model is run on."""
+
+import itertools
+
+import numpy as np
+from tflite_micro.python.tflite_micro import runtime
+
+ARENA_BYTES = 1 << 22
+
+
+def lcg():
+    """High bytes of s = s * 1664525 + 1013904223 (mod 2^32), from s = 0x12345678."""
+    s = 0x12345678
+    while True:
+        s = (s * 1664525 + 1013904223) & 0xFFFFFFFF
+        yield s >> 24
+
+
+STREAMS = {
+    "lcg": lcg,
+    "ramp": lambda: (7 * i & 255 for i in itertools.count()),
+    "alt": lambda: itertools.cycle((0x7F, 0x80)),
+    "zero": lambda: itertools.repeat(0),
+}
+
+
+def fill(details, stream):
+    """Arrays for the inputs in `details`, in model order, drawn from one run of `stream`.
+
+    An integer element takes its size in bytes, little-endian; an f32 element takes one byte b and is int8(b) / 16.
+    """
+    source = STREAMS[stream]()
+    arrays = []
+    for detail in details:
+        dtype, shape = np.dtype(detail["dtype"]), tuple(detail["shape"])
+        count = int(np.prod(shape))
+        if dtype == np.float32:
+            raw = np.array(list(itertools.islice(source, count)), np.uint8)
+            arrays.append((raw.view(np.int8) / np.float32(16)).reshape(shape))
+        else:
+            raw = bytes(itertools.islice(source, count * dtype.itemsize))
+            arrays.append(np.frombuffer(raw, dtype.newbyteorder("<")).reshape(shape))
+    return arrays
+
+
+def run(model, stream):
+    """(inputs, outputs) of `model` (bytes) run by TFLM on `stream`: arrays in model order."""
+    interpreter = runtime.Interpreter.from_bytes(model, arena_size=ARENA_BYTES)
+    graph = runtime.schema_fb.Model.GetRootAsModel(model, 0).Subgraphs(0)
+    inputs = fill([interpreter.get_input_details(i) for i in range(graph.InputsLength())], stream)
+    for i, array in enumerate(inputs):
+        interpreter.set_input(array, i)
+    interpreter.invoke()
+    return inputs, [interpreter.get_output(i) for i in range(graph.OutputsLength())]
+
+
+def golden(model):
+    """The bytes of all outputs of `model` for all streams: stream by stream, output by output."""
+    return b"".join(array.tobytes() for stream in STREAMS for array in run(model, stream)[1])
