@@ -7,7 +7,7 @@
 //! With feature `host` (std) the other side too: [`host`] builds a program for a runner, starts QEMU with the counting
 //! plugin (`plugin/count.c`) and brings back what it wrote.
 //!
-//! ```ignore
+//! ```text
 //! #![cfg_attr(target_os = "none", no_std, no_main)]
 //! tanbo_emulated::entry!(app);
 //! fn app() -> u8 {

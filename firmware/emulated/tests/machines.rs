@@ -1,6 +1,6 @@
 //! Every runner of the table runs the selftest program: exact counts, measured stacks, files, exit codes, faults.
 
-use std::{fs, time::Duration};
+use std::{fs, process::Command, time::Duration};
 use tanbo_emulated::host::{Outcome, Program, Runner};
 
 const SELFTEST: Program<'static> = Program { package: "tanbo-emulated", bin: "tanbo-selftest" };
@@ -109,4 +109,45 @@ fn a_misaligned_load_faults_on_microbit_only() {
             assert_eq!((outcome.exit_code, out.trim()), (Some(0), "0x5040302"), "{}", runner.name);
         }
     }
+}
+
+/// `cargo run --target` goes through the script; it must find the machine, and say what to do where it cannot.
+#[test]
+fn the_cargo_runner_finds_the_machine() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let run = |runner: &Runner, name: Option<&str>, package: &str| {
+        let image = runner.build(&SELFTEST).unwrap_or_else(|e| panic!("{e}"));
+        // cargo passes a path with the triple in it.
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let triple = dir.path().join(&runner.target);
+        fs::create_dir(&triple).expect("directory");
+        let image = fs::copy(&image, triple.join("image")).map(|_| triple.join("image")).expect("copy of the image");
+        fs::write(dir.path().join("selftest.txt"), "7").expect("ability file");
+        fs::write(dir.path().join("Cargo.toml"), package).expect("manifest");
+        let mut script = Command::new(format!("{root}/.cargo/run-emulated"));
+        script.arg(image).current_dir(dir.path()).env("CARGO_MANIFEST_DIR", dir.path()).env_remove("TANBO_RUNNER");
+        if let Some(name) = name {
+            script.env("TANBO_RUNNER", name);
+        }
+        let out = script.output().expect("script");
+        (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    let m4 = Runner::by_name("m4").unwrap_or_else(|e| panic!("{e}"));
+    let a53 = Runner::by_name("a53").unwrap_or_else(|e| panic!("{e}"));
+    let manifest = "[package]\nname = \"x\"\n\n[package.metadata.tanbo]\nlayer = 5\nrunner = \"m4\"\n";
+    assert_eq!(run(&m4, None, manifest).0, Some(7), "by the package's metadata");
+    assert_eq!(run(&m4, Some("m4"), "").0, Some(7), "by the environment");
+    assert_eq!(run(&a53, None, "").0, Some(7), "Linux programs run on any core");
+    let (code, message) = run(&m4, None, "");
+    assert_eq!(code, Some(2));
+    assert!(message.contains("TANBO_RUNNER") && message.contains("microbit"), "{message}");
+    let (code, message) = run(&m4, Some("m5"), "");
+    assert_eq!(code, Some(2));
+    assert!(message.contains("m5"), "{message}");
+}
+
+#[test]
+fn an_unknown_runner_is_refused_with_the_list() {
+    let error = Runner::by_name("m5").err().map(|e| e.to_string()).unwrap_or_default();
+    assert!(error.contains("m5") && error.contains("m4, m7"), "{error}");
 }
