@@ -1,0 +1,49 @@
+//! Why an engine cannot be made or a run cannot go on.
+
+use tanbo_format::Op;
+
+/// An engine's refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineError {
+    /// The operator set lacks an operator of the model: add it to `op_set!`, or use `include_model!`.
+    MissingOperator {
+        /// The operator.
+        op: Op,
+        /// First step that needs it.
+        step: u16,
+    },
+    /// The arena has another size than the artifact says; the engine takes the first `needed` bytes.
+    ArenaTooSmall {
+        /// Bytes needed.
+        needed: usize,
+        /// Bytes given.
+        given: usize,
+    },
+    /// The arena does not begin at a 16-byte boundary: use `tanbo::Arena`.
+    ArenaMisaligned,
+    /// The model has no such input, output or tensor.
+    NoSuchTensor,
+    /// The tensor is not int8: use the accessor for bytes.
+    NotInt8,
+    /// A step does not fit its kernel. `Model::parse` accepts no such artifact.
+    Step(u16),
+}
+
+impl core::fmt::Display for EngineError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::MissingOperator { op, step } => {
+                write!(f, "operator {} (step {step}) is not in the operator set: add it to op_set!", op.name())
+            }
+            Self::ArenaTooSmall { needed, given } => {
+                write!(f, "the arena has {given} bytes, the model needs {needed}")
+            }
+            Self::ArenaMisaligned => f.write_str("the arena must begin at a 16-byte boundary: use tanbo::Arena"),
+            Self::NoSuchTensor => f.write_str("no such input, output or tensor"),
+            Self::NotInt8 => f.write_str("the tensor is not int8: use the accessor for bytes"),
+            Self::Step(step) => write!(f, "step {step} does not fit its kernel"),
+        }
+    }
+}
+
+impl core::error::Error for EngineError {}

@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Layer
+//!
+//! Layer 2. Knows artifacts (`tanbo-format`) and kernels (`tanbo-kernels`) and is where they meet. Knows no sensor, no
+//! time, no operating system. The only `unsafe` under it is in `tanbo-kernels`, and there is none on this path.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod arena;
+mod engine;
+mod error;
+mod include;
+mod op_set;
+mod ops;
+
+pub use arena::{Aligned, Arena};
+pub use engine::{Engine, Progress};
+pub use error::EngineError;
+pub use op_set::OpSet;
+pub use tanbo_format::{
+    ElementType, Family, FormatError, Model, Op, Step, Storage, Tensor, const_arena_bytes, const_operators,
+};
+pub use tanbo_kernels::{Kernels, Reference};

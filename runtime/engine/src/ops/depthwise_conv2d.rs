@@ -1,0 +1,29 @@
+//! `depthwise_conv2d`: constants weights, bias, mantissas, shifts.
+
+use tanbo_format::attrs::Conv;
+use tanbo_kernels::{DepthwiseConv2d, Kernels};
+
+use super::{Call, image, window};
+
+pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
+    let attributes = Conv::from_depthwise_conv2d(call.step.attrs)?;
+    let (x, y) = (call.input(0)?, call.output()?);
+    let range = attributes.range;
+    let params = DepthwiseConv2d {
+        window: window(&attributes.window),
+        input: image(&x)?,
+        output: image(&y)?,
+        input_zero_point: range.input_zero_point,
+        weights: call.step.constant(0)?.i8()?,
+        bias: call.step.constant(1)?.i32()?,
+        multipliers: call.multipliers(2)?,
+        range: call.range(range.output_zero_point, range.low, range.high),
+    };
+    let rows = call.rows.clone();
+    let (inputs, mut output) = call.split_rows()?;
+    let input = inputs.rows(&x)?;
+    for row in rows {
+        K::depthwise_conv2d(&params, input, &mut output, row).ok()?;
+    }
+    Some(())
+}

@@ -1,0 +1,24 @@
+//! `max_pool2d`.
+
+use tanbo_format::attrs::Pool;
+use tanbo_kernels::{Kernels, MaxPool2d};
+
+use super::{Call, image, window};
+
+pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
+    let attributes = Pool::from_max(call.step.attrs)?;
+    let (x, y) = (call.input(0)?, call.output()?);
+    let params = MaxPool2d {
+        window: window(&attributes.window),
+        input: image(&x)?,
+        output: image(&y)?,
+        bounds: [attributes.range.low, attributes.range.high],
+    };
+    let rows = call.rows.clone();
+    let (inputs, mut output) = call.split_rows()?;
+    let input = inputs.rows(&x)?;
+    for row in rows {
+        K::max_pool2d(&params, input, &mut output, row).ok()?;
+    }
+    Some(())
+}

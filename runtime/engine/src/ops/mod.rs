@@ -1,0 +1,211 @@
+//! Adapters: a step's records become a kernel's parameters. One file per operator.
+//!
+//! A run function returns `None` where a record does not fit, which `Model::parse` rules out.
+
+mod add;
+mod average_pool2d;
+mod concat;
+mod conv2d;
+mod depthwise_conv2d;
+mod fully_connected;
+mod lut;
+mod max_pool2d;
+mod mean;
+mod mul;
+mod pad;
+mod requantize;
+mod slice;
+mod softmax;
+mod sub;
+mod transpose;
+
+use core::ops::Range;
+
+use tanbo_format::{Model, Op, Step, Storage, Tensor, attrs};
+use tanbo_kernels::{Image, Kernels, Multipliers, Output, Rows, RowsMut, Window};
+
+use crate::error::EngineError;
+
+/// Runs rows of one step.
+pub(crate) type RunFn = fn(&mut Call<'_, '_>) -> Option<()>;
+
+/// What a run function gets.
+pub(crate) struct Call<'c, 'm> {
+    pub model: &'c Model<'m>,
+    pub step: Step<'m>,
+    pub arena: &'c mut [u8],
+    /// Output rows to write; operators that have no rows do all their work for row 0.
+    pub rows: Range<usize>,
+}
+
+/// Returns the adapter of `op` with kernels of `K`; in `const` context, so that nothing else is linked.
+pub(crate) const fn run_fn<K: Kernels>(op: Op) -> RunFn {
+    match op {
+        Op::Conv2d => conv2d::run::<K>,
+        Op::DepthwiseConv2d => depthwise_conv2d::run::<K>,
+        Op::FullyConnected => fully_connected::run::<K>,
+        Op::AveragePool2d => average_pool2d::run::<K>,
+        Op::MaxPool2d => max_pool2d::run::<K>,
+        Op::Mean => mean::run::<K>,
+        Op::Add => add::run::<K>,
+        Op::Sub => sub::run::<K>,
+        Op::Mul => mul::run::<K>,
+        Op::Lut => lut::run::<K>,
+        Op::Softmax => softmax::run::<K>,
+        Op::Pad => pad::run::<K>,
+        Op::Concat => concat::run::<K>,
+        Op::Slice => slice::run::<K>,
+        Op::Transpose => transpose::run::<K>,
+        Op::Requantize => requantize::run::<K>,
+    }
+}
+
+/// Returns how many rows step `number` writes.
+pub(crate) fn output_rows(model: &Model<'_>, number: u16) -> Result<u32, EngineError> {
+    let step = model.step(number).ok_or(EngineError::Step(number))?;
+    if !step.op.is_row_wise() {
+        return Ok(1);
+    }
+    model.tensor(step.output).map(|t| t.rows()).ok_or(EngineError::Step(number))
+}
+
+/// Returns how many input rows, from the first on, step `number` needs for its output row `row`.
+pub(crate) fn input_rows(model: &Model<'_>, number: u16, row: u32) -> Result<u32, EngineError> {
+    let at = EngineError::Step(number);
+    let step = model.step(number).ok_or(at)?;
+    let height = step.inputs.first().and_then(|&t| model.tensor(t)).ok_or(at)?.rows();
+    let window = match step.op {
+        Op::Conv2d => attrs::Conv::from_conv2d(step.attrs).map(|a| a.window),
+        Op::DepthwiseConv2d => attrs::Conv::from_depthwise_conv2d(step.attrs).map(|a| a.window),
+        Op::AveragePool2d => attrs::Pool::from_average(step.attrs).map(|a| a.window),
+        Op::MaxPool2d => attrs::Pool::from_max(step.attrs).map(|a| a.window),
+        _ => return Ok(row + 1),
+    };
+    let window = window.ok_or(at)?;
+    Ok((window.first_row(row) + window.rows()).clamp(0, i64::from(height)) as u32)
+}
+
+/// The arena without the output: what a step may read.
+pub(crate) struct Inputs<'c, 'm> {
+    model: &'c Model<'m>,
+    before: &'c [u8],
+    after: &'c [u8],
+    after_offset: usize,
+}
+
+impl<'c, 'm: 'c> Inputs<'c, 'm> {
+    /// Returns the bytes of `tensor`; for a ring, the rows it holds.
+    pub fn bytes(&self, tensor: &Tensor<'_>) -> Option<&'c [u8]> {
+        match self.model.storage(tensor.storage)? {
+            Storage::Constant { .. } => self.model.constant_tensor(tensor),
+            Storage::Arena { offset, bytes, .. } => {
+                let length = tensor.bytes().min(bytes);
+                if let Some(offset) = offset.checked_sub(self.after_offset) {
+                    self.after.get(offset..offset + length)
+                } else {
+                    self.before.get(offset..offset + length)
+                }
+            }
+        }
+    }
+
+    /// Returns the int8 values of `tensor`.
+    pub fn int8(&self, tensor: &Tensor<'_>) -> Option<&'c [i8]> {
+        self.bytes(tensor).map(bytemuck::cast_slice)
+    }
+
+    /// Returns the rows of `tensor`.
+    pub fn rows(&self, tensor: &Tensor<'_>) -> Option<Rows<'c>> {
+        let (row_bytes, slots) = row_layout(self.model, tensor)?;
+        Rows::new(self.int8(tensor)?, row_bytes, slots)
+    }
+}
+
+/// Returns the bytes of a row and the number of rows kept.
+fn row_layout(model: &Model<'_>, tensor: &Tensor<'_>) -> Option<(usize, usize)> {
+    let rows = tensor.rows() as usize;
+    let slots = match model.storage(tensor.storage)? {
+        Storage::Arena { ring_rows, .. } if ring_rows > 0 => ring_rows.min(rows),
+        _ => rows,
+    };
+    Some((tensor.bytes().checked_div(rows)?, slots))
+}
+
+impl<'m> Call<'_, 'm> {
+    /// Returns input tensor `index`.
+    pub fn input(&self, index: usize) -> Option<Tensor<'m>> {
+        self.model.tensor(*self.step.inputs.get(index)?)
+    }
+
+    /// Returns the output tensor.
+    pub fn output(&self) -> Option<Tensor<'m>> {
+        self.model.tensor(self.step.output)
+    }
+
+    /// Splits the arena into what the step reads and the bytes it writes.
+    pub fn split(&mut self) -> Option<(Inputs<'_, 'm>, &mut [u8])> {
+        let tensor = self.output()?;
+        let Storage::Arena { offset, bytes, .. } = self.model.storage(tensor.storage)? else { return None };
+        let length = tensor.bytes().min(bytes);
+        let (before, rest) = self.arena.split_at_mut_checked(offset)?;
+        let (output, after) = rest.split_at_mut_checked(length)?;
+        Some((Inputs { model: self.model, before, after, after_offset: offset + length }, output))
+    }
+
+    /// As [`Call::split`], with the output as int8 values.
+    pub fn split_int8(&mut self) -> Option<(Inputs<'_, 'm>, &mut [i8])> {
+        let (inputs, output) = self.split()?;
+        Some((inputs, bytemuck::cast_slice_mut(output)))
+    }
+
+    /// As [`Call::split`], with the output as rows.
+    pub fn split_rows(&mut self) -> Option<(Inputs<'_, 'm>, RowsMut<'_>)> {
+        let (row_bytes, slots) = row_layout(self.model, &self.output()?)?;
+        let (inputs, output) = self.split_int8()?;
+        Some((inputs, RowsMut::new(output, row_bytes, slots)?))
+    }
+
+    /// Calls `each` with every input row and output row as bytes: for operators that take one value at a time.
+    pub fn each_row(&mut self, mut each: impl FnMut(&[u8], &mut [u8]) -> Option<()>) -> Option<()> {
+        let (x, y) = (self.input(0)?, self.output()?);
+        let (x_bytes, x_slots) = row_layout(self.model, &x)?;
+        let (y_bytes, y_slots) = row_layout(self.model, &y)?;
+        let rows = self.rows.clone();
+        let (inputs, output) = self.split()?;
+        let input = inputs.bytes(&x)?;
+        for row in rows {
+            let (from, to) = (row.checked_rem(x_slots)? * x_bytes, row.checked_rem(y_slots)? * y_bytes);
+            each(input.get(from..from + x_bytes)?, output.get_mut(to..to + y_bytes)?)?;
+        }
+        Some(())
+    }
+
+    /// Returns the bounds and zero point of the output.
+    pub fn range(&self, zero_point: i32, low: i32, high: i32) -> Output {
+        Output { zero_point, low, high, rounding: self.step.rounding }
+    }
+
+    /// Returns the multipliers in constants `first` and `first + 1`.
+    pub fn multipliers(&self, first: usize) -> Option<Multipliers<'m>> {
+        Some(Multipliers {
+            mantissas: self.step.constant(first)?.i32()?,
+            shifts: self.step.constant(first + 1)?.i8()?,
+        })
+    }
+}
+
+/// Returns the kernel's form of a window.
+fn window(w: &attrs::Window) -> Window {
+    Window {
+        kernel: w.kernel.map(|v| v as usize),
+        stride: w.stride.map(|v| v as usize),
+        dilation: w.dilation.map(|v| v as usize),
+        pad: w.pad.map(|v| v as usize),
+    }
+}
+
+/// Returns the image that a tensor of four axes holds (its batch entries follow one another).
+fn image(tensor: &Tensor<'_>) -> Option<Image> {
+    let &[_, height, width, channels] = tensor.shape else { return None };
+    Some(Image { height: height as usize, width: width as usize, channels: channels as usize })
+}
