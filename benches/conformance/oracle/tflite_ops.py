@@ -1,6 +1,6 @@
 """An interpreter for int8 .tflite models in exact integer arithmetic: what TFLM's reference kernels compute.
 
-Written from the formulas, not from any kernel: it is the second opinion that the engine and its vectors are held against.
+It shares nothing with the engine, the compiler or the generator of the vectors: a second opinion on every formula.
 Integers are int64 arrays here; whatever must fit an i32 in the engine is checked to fit. Floats appear only where the
 compiler uses them: to turn scales into multipliers and to build tables. `f32` rounds to single precision.
 """
@@ -41,7 +41,8 @@ def fits_i32(a):
 
 def round_half_away(x):
     """The integer nearest to `x`, halves away from zero, in the float type of `x`."""
-    return np.trunc(x + np.copysign(type(x)(0.5), x)) if abs(x) < 2**22 else np.trunc(x)
+    whole = np.trunc(x)
+    return whole + np.copysign(type(x)(abs(x - whole) >= 0.5), x)
 
 
 def quantize_multiplier(d):
@@ -252,9 +253,7 @@ def depthwise_conv_2d(o, inputs, outputs):
 
 def fully_connected(o, inputs, outputs):
     (x, w, bias), (y,) = (*inputs, None)[:3], outputs
-    # TFLM applies a zero point of the weights only where their scale is per tensor.
-    filters = w.centred if len(w.scales) == 1 else symmetric(w)
-    acc = x.centred.reshape(-1, w.shape[1]) @ filters.T
+    acc = x.centred.reshape(-1, w.shape[1]) @ symmetric(w).T
     weighted(acc.reshape(y.shape), bias, x, w, y, o.fusedActivationFunction)
 
 

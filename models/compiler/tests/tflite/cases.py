@@ -103,7 +103,6 @@ case("dense_keep_dims", lambda n: n.dense(n.input(1, 3, 2, 6), 5, keep_dims=True
 case("dense_one_by_one", lambda n: n.dense(n.input(1, 1), 1))
 case("dense_saturating", lambda n: n.dense(n.input(1, 64, zero_point=-128), 12, gain=0.1))
 case("dense_multiplier_in_f64", lambda n: n.precise("FULLY_CONNECTED", 12, fb.FullyConnectedOptionsT()))
-case("dense_weight_zero_point", lambda n: n.dense_zero_point(n.input(1, 12), 4, 0.01, 11))
 
 # Pooling.
 case("average_pool_2x2", lambda n: n.pool("AVERAGE_POOL_2D", n.input(1, 6, 5, 3), 2, 2))
@@ -387,6 +386,7 @@ refused(
         scale=0.1,
     ),
 )
+refused("dense_weight_zero_point", lambda n: n.dense_zero_point(n.input(1, 12), 4, 0.01, 11))
 refused("dense_weight_zero_point_per_channel", lambda n: n.dense_zero_point(n.input(1, 12), 4, [0.01] * 4, 11))
 refused(
     "float_operator",
