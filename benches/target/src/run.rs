@@ -1,0 +1,160 @@
+//! One job: artifact and inputs from files, runs, outputs to files.
+
+use crate::digest;
+use core::{fmt, str};
+use tanbo::{Engine, Model, OpSet};
+use tanbo_emulated::{count::counted, files, files::FileError, job, ram::ALIGN, stack::Stack};
+
+/// What came of a job, as far as it went.
+#[derive(Clone, Debug, Default)]
+pub struct JobReport {
+    /// Runs begun and ended.
+    pub runs: u32,
+    /// Output files written.
+    pub outputs: usize,
+    /// Arena that the artifact asks for, bytes.
+    pub arena_bytes: usize,
+    /// Deepest stack of `run`, bytes.
+    pub stack_bytes: usize,
+    /// Kernel table.
+    pub table: &'static str,
+    /// Digest over every intermediate tensor.
+    pub digest: Option<[u8; 8]>,
+}
+
+/// Why a job was refused.
+#[derive(Clone, Debug)]
+pub enum Refused {
+    /// A file of the job.
+    File(job::Name, FileError),
+    /// The wish is malformed.
+    Wish,
+    /// The artifact.
+    Model(tanbo::FormatError),
+    /// The arena does not fit behind the artifact.
+    Arena {
+        /// Bytes it needs.
+        needed: usize,
+        /// Bytes there are.
+        free: usize,
+    },
+    /// The engine.
+    Engine(tanbo::EngineError),
+    /// The host gave another number of inputs.
+    Inputs {
+        /// What the host gave.
+        given: usize,
+        /// What the model takes.
+        expected: usize,
+    },
+    /// An input file has another length.
+    InputLength {
+        /// Which input.
+        input: usize,
+        /// What the host gave, bytes.
+        given: usize,
+        /// What the model takes, bytes.
+        expected: usize,
+    },
+    /// `run` used up the stack.
+    Stack {
+        /// Its size, bytes.
+        available: usize,
+    },
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(name, error) => write!(f, "{name}: {error}"),
+            Self::Wish => f.write_str("malformed job.txt"),
+            Self::Model(error) => write!(f, "artifact: {error}"),
+            Self::Arena { needed, free } => {
+                write!(f, "the arena needs {needed} bytes, {free} are free beside the artifact")
+            }
+            Self::Engine(error) => write!(f, "engine: {error}"),
+            Self::Inputs { given, expected } => write!(f, "{given} inputs, but the model takes {expected}"),
+            Self::InputLength { input, given, expected } => {
+                write!(f, "input {input}: {given} bytes, but the model takes {expected}")
+            }
+            Self::Stack { available } => write!(f, "the stack of {available} bytes ran out"),
+        }
+    }
+}
+
+impl From<tanbo::EngineError> for Refused {
+    fn from(error: tanbo::EngineError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+/// Does job `n` in `ram`, with the operators `ops`; fills `report` as it goes.
+///
+/// # Errors
+/// [`Refused`]: whatever the host sent, this is the answer; nothing panics.
+pub fn run(
+    n: usize,
+    ops: &'static OpSet,
+    ram: &mut [u8],
+    stack: &Stack,
+    report: &mut JobReport,
+) -> Result<(), Refused> {
+    report.table = ops.table_name();
+    let wish = {
+        let name = job::wish_name(n);
+        let mut text = [0u8; 96];
+        let len = files::read(&name, &mut text).map_err(|error| Refused::File(name, error))?;
+        text.get(..len).and_then(|text| str::from_utf8(text).ok()).and_then(job::Wish::parse).ok_or(Refused::Wish)?
+    };
+    let name = job::artifact_name(n);
+    let len = files::read(&name, ram).map_err(|error| Refused::File(name, error))?;
+    // The artifact lies where it is read, as it would in flash; the arena follows.
+    let (artifact, rest) =
+        ram.split_at_mut_checked(len.next_multiple_of(ALIGN)).unwrap_or_else(|| <(&mut [u8], &mut [u8])>::default());
+    let model = Model::parse(artifact.get(..len).unwrap_or_default()).map_err(Refused::Model)?;
+    report.arena_bytes = model.arena_bytes();
+    let free = rest.len();
+    let arena = rest.get_mut(..report.arena_bytes).ok_or(Refused::Arena { needed: report.arena_bytes, free })?;
+    let mut engine = Engine::new(&model, ops, arena)?;
+    let expected = model.inputs().len();
+    if wish.inputs != expected {
+        return Err(Refused::Inputs { given: wish.inputs, expected });
+    }
+
+    for _ in 0..wish.runs {
+        load_inputs(n, &mut engine)?;
+        let (result, used) = stack
+            .measure(|| counted(|| engine.run()))
+            .map_err(|overflow| Refused::Stack { available: overflow.available })?;
+        report.runs += 1;
+        report.stack_bytes = report.stack_bytes.max(used);
+        result?;
+    }
+    for i in 0..model.outputs().len() {
+        let name = job::output_name(n, i);
+        files::write(&name, engine.output_bytes(i)?).map_err(|error| Refused::File(name, error))?;
+        report.outputs += 1;
+    }
+    if wish.digest {
+        load_inputs(n, &mut engine)?;
+        report.digest = Some(digest(&mut engine)?);
+    }
+    Ok(())
+}
+
+/// Reads the input files into the arena, which every inference uses up.
+fn load_inputs(n: usize, engine: &mut Engine<'_, '_>) -> Result<(), Refused> {
+    for input in 0..engine.model().inputs().len() {
+        let name = job::input_name(n, input);
+        let into = engine.input_bytes_mut(input)?;
+        let expected = into.len();
+        let given = match files::read(&name, into) {
+            Ok(len) | Err(FileError::TooLong { len, .. }) => len,
+            Err(error) => return Err(Refused::File(name, error)),
+        };
+        if given != expected {
+            return Err(Refused::InputLength { input, given, expected });
+        }
+    }
+    Ok(())
+}
