@@ -29,6 +29,8 @@ pub struct Artifact {
     pub inputs: Vec<u16>,
     /// Output tensors.
     pub outputs: Vec<u16>,
+    /// Multiply-accumulates of the source model before compiler passes.
+    pub source_macs: u64,
     /// Front-end section, or empty.
     pub front_end: Vec<u8>,
     /// Model card, or empty.
@@ -248,7 +250,7 @@ impl Artifact {
             arena_bytes: arena_bytes.max().unwrap_or(0),
             operators: [operators as u32, (operators >> 32) as u32],
             sections: [Extent::default(); SECTIONS],
-            reserved2: [0; 8],
+            source_macs: [self.source_macs as u32, (self.source_macs >> 32) as u32],
             hash: [0; 32],
         };
         let sections: [&[u8]; SECTIONS] = [
@@ -343,6 +345,7 @@ impl Artifact {
             chains: model.chains.iter().map(|c| c.steps).collect(),
             inputs: model.inputs().to_vec(),
             outputs: model.outputs().to_vec(),
+            source_macs: model.source_macs(),
             front_end: model.front_end().to_vec(),
             card: model.card().into(),
             signature: model.signature().to_vec(),

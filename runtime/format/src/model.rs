@@ -163,7 +163,7 @@ impl<'a> Model<'a> {
             return Err(fail(Kind::Length));
         }
         let family = Family::from_code(header.family).ok_or(fail(Kind::Reserved))?;
-        if header.reserved != 0 || header.reserved2 != [0; 8] {
+        if header.reserved != 0 {
             return Err(fail(Kind::Reserved));
         }
         let mut end = HEADER_BYTES;
@@ -218,6 +218,11 @@ impl<'a> Model<'a> {
     /// Returns the set of operators: bit `n` for operator number `n`.
     pub fn operators(&self) -> u64 {
         u64::from(self.header.operators[0]) | u64::from(self.header.operators[1]) << 32
+    }
+
+    /// Returns the multiply-accumulates of the source model before compiler passes, as the compiler counted them.
+    pub fn source_macs(&self) -> u64 {
+        u64::from(self.header.source_macs[0]) | u64::from(self.header.source_macs[1]) << 32
     }
 
     /// Returns the SHA-256 that the artifact states of itself. Checked by `emit::content_hash`, not by `parse`.

@@ -84,8 +84,8 @@ pub struct Header {
     pub operators: [u32; 2],
     /// Where each section lies, from the start of the artifact.
     pub sections: [Extent; SECTIONS],
-    /// Zero.
-    pub reserved2: [u8; 8],
+    /// Multiply-accumulates of the source model before compiler passes; information only. Low word first.
+    pub source_macs: [u32; 2],
     /// SHA-256 of the artifact up to the signature section, with this field as zeros.
     pub hash: [u8; 32],
 }

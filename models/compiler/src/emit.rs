@@ -1,0 +1,248 @@
+//! From graph to artifact: lower every node, plan the memory, write the bytes.
+
+use tanbo_format::emit::{Artifact, StepSpec, StorageSpec, TensorSpec};
+use tanbo_format::{Family, FormatError, FormatErrorKind, Op, Place};
+
+use crate::error::{CompileError, CompileErrorKind};
+use crate::graph::{Graph, Node, NodeOp, TensorId};
+use crate::lower::{Lowered, lower};
+use crate::plan::{Demand, place};
+
+/// What the compiler is asked for besides the model.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Kernel family to pack for. Results do not depend on it.
+    pub family: Family,
+    /// Front-end section, or empty.
+    pub front_end: Vec<u8>,
+    /// Model card, or empty.
+    pub card: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { family: Family::Portable, front_end: Vec::new(), card: String::new() }
+    }
+}
+
+/// Returns the nodes that an output depends on, in order: those that become steps, and reshapes.
+pub fn live_nodes(graph: &Graph) -> Vec<&Node> {
+    let mut needed = vec![false; graph.tensors.len()];
+    let mark = |needed: &mut Vec<bool>, tensor: TensorId| {
+        if let Some(flag) = needed.get_mut(tensor) {
+            *flag = true;
+        }
+    };
+    for port in &graph.outputs {
+        mark(&mut needed, port.tensor);
+    }
+    let mut live = Vec::new();
+    for node in graph.nodes.iter().rev() {
+        if needed.get(node.output) == Some(&true) {
+            for &input in &node.inputs {
+                mark(&mut needed, input);
+            }
+            live.push(node);
+        }
+    }
+    live.reverse();
+    live
+}
+
+/// Returns the multiply-accumulates of a graph, padding taps counted.
+pub fn macs(graph: &Graph) -> u64 {
+    graph
+        .nodes
+        .iter()
+        .map(|node| {
+            let elements = |id: TensorId| graph.tensors.get(id).map_or(0, |t| t.elements() as u64);
+            let outputs = |id: TensorId| graph.tensors.get(id).and_then(|t| t.shape.last()).map_or(1, |&c| c as u64);
+            let y = elements(node.output);
+            match &node.op {
+                NodeOp::Conv2d { weights, .. } => y * weights.data.len() as u64 / outputs(node.output).max(1),
+                NodeOp::DepthwiseConv2d { window, .. } => y * (window.kernel[0] * window.kernel[1]) as u64,
+                NodeOp::FullyConnected { weights, .. } => {
+                    y / (weights.bias.len() as u64).max(1) * weights.data.len() as u64
+                }
+                _ => 0,
+            }
+        })
+        .sum()
+}
+
+/// Compiles a graph into an artifact that `tanbo_format::Model::parse` accepts.
+///
+/// # Errors
+/// What cannot be expressed exactly, with the source node's name.
+pub fn compile(graph: &Graph, options: &Options) -> Result<Vec<u8>, CompileError> {
+    let nodes = live_nodes(graph);
+    let root = roots(graph, &nodes);
+    let mut steps: Vec<(&Node, Lowered)> = Vec::new();
+    for &node in &nodes {
+        if let Some(lowered) = lower(graph, node)? {
+            steps.push((node, lowered));
+        }
+    }
+    let too_many = |what: &str| {
+        CompileError::new(
+            CompileErrorKind::TooLarge,
+            format!("model '{}'", graph.name),
+            format!("more than 65534 {what}"),
+            "split the model",
+        )
+    };
+    let last = u16::try_from(steps.len().saturating_sub(1)).map_err(|_| too_many("steps"))?;
+
+    // Lifetimes of the roots, in steps (each is a chain of its own).
+    let mut life: Vec<Option<(u16, u16)>> = vec![None; graph.tensors.len()];
+    let mut touch = |tensor: TensorId, at: u16| {
+        if let Some(life) = root.get(tensor).and_then(|&r| life.get_mut(r)) {
+            let (first, end) = life.get_or_insert((at, at));
+            (*first, *end) = ((*first).min(at), (*end).max(at));
+        }
+    };
+    for (index, (node, _)) in steps.iter().enumerate() {
+        for &tensor in node.inputs.iter().chain([&node.output]) {
+            touch(tensor, index as u16);
+        }
+    }
+    for port in &graph.inputs {
+        touch(port.tensor, 0);
+    }
+    for port in &graph.outputs {
+        touch(port.tensor, last);
+    }
+
+    // One storage per root, in the order of the graph's tensors.
+    let mut storages = Vec::new();
+    let mut storage_of = vec![None; graph.tensors.len()];
+    let mut demands = Vec::new();
+    for (index, tensor) in graph.tensors.iter().enumerate() {
+        let (Some(chains), true) = (life[index], root[index] == index) else { continue };
+        storage_of[index] = Some(u16::try_from(storages.len()).map_err(|_| too_many("tensors"))?);
+        storages.push(match &tensor.data {
+            Some(data) => StorageSpec::Constant(data.clone()),
+            None => {
+                let bytes = u32::try_from(tensor.elements() * tensor.ty.bytes()).map_err(|_| too_many("bytes"))?;
+                demands.push((storages.len(), Demand { bytes, chains }));
+                StorageSpec::Arena { offset: 0, bytes, ring_rows: 0, chains }
+            }
+        });
+    }
+    let offsets = place(&demands.iter().map(|&(_, demand)| demand).collect::<Vec<_>>()).ok_or_else(|| {
+        CompileError::new(
+            CompileErrorKind::TooLarge,
+            format!("model '{}'", graph.name),
+            "its activations exceed 4 GiB",
+            "use smaller inputs",
+        )
+    })?;
+    for (&(storage, _), place) in demands.iter().zip(offsets) {
+        if let Some(StorageSpec::Arena { offset, .. }) = storages.get_mut(storage) {
+            *offset = place;
+        }
+    }
+
+    // Tensors: every one that a step, an input or an output names.
+    let mut tensors = Vec::new();
+    let mut number_of = vec![None; graph.tensors.len()];
+    let mut number = |id: TensorId, name: &str| -> Result<u16, CompileError> {
+        let missing = || {
+            CompileError::new(
+                CompileErrorKind::Inconsistent,
+                format!("tensor '{name}'"),
+                "it is used but nothing writes it",
+                "export the model again",
+            )
+        };
+        if let Some(&Some(number)) = number_of.get(id)
+            && name.is_empty()
+        {
+            return Ok(number);
+        }
+        let tensor = graph.tensors.get(id).ok_or_else(missing)?;
+        let storage = root.get(id).and_then(|&r| storage_of.get(r).copied().flatten()).ok_or_else(missing)?;
+        let shape = tensor.shape.iter().map(|&d| u32::try_from(d)).collect::<Result<Vec<_>, _>>();
+        let index = u16::try_from(tensors.len()).map_err(|_| too_many("tensors"))?;
+        tensors.push(TensorSpec {
+            name: name.to_string(),
+            ty: tensor.ty,
+            shape: shape.map_err(|_| too_many("elements along an axis"))?,
+            scale: tensor.scale,
+            zero_point: tensor.zero_point,
+            storage,
+        });
+        if let Some(slot) = number_of.get_mut(id) {
+            *slot = Some(index);
+        }
+        Ok(index)
+    };
+    let inputs = graph.inputs.iter().map(|p| number(p.tensor, &p.name)).collect::<Result<Vec<_>, _>>()?;
+    let outputs = graph.outputs.iter().map(|p| number(p.tensor, &p.name)).collect::<Result<Vec<_>, _>>()?;
+    let names: Vec<&str> = steps.iter().map(|(node, _)| node.name.as_str()).collect();
+    let mut specs = Vec::new();
+    for (node, lowered) in &steps {
+        specs.push(StepSpec {
+            op: lowered.op,
+            variant: 0,
+            rounding: node.rounding,
+            inputs: node.inputs.iter().map(|&t| number(t, "")).collect::<Result<Vec<_>, _>>()?,
+            output: number(node.output, "")?,
+            consts: lowered.consts.clone(),
+            attrs: lowered.attrs.clone(),
+            scratch: None,
+        });
+    }
+    let artifact = Artifact {
+        family: options.family,
+        storages,
+        tensors,
+        chains: vec![1; specs.len()],
+        steps: specs,
+        inputs,
+        outputs,
+        source_macs: macs(graph),
+        front_end: options.front_end.clone(),
+        card: options.card.clone(),
+        signature: Vec::new(),
+    };
+    artifact.emit().map_err(|error| explain(error, &names, &artifact))
+}
+
+/// Returns for each tensor the one whose storage it shares through reshapes.
+fn roots(graph: &Graph, nodes: &[&Node]) -> Vec<TensorId> {
+    let mut root: Vec<TensorId> = (0..graph.tensors.len()).collect();
+    for node in nodes {
+        if let (NodeOp::Reshape, &[input]) = (&node.op, node.inputs.as_slice())
+            && let Some(&from) = root.get(input)
+            && let Some(to) = root.get_mut(node.output)
+        {
+            *to = from;
+        }
+    }
+    root
+}
+
+/// Turns the verifier's refusal into one that names the source node.
+fn explain(error: FormatError, names: &[&str], artifact: &Artifact) -> CompileError {
+    let place = match error.at {
+        Place::Step(step) => match (names.get(usize::from(step)), artifact.steps.get(usize::from(step))) {
+            (Some(name), Some(spec)) => format!("node '{name}' ({})", Op::name(spec.op)),
+            _ => format!("step {step}"),
+        },
+        Place::Output(output) => format!("output {output}"),
+        Place::Input(input) => format!("input {input}"),
+        at => format!("{at:?}"),
+    };
+    let (kind, remedy) = match error.kind {
+        FormatErrorKind::Accumulator => {
+            (CompileErrorKind::Unsupported, "reduce the number of products per output (at most 65,793), or split the node")
+        }
+        FormatErrorKind::TooMany => (CompileErrorKind::TooLarge, "split the model"),
+        FormatErrorKind::Lifetime => {
+            (CompileErrorKind::Unsupported, "an output must be computed from an input, and each input be used on its own")
+        }
+        _ => (CompileErrorKind::Inconsistent, "check the node's shapes, zero points and attributes; export the model again"),
+    };
+    CompileError::new(kind, place, error.to_string(), remedy)
+}

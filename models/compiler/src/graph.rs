@@ -1,0 +1,187 @@
+//! The graph between importers and lowering: quantized tensors in NHWC, nodes with real scales.
+//!
+//! An importer has done all that depends on the source format: layout, padding rules, fused
+//! activations as clamps, which rounding the source's judge uses. What is left to lowering is the
+//! arithmetic from real scales to integer multipliers.
+
+use tanbo_format::ElementType;
+use tanbo_quant::Rounding;
+
+/// Index of a tensor in [`Graph::tensors`].
+pub type TensorId = usize;
+
+/// A quantized model in Tanbo's layout.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    /// Name of the model, for messages.
+    pub name: String,
+    /// Every activation and every constant that stands where an activation could.
+    pub tensors: Vec<Tensor>,
+    /// Nodes in an order in which each reads only what earlier ones wrote.
+    pub nodes: Vec<Node>,
+    /// Inputs in the source model's order.
+    pub inputs: Vec<Port>,
+    /// Outputs in the source model's order.
+    pub outputs: Vec<Port>,
+}
+
+/// A tensor of the graph: real = scale · (q − zero_point).
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    /// Name in the source model.
+    pub name: String,
+    /// Shape, NHWC where it has four axes; at most `MAX_RANK`.
+    pub shape: Vec<usize>,
+    /// Element type in the artifact.
+    pub ty: ElementType,
+    /// Real distance between two neighbouring integers.
+    pub scale: f32,
+    /// The integer that stands for zero.
+    pub zero_point: i32,
+    /// Little-endian elements, if the tensor is a constant.
+    pub data: Option<Vec<u8>>,
+}
+
+impl Tensor {
+    /// Returns the number of elements.
+    pub fn elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// One operation.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Name of the source node, for messages.
+    pub name: String,
+    /// What it computes.
+    pub op: NodeOp,
+    /// Activations read.
+    pub inputs: Vec<TensorId>,
+    /// The activation written.
+    pub output: TensorId,
+    /// Rounding of its requantizations: the one of the source format's judge.
+    pub rounding: Rounding,
+}
+
+/// A window moving over height and width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Height and width in taps.
+    pub kernel: [usize; 2],
+    /// Step between outputs.
+    pub stride: [usize; 2],
+    /// Distance between taps.
+    pub dilation: [usize; 2],
+    /// Padding before the first row and the first column; what follows the last is implied by the
+    /// output's shape.
+    pub pad: [usize; 2],
+}
+
+/// Bounds of the output in its own integers: int8 saturation and a fused activation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clamp {
+    /// Least value.
+    pub low: i32,
+    /// Greatest value.
+    pub high: i32,
+}
+
+impl Clamp {
+    /// No activation: the range of int8.
+    pub const INT8: Self = Self { low: -128, high: 127 };
+}
+
+/// Constant weights with their bias at scale input · weight.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    /// Values: OHWI for a convolution (I = channels / groups), HWO for a depthwise one, \[out, in\] for
+    /// a fully connected one.
+    pub data: Vec<i8>,
+    /// One scale (per tensor) or one per output channel.
+    pub scales: Vec<f32>,
+    /// One value per output channel; zeros where the source has none.
+    pub bias: Vec<i32>,
+}
+
+/// What a node computes.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "fields are named by their documented types, or explained with the variant")]
+pub enum NodeOp {
+    /// Convolution, `[N,H,W,C] -> [N,OH,OW,CO]`.
+    Conv2d { window: Window, groups: usize, weights: Weights, clamp: Clamp },
+    /// Depthwise convolution, `[N,H,W,C] -> [N,OH,OW,C·multiplier]`.
+    DepthwiseConv2d { window: Window, weights: Weights, clamp: Clamp },
+    /// Matrix product over the last axis (or over all elements), `[.., K] -> [.., M]`.
+    FullyConnected { weights: Weights, clamp: Clamp },
+    /// Average over the valid taps, or over all taps with `count_include_pad`.
+    AveragePool2d { window: Window, clamp: Clamp, count_include_pad: bool },
+    /// Maximum over the valid taps; input and output have one scale.
+    MaxPool2d { window: Window, clamp: Clamp },
+    /// Mean over `axes`; the output may keep them as ones or drop them.
+    Mean { axes: Vec<usize>, clamp: Clamp },
+    /// Sum, broadcasting.
+    Add { clamp: Clamp },
+    /// First minus second, broadcasting.
+    Sub { clamp: Clamp },
+    /// Product, broadcasting.
+    Mul { clamp: Clamp },
+    /// A function of one value: `table[q + 128]`.
+    Lut { table: Box<[i8; 256]> },
+    /// Softmax of beta times the input over the last axis.
+    Softmax { beta: f32 },
+    /// Constant border of `value` (an integer of the tensor's own type); `before` per axis.
+    Pad { before: Vec<usize>, value: i32 },
+    /// Join along `axis`; all scales equal.
+    Concat { axis: usize },
+    /// Elements `begin + i·stride` per axis; a stride may be negative (reverse) or 0 (repeat).
+    Slice { begin: Vec<usize>, stride: Vec<isize> },
+    /// Output axis `i` is input axis `perm[i]`.
+    Transpose { perm: Vec<usize> },
+    /// Same real value in another scale, zero point or integer type.
+    Requantize { clamp: Clamp },
+    /// Same elements in another shape: no step, a view.
+    Reshape,
+}
+
+/// Element type of a source model's input or output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceType {
+    /// IEEE 754 single precision, quantized and dequantized at the boundary on the host.
+    F32,
+    /// Same as in the artifact.
+    I8,
+    /// Unsigned byte: the artifact holds it less 128.
+    U8,
+    /// Same as in the artifact.
+    I16,
+    /// Same as in the artifact.
+    I32,
+}
+
+/// How a float input is rounded to integers at the boundary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BoundaryRounding {
+    /// Halves to even: ONNX `QuantizeLinear`.
+    HalfEven,
+    /// Halves away from zero: TensorFlow Lite `QUANTIZE`.
+    HalfAway,
+}
+
+/// An input or output: how the source model's array maps to the graph's tensor.
+#[derive(Clone, Debug)]
+pub struct Port {
+    /// Name in the source model.
+    pub name: String,
+    /// The graph's tensor.
+    pub tensor: TensorId,
+    /// Shape in the source model (batch 1 where the source leaves it open).
+    pub source_shape: Vec<usize>,
+    /// Element type in the source model.
+    pub source_type: SourceType,
+    /// Axis `i` of the graph's array is source axis `perm[i]`; same elements then reshaped to the tensor's
+    /// shape. `None`: the source's order.
+    pub perm: Option<Vec<usize>>,
+    /// For float sources.
+    pub rounding: BoundaryRounding,
+}

@@ -1,0 +1,19 @@
+//! Layer 3: a quantized ONNX or TFLite model becomes an artifact.
+//!
+//! Knows the source formats, real scales and the memory plan; knows no kernel's inside. An importer makes a
+//! [`graph::Graph`], lowering turns its real scales into integers, the plan gives every tensor its bytes, and the
+//! format's own verifier has the last word. What cannot be run exactly is refused with the node's name, the reason and
+//! the remedy; nothing is approximated.
+#![forbid(unsafe_code)]
+
+pub mod binding;
+pub mod emit;
+pub mod error;
+pub mod graph;
+pub mod import;
+pub mod lower;
+pub mod nonlinear;
+pub mod plan;
+
+pub use emit::{Options, compile};
+pub use error::{CompileError, CompileErrorKind};

@@ -1,0 +1,18 @@
+//! `depthwise_conv2d`.
+
+use tanbo_format::Op;
+
+use super::{Context, Lowered};
+use crate::error::CompileError;
+use crate::graph::{Clamp, Weights, Window};
+
+pub(super) fn lower(
+    context: &Context<'_>,
+    window: &Window,
+    weights: &Weights,
+    clamp: Clamp,
+) -> Result<Lowered, CompileError> {
+    let mut attrs = context.window(window, true)?;
+    attrs.extend([context.input(0)?.zero_point, context.output()?.zero_point, clamp.low, clamp.high]);
+    Ok(Lowered { op: Op::DepthwiseConv2d, attrs, consts: context.weights(weights)? })
+}

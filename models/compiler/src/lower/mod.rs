@@ -1,0 +1,161 @@
+//! Lowering: real scales become integer multipliers, tables and attribute words. One file per operator.
+
+mod add;
+mod average_pool2d;
+mod concat;
+mod conv2d;
+mod depthwise_conv2d;
+mod fully_connected;
+mod lut;
+mod max_pool2d;
+mod mean;
+mod mul;
+mod pad;
+mod requantize;
+mod slice;
+mod softmax;
+mod sub;
+mod transpose;
+
+use tanbo_format::emit::ConstData;
+use tanbo_format::{MAX_RANK, Op};
+use tanbo_quant::Multiplier;
+
+use crate::error::{CompileError, CompileErrorKind};
+use crate::graph::{Graph, Node, NodeOp, Tensor, Weights, Window};
+
+/// A node as a step's operator, attribute words and constants.
+#[derive(Clone, Debug)]
+pub struct Lowered {
+    /// Operator.
+    pub op: Op,
+    /// Attribute words in the order of [`Op::attrs`].
+    pub attrs: Vec<i32>,
+    /// Constants in the order of [`Op::consts`].
+    pub consts: Vec<ConstData>,
+}
+
+/// A node with its tensors.
+pub(crate) struct Context<'g> {
+    pub graph: &'g Graph,
+    pub node: &'g Node,
+}
+
+/// Returns the step of a node, or `None` for a node that only renames its input's elements.
+///
+/// # Errors
+/// A factor between scales that no multiplier can express, or sizes beyond the artifact's words.
+pub fn lower(graph: &Graph, node: &Node) -> Result<Option<Lowered>, CompileError> {
+    let context = Context { graph, node };
+    match &node.op {
+        NodeOp::Conv2d { window, groups, weights, clamp } => {
+            conv2d::lower(&context, window, *groups, weights, *clamp)
+        }
+        NodeOp::DepthwiseConv2d { window, weights, clamp } => {
+            depthwise_conv2d::lower(&context, window, weights, *clamp)
+        }
+        NodeOp::FullyConnected { weights, clamp } => fully_connected::lower(&context, weights, *clamp),
+        NodeOp::AveragePool2d { window, clamp, count_include_pad } => {
+            average_pool2d::lower(&context, window, *clamp, *count_include_pad)
+        }
+        NodeOp::MaxPool2d { window, clamp } => max_pool2d::lower(&context, window, *clamp),
+        NodeOp::Mean { axes, clamp } => mean::lower(&context, axes, *clamp),
+        NodeOp::Add { clamp } => add::lower(&context, *clamp),
+        NodeOp::Sub { clamp } => sub::lower(&context, *clamp),
+        NodeOp::Mul { clamp } => mul::lower(&context, *clamp),
+        NodeOp::Lut { table } => lut::lower(table),
+        NodeOp::Softmax { beta } => softmax::lower(&context, *beta),
+        NodeOp::Pad { before, value } => pad::lower(&context, before, *value),
+        NodeOp::Concat { axis } => concat::lower(&context, *axis),
+        NodeOp::Slice { begin, stride } => slice::lower(&context, begin, stride),
+        NodeOp::Transpose { perm } => transpose::lower(&context, perm),
+        NodeOp::Requantize { clamp } => requantize::lower(&context, *clamp),
+        NodeOp::Reshape => return Ok(None),
+    }
+    .map(Some)
+}
+
+impl Context<'_> {
+    fn error(&self, kind: CompileErrorKind, reason: impl Into<String>, remedy: &str) -> CompileError {
+        CompileError::new(kind, format!("node '{}'", self.node.name), reason, remedy)
+    }
+
+    /// Returns input `index`.
+    pub fn input(&self, index: usize) -> Result<&Tensor, CompileError> {
+        let tensor = self.node.inputs.get(index).and_then(|&t| self.graph.tensors.get(t));
+        tensor.ok_or_else(|| {
+            self.error(CompileErrorKind::Inconsistent, format!("input {index} is missing"), "export the model again")
+        })
+    }
+
+    /// Returns the output.
+    pub fn output(&self) -> Result<&Tensor, CompileError> {
+        self.graph.tensors.get(self.node.output).ok_or_else(|| {
+            self.error(CompileErrorKind::Inconsistent, "the output is missing", "export the model again")
+        })
+    }
+
+    /// Returns the multiplier of a real factor.
+    pub fn multiplier(&self, factor: f64) -> Result<Multiplier, CompileError> {
+        Multiplier::from_real(factor).ok_or_else(|| {
+            self.error(
+                CompileErrorKind::Unsupported,
+                format!("the factor between its scales is {factor:e}, not in 0 ..= 2^30"),
+                "quantize the model again with sensible ranges for this node's tensors",
+            )
+        })
+    }
+
+    /// Returns a size as an attribute word.
+    pub fn word(&self, value: usize) -> Result<i32, CompileError> {
+        i32::try_from(value).map_err(|_| {
+            self.error(CompileErrorKind::TooLarge, format!("size {value} exceeds 2^31 - 1"), "split the tensor")
+        })
+    }
+
+    /// Returns sizes per axis as attribute words, zeros beyond the rank.
+    pub fn words_per_axis(&self, values: &[usize]) -> Result<[i32; MAX_RANK], CompileError> {
+        if values.len() > MAX_RANK {
+            return Err(self.error(
+                CompileErrorKind::Unsupported,
+                format!("{} axes, at most {MAX_RANK} are possible", values.len()),
+                "reshape the tensor to fewer axes before this node",
+            ));
+        }
+        let mut words = [0; MAX_RANK];
+        for (word, &value) in words.iter_mut().zip(values) {
+            *word = self.word(value)?;
+        }
+        Ok(words)
+    }
+
+    /// Returns kernel, stride, dilation (if asked for) and padding as attribute words.
+    pub fn window(&self, window: &Window, with_dilation: bool) -> Result<Vec<i32>, CompileError> {
+        let dilation: &[usize] = if with_dilation { &window.dilation } else { &[] };
+        [&window.kernel[..], &window.stride, dilation, &window.pad]
+            .concat()
+            .into_iter()
+            .map(|value| self.word(value))
+            .collect()
+    }
+
+    /// Returns weights, bias, mantissas and shifts: factor input scale · weight scale / output scale, in f64.
+    pub fn weights(&self, weights: &Weights) -> Result<Vec<ConstData>, CompileError> {
+        let (x, y) = (self.input(0)?, self.output()?);
+        let multipliers = weights
+            .scales
+            .iter()
+            .map(|&scale| self.multiplier(f64::from(x.scale) * f64::from(scale) / f64::from(y.scale)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let [mantissas, shifts] = multiplier_constants(&multipliers);
+        Ok(vec![ConstData::I8(weights.data.clone()), ConstData::I32(weights.bias.clone()), mantissas, shifts])
+    }
+}
+
+/// Returns multipliers as the two constants that carry them. A shift fits an i8: it is in -31 ..= 30.
+fn multiplier_constants(multipliers: &[Multiplier]) -> [ConstData; 2] {
+    [
+        ConstData::I32(multipliers.iter().map(|m| m.mantissa).collect()),
+        ConstData::I8(multipliers.iter().map(|m| m.shift as i8).collect()),
+    ]
+}
