@@ -1,0 +1,319 @@
+//! Features of the window that ends now.
+
+use heapless::Deque;
+
+use crate::biquad::{BandPass, FRACTION_BITS, History, remember};
+use crate::front_end::{FrontEnd, FrontEndError, MAX_BANDS, MAX_WINDOW_HOPS};
+use crate::{AXES, SAMPLE_LIMIT, Sample, log2_q8};
+
+/// What one hop of the signal held: sums over its samples.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    /// Per band, over the axes, mGal².
+    bands: [u64; MAX_BANDS],
+    /// Per axis, over the bands, mGal².
+    axes: [u64; AXES],
+    /// Sign changes of the filtered signal, over the axes.
+    crossings: u64,
+}
+
+impl Sums {
+    fn add(&mut self, other: &Self) {
+        self.apply(other, |sum, value| sum.saturating_add(value));
+    }
+
+    /// `self = self − floor(self / 2^shift) + other`: what 2^shift hops of the average would sum to.
+    fn decay_and_add(&mut self, other: &Self, shift: u8) {
+        self.apply(other, |sum, value| (sum - (sum >> shift)).saturating_add(value));
+    }
+
+    fn apply(&mut self, other: &Self, f: impl Fn(u64, u64) -> u64) {
+        let each = |to: &mut [u64], from: &[u64]| to.iter_mut().zip(from).for_each(|(to, from)| *to = f(*to, *from));
+        each(&mut self.bands, &other.bands);
+        each(&mut self.axes, &other.axes);
+        self.crossings = f(self.crossings, other.crossings);
+    }
+}
+
+/// A completed hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// False while the window fills and the running average warms up; the model must not run before.
+    pub ready: bool,
+    /// Short-term over running-average energy, log2 in Q8; 0 until `ready`.
+    pub gate_q8: i32,
+}
+
+/// Turns samples at the model's rate into the features of each hop.
+///
+/// The first sample is taken as the resting value (gravity, offset) and subtracted from all; band-pass filters then
+/// yield one signal per axis and band. Energies are summed per hop. The running average follows the hops that have
+/// *left* the window, so an onset does not lift the level it is measured against.
+pub struct FeatureExtractor {
+    front_end: FrontEnd,
+    rest: Option<Sample>,
+    inputs: [History; AXES],
+    filters: [[BandPass; MAX_BANDS]; AXES],
+    negative: [bool; AXES],
+    samples: u16,
+    current: Sums,
+    window: Deque<Sums, MAX_WINDOW_HOPS>,
+    /// Sum over `averaged` hops.
+    average: Sums,
+    averaged: u32,
+}
+
+impl FeatureExtractor {
+    /// Returns an extractor that has seen no sample yet.
+    ///
+    /// # Errors
+    ///
+    /// What [`FrontEnd::validate`] finds.
+    pub fn new(front_end: FrontEnd) -> Result<Self, FrontEndError> {
+        front_end.validate()?;
+        Ok(Self {
+            front_end,
+            rest: None,
+            inputs: [[0; 2]; AXES],
+            filters: [[BandPass::default(); MAX_BANDS]; AXES],
+            negative: [false; AXES],
+            samples: 0,
+            current: Sums::default(),
+            window: Deque::new(),
+            average: Sums::default(),
+            averaged: 0,
+        })
+    }
+
+    /// Returns the parameters.
+    pub fn front_end(&self) -> &FrontEnd {
+        &self.front_end
+    }
+
+    /// Takes one sample at the model's rate; returns the hop that it completes, if any.
+    pub fn push(&mut self, sample: Sample) -> Option<Hop> {
+        self.filter(sample);
+        self.samples += 1;
+        if self.samples < self.front_end.hop_samples {
+            return None;
+        }
+        self.samples = 0;
+        let sums = core::mem::take(&mut self.current);
+        if self.window.len() >= usize::from(self.front_end.window_hops)
+            && let Some(left) = self.window.pop_front()
+        {
+            self.follow(&left);
+        }
+        // The window holds fewer than `window_hops` hops here, so this never fails.
+        let _ = self.window.push_back(sums);
+        let ready = self.averaged >= u32::from(self.front_end.warm_up_hops);
+        Some(Hop { ready, gate_q8: if ready { self.gate_q8() } else { 0 } })
+    }
+
+    fn filter(&mut self, sample: Sample) {
+        let rest = *self.rest.get_or_insert(sample);
+        let front_end = &self.front_end;
+        let axes = self.inputs.iter_mut().zip(&mut self.filters).zip(&mut self.negative);
+        for (((value, rest), ((inputs, filters), negative)), energy) in
+            sample.into_iter().zip(rest).zip(axes).zip(&mut self.current.axes)
+        {
+            let moved = value.saturating_sub(rest).clamp(-SAMPLE_LIMIT, SAMPLE_LIMIT) << FRACTION_BITS;
+            let mut sum = 0i64;
+            for ((band, filter), band_energy) in front_end.bands.iter().zip(filters).zip(&mut self.current.bands) {
+                let filtered = filter.push(band, front_end.sections, moved, *inputs);
+                sum += i64::from(filtered);
+                // At most 2²⁴ mGal: its square, summed over a hop and three axes, stays below 2⁵⁵.
+                let rounded = (i64::from(filtered) + (1 << (FRACTION_BITS - 1))) >> FRACTION_BITS;
+                let squared = rounded.unsigned_abs() * rounded.unsigned_abs();
+                *band_energy += squared;
+                *energy += squared;
+            }
+            remember(inputs, moved);
+            if (sum < 0) != *negative {
+                *negative = !*negative;
+                self.current.crossings += 1;
+            }
+        }
+    }
+
+    /// Adds a hop to the running average: the plain mean until it spans 2^`average_shift` hops.
+    fn follow(&mut self, sums: &Sums) {
+        let shift = self.front_end.average_shift;
+        if self.averaged < 1 << shift {
+            self.average.add(sums);
+            self.averaged += 1;
+        } else {
+            self.average.decay_and_add(sums, shift);
+        }
+    }
+
+    /// Log2 of the mean energy per sample of `sum` over `hops` hops, floor included, in Q8.
+    fn level_q8(&self, sum: u64, hops: u64) -> i32 {
+        let samples = hops * u64::from(self.front_end.hop_samples);
+        log2_q8(sum / samples.max(1) + u64::from(self.front_end.floor_mgal2))
+    }
+
+    fn newest(&self, hops: usize) -> Sums {
+        self.sum(self.window.len().saturating_sub(hops), hops)
+    }
+
+    fn sum(&self, start: usize, hops: usize) -> Sums {
+        let mut total = Sums::default();
+        self.window.iter().skip(start).take(hops).for_each(|sums| total.add(sums));
+        total
+    }
+
+    fn gate_q8(&self) -> i32 {
+        let hops = self.front_end.gate.short_hops;
+        let energy = |sums: &Sums| sums.bands.iter().fold(0u64, |sum, band| sum.saturating_add(*band));
+        self.level_q8(energy(&self.newest(hops.into())), hops.into())
+            - self.level_q8(energy(&self.average), self.averaged.into())
+    }
+
+    /// Writes the quantized features of the window that ends with the last completed hop and returns how many there are.
+    ///
+    /// In order: per segment, oldest first, for each band log2 of its mean energy over that of the running average, then
+    /// the zero crossings per sample over those of the running average, times 16; the level of the newest segment (log2
+    /// of mGal² less `level_center_q8`); log2 of the strongest axis' share of the energy, times 4, of the newest
+    /// segment and of the window. Each is an i8, `zero_point + round(feature · 2^(8 − feature_shift))`, saturated.
+    ///
+    /// A slice shorter than [`FrontEnd::feature_count`] takes what fits.
+    pub fn features(&self, output: &mut [i8]) -> usize {
+        let mut slots = output.iter_mut();
+        let mut written = 0;
+        let mut put = |feature_q8: i32| {
+            if let Some(slot) = slots.next() {
+                *slot = self.quantize(feature_q8);
+                written += 1;
+            }
+        };
+        let bands = self.front_end.bands.len();
+        let hops = self.front_end.segment_hops();
+        let mut newest = Sums::default();
+        let mut whole = Sums::default();
+        for segment in 0..usize::from(self.front_end.segments) {
+            newest = self.sum(segment * hops, hops);
+            whole.add(&newest);
+            for (energy, average) in newest.bands.iter().zip(&self.average.bands).take(bands) {
+                put(self.level_q8(*energy, hops as u64) - self.level_q8(*average, self.averaged.into()));
+            }
+            let crossings = self.crossings_q8(newest.crossings, hops as u64);
+            put(crossings - self.crossings_q8(self.average.crossings, self.averaged.into()));
+        }
+        let total = |sums: &Sums| sums.axes.iter().fold(0u64, |sum, axis| sum.saturating_add(*axis));
+        put(self.level_q8(total(&newest), hops as u64) - i32::from(self.front_end.level_center_q8));
+        for (sums, hops) in [(&newest, hops), (&whole, usize::from(self.front_end.window_hops))] {
+            let strongest = sums.axes.iter().copied().max().unwrap_or(0);
+            put(4 * (self.level_q8(strongest, hops as u64) - self.level_q8(total(sums), hops as u64)));
+        }
+        written
+    }
+
+    /// Zero crossings per sample and axis, times 16, in Q8.
+    fn crossings_q8(&self, crossings: u64, hops: u64) -> i32 {
+        let samples = hops * u64::from(self.front_end.hop_samples) * AXES as u64;
+        // At most one crossing per sample and axis.
+        (crossings.saturating_mul(16 * 256) / samples.max(1)).min(16 * 256) as i32
+    }
+
+    fn quantize(&self, feature_q8: i32) -> i8 {
+        let shift = self.front_end.feature_shift;
+        let steps = (feature_q8 + (1 << (shift - 1))) >> shift;
+        (steps + i32::from(self.front_end.feature_zero_point)).clamp(i8::MIN.into(), i8::MAX.into()) as i8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::front_end::{MAX_FEATURES, tests::example};
+    use proptest::prelude::*;
+
+    /// A reproducible noise of ±`amplitude` mGal.
+    fn noise(state: &mut u32, amplitude: i32) -> i32 {
+        *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (*state >> 8) as i32 % (2 * amplitude + 1) - amplitude
+    }
+
+    fn run(extractor: &mut FeatureExtractor, samples: impl IntoIterator<Item = Sample>) -> Vec<(Hop, Vec<i8>)> {
+        let mut hops = Vec::new();
+        for sample in samples {
+            if let Some(hop) = extractor.push(sample) {
+                let mut features = vec![0; MAX_FEATURES];
+                let count = extractor.features(&mut features);
+                features.truncate(count);
+                hops.push((hop, features));
+            }
+        }
+        hops
+    }
+
+    #[test]
+    fn is_ready_after_window_and_warm_up() {
+        let mut extractor = FeatureExtractor::new(example()).unwrap();
+        let hops = run(&mut extractor, vec![[0, 0, 981_000]; 60 * 8]);
+        assert_eq!(hops.len(), 60);
+        for (index, (hop, features)) in hops.iter().enumerate() {
+            assert_eq!(hop.ready, index + 1 >= 16 + 24, "hop {index}");
+            assert_eq!(features.len(), example().feature_count());
+        }
+        // A resting sensor: gravity is gone, every ratio is 0, the level is that of the floor.
+        let level = (log2_q8(1000) - 4608 + 16) >> 5;
+        let mut expected = vec![0; 16];
+        expected.push(level as i8);
+        expected.extend([0, 0]);
+        assert_eq!(hops[59].1, expected);
+    }
+
+    #[test]
+    fn an_onset_shows_in_its_segment_and_its_axis() {
+        let mut extractor = FeatureExtractor::new(example()).unwrap();
+        let mut state = 1;
+        let mut quiet = || [(); AXES].map(|()| noise(&mut state, 100));
+        let hops = run(&mut extractor, (0..800).map(|_| quiet()));
+        let (hop, features) = &hops[99];
+        assert!(hop.ready && hop.gate_q8.abs() < 256);
+        assert!(features[..16].iter().all(|feature| feature.abs() < 24), "{features:?}");
+        // 100 times the amplitude on one axis for one segment: 13.3 octaves of energy.
+        let mut state = 2;
+        let loud = (0..32).map(|_| [noise(&mut state, 10_000), 0, 0]);
+        let (hop, features) = run(&mut extractor, loud).pop().unwrap();
+        assert!(hop.gate_q8 > 256 * 9);
+        for segment in 0..4 {
+            for feature in &features[segment * 4..segment * 4 + 3] {
+                assert!(if segment == 3 { *feature > 60 } else { feature.abs() < 40 }, "{features:?}");
+            }
+        }
+        assert!(features[17] > -4, "one axis has all the energy: {features:?}");
+    }
+
+    #[test]
+    fn extremes_saturate() {
+        let mut extractor = FeatureExtractor::new(example()).unwrap();
+        let hops = run(
+            &mut extractor,
+            (0..4000).map(|n| if n / 4 % 2 == 0 { [i32::MAX, i32::MIN, 0] } else { [i32::MIN, i32::MAX, i32::MAX] }),
+        );
+        assert_eq!(hops.len(), 500);
+        assert_eq!(hops[499].1[16], 127);
+    }
+
+    #[test]
+    fn a_short_slice_takes_what_fits() {
+        let mut extractor = FeatureExtractor::new(example()).unwrap();
+        run(&mut extractor, vec![[0; AXES]; 400]);
+        assert_eq!(extractor.features(&mut [0; 5]), 5);
+        assert_eq!(extractor.features(&mut []), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn no_signal_overflows(
+            samples in proptest::collection::vec(proptest::array::uniform3(any::<i32>()), 1..800),
+            hold in 1usize..20,
+        ) {
+            let mut extractor = FeatureExtractor::new(example()).unwrap();
+            run(&mut extractor, samples.into_iter().flat_map(|sample| std::iter::repeat_n(sample, hold)));
+        }
+    }
+}
