@@ -152,10 +152,10 @@ fn done(runner: &Runner, job: &Job) -> Report {
 #[test]
 fn every_runner_reverses_bits() {
     let input: Vec<u8> = lcg().take(64).collect();
-    let expected: Vec<u8> = input.iter().map(|&x| reversed(x)).collect();
+    let expected = [input.iter().map(|&x| reversed(x)).collect::<Vec<u8>>()];
     for runner in all_runners() {
         let report = done(&runner, &Job::new(reverser(), vec![input.clone()]));
-        assert_eq!(report.outputs, [expected.clone()], "{}", runner.name);
+        assert_eq!(report.outputs, expected, "{}", runner.name);
         assert_eq!(report.arena_bytes, 128, "{}", runner.name);
     }
 }
@@ -164,6 +164,7 @@ fn every_runner_reverses_bits() {
 fn every_runner_computes_the_same_bits() {
     let input: Vec<u8> = lcg().take(128).collect();
     let (output, digest) = on_this_machine(&network(), &input);
+    let expected = [output];
     for runner in all_runners() {
         let job = Job { runs: 3, digest: true, ..Job::new(network(), vec![input.clone()]) };
         let report = done(&runner, &job);
@@ -176,7 +177,7 @@ fn every_runner_computes_the_same_bits() {
             report.stack_bytes,
             report.digest.as_deref().unwrap_or("none"),
         );
-        assert_eq!(report.outputs, [output.clone()], "{}", runner.name);
+        assert_eq!(report.outputs, expected, "{}", runner.name);
         assert_eq!(report.digest.as_ref(), Some(&digest), "{}", runner.name);
         assert_eq!(report.arena_bytes, 384, "{}", runner.name);
         let [first, second, third] = report.instructions[..] else { panic!("{report:?}") };
@@ -216,14 +217,14 @@ fn every_runner_refuses_with_a_reason_and_goes_on() {
         Some("7/artifact.tnb: 83886080 bytes, but"),
         None,
     ];
-    let expected: Vec<u8> = input.iter().map(|&x| reversed(x)).collect();
+    let expected = [input.iter().map(|&x| reversed(x)).collect::<Vec<u8>>()];
     for runner in all_runners() {
         let reports = run_jobs(&runner, &jobs).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(reports.len(), jobs.len());
         for (n, (report, reason)) in reports.iter().zip(reasons).enumerate() {
             match (report, reason) {
                 (Ok(report), None) => {
-                    assert_eq!(report.outputs, [expected.clone()], "{} job {n}", runner.name);
+                    assert_eq!(report.outputs, expected, "{} job {n}", runner.name);
                     assert_eq!(report.instructions.len(), 2, "{} job {n}", runner.name);
                 }
                 (Err(RunnerError::Refused { error, .. }), Some(reason)) => {
@@ -243,4 +244,24 @@ fn the_smallest_machine_says_what_does_not_fit() {
     big.resize(13 << 10, 0);
     let error = run_job(&runner, &Job::new(big, vec![vec![0; 128]])).expect_err("13 KB in 12 KB");
     assert!(error.to_string().contains("13312 bytes, but"), "{error}");
+}
+
+/// An image for one model holds that model's operators only.
+#[test]
+fn an_image_for_one_model_is_measured() {
+    for name in ["m0", "m4", "rv32"] {
+        let runner = Runner::by_name(name).unwrap_or_else(|e| panic!("{e}"));
+        let size = |artifact: &[u8]| {
+            let size = runner.image_size(artifact).unwrap_or_else(|e| panic!("{e}")).expect("a bare machine");
+            println!("{name}: {} bytes of code flash, {} of static RAM", size.flash_code_bytes, size.ram_static_bytes);
+            size.flash_code_bytes
+        };
+        let (small, large) = (size(&reverser()), size(&network()));
+        assert!((2 << 10..large).contains(&small), "{name}: {small}, {large}");
+        assert!(large < 64 << 10, "{name}: {large}");
+    }
+    let linux = Runner::by_name("a53").unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(linux.image_size(&reverser()).unwrap_or_else(|e| panic!("{e}")), None);
+    let m4 = Runner::by_name("m4").unwrap_or_else(|e| panic!("{e}"));
+    assert!(matches!(m4.image_size(b"no artifact"), Err(RunnerError::Build { .. })));
 }

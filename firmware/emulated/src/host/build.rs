@@ -1,6 +1,7 @@
 //! Building an image for a runner with cargo.
 
 use super::{Runner, RunnerError, table::workspace_root};
+use object::{Object as _, ObjectSection as _, ObjectSegment as _};
 use std::{
     collections::HashMap,
     env, format,
@@ -8,7 +9,7 @@ use std::{
     io::{IsTerminal as _, stderr},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    string::String,
+    string::{String, ToString as _},
     sync::{LazyLock, Mutex, PoisonError},
 };
 
@@ -20,6 +21,17 @@ pub struct Program<'a> {
     /// Binary name.
     pub bin: &'a str,
 }
+
+/// What an image for one model takes, beside the artifact and the arena.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageSize {
+    /// Flash: code, constants and initial values of the engine, this model's operators and the start-up. Bytes.
+    pub flash_code_bytes: u64,
+    /// RAM of static variables, bytes.
+    pub ram_static_bytes: u64,
+}
+
+const IMAGE: Program<'static> = Program { package: "tanbo-target", bin: "tanbo-image" };
 
 /// Runner, package, binary.
 type BuiltKey = (String, String, String);
@@ -40,11 +52,8 @@ impl Runner {
         if let Some(image) = built.get(&key) {
             return Ok(image.clone());
         }
-        // Runners with the same triple share cargo's output path: hold a lock until the image has its own.
-        let lock_path = shared_dir()?.join("build.lock");
-        let lock = File::create(&lock_path).map_err(|e| RunnerError::file(lock_path.display(), e))?;
-        lock.lock().map_err(|e| RunnerError::file(lock_path.display(), e))?;
-        let executable = self.cargo_build(program)?;
+        let _lock = build_lock()?;
+        let executable = self.cargo_build(program, &[], &[])?;
         let dir = shared_dir()?.join(&self.name);
         fs::create_dir_all(&dir).map_err(|e| RunnerError::file(dir.display(), e))?;
         let image = dir.join(program.bin);
@@ -56,7 +65,13 @@ impl Runner {
         Ok(image)
     }
 
-    fn cargo_build(&self, program: &Program<'_>) -> Result<PathBuf, RunnerError> {
+    /// Runs `cargo build` with some more arguments and variables; the path of what it built.
+    fn cargo_build(
+        &self,
+        program: &Program<'_>,
+        args: &[&str],
+        variables: &[(&str, &Path)],
+    ) -> Result<PathBuf, RunnerError> {
         let toolchain = self.toolchain()?;
         let mut cargo = match toolchain {
             // What called us may have set CARGO and RUSTC to its own toolchain's binaries.
@@ -82,6 +97,7 @@ impl Runner {
             let feature = if program.package == this { machine.clone() } else { format!("{this}/{machine}") };
             cargo.args(["--features", &feature]);
         }
+        cargo.args(args).envs(variables.iter().copied());
         if !stderr().is_terminal() {
             cargo.arg("--quiet");
         }
@@ -96,6 +112,31 @@ impl Runner {
         }
         executable_of(&String::from_utf8_lossy(&out.stdout), program.bin)
             .ok_or_else(|| RunnerError::Build { what: what(), message: String::from("cargo named no executable") })
+    }
+
+    /// Size of an image linked for `artifact` alone; `None` for runners with an operating system, where it means nothing.
+    ///
+    /// # Errors
+    /// Those of [`Runner::build`]; [`RunnerError::Build`] for bytes that are no artifact.
+    pub fn image_size(&self, artifact: &[u8]) -> Result<Option<ImageSize>, RunnerError> {
+        if self.machine.is_none() {
+            return Ok(None);
+        }
+        let _lock = build_lock()?;
+        let path = shared_dir()?.join("image.tnb");
+        fs::write(&path, artifact).map_err(|e| RunnerError::file(path.display(), e))?;
+        let path = path.canonicalize().map_err(|e| RunnerError::file(path.display(), e))?;
+        let executable = self.cargo_build(&IMAGE, &["--no-default-features"], &[("TANBO_IMAGE", &path)])?;
+        let bytes = fs::read(&executable).map_err(|e| RunnerError::file(executable.display(), e))?;
+        let elf = object::File::parse(&*bytes)
+            .map_err(|e| RunnerError::Build { what: executable.display().to_string(), message: e.to_string() })?;
+        // What a programmer would write to flash: every byte of the file that is loaded (code, constants, initial data).
+        let flash: u64 = elf.segments().map(|segment| segment.file_range().1).sum();
+        let ram = |section: &object::Section<'_, '_>| matches!(section.name(), Ok(".data" | ".bss" | ".uninit"));
+        Ok(Some(ImageSize {
+            flash_code_bytes: flash.saturating_sub(artifact.len() as u64),
+            ram_static_bytes: elf.sections().filter(ram).map(|section| section.size()).sum(),
+        }))
     }
 
     /// The toolchain that can build for this runner.
@@ -127,6 +168,14 @@ impl Runner {
     pub fn remedy(&self) -> String {
         format!("apt install {}", self.apt.join(" "))
     }
+}
+
+/// Runners with the same triple share cargo's output path: this lock is held until the image has been used or copied.
+fn build_lock() -> Result<File, RunnerError> {
+    let path = shared_dir()?.join("build.lock");
+    let lock = File::create(&path).map_err(|e| RunnerError::file(path.display(), e))?;
+    lock.lock().map_err(|e| RunnerError::file(path.display(), e))?;
+    Ok(lock)
 }
 
 enum Toolchain {

@@ -15,7 +15,7 @@ mod plugin;
 mod run;
 mod table;
 
-pub use build::Program;
+pub use build::{ImageSize, Program};
 pub use error::RunnerError;
 pub use run::Outcome;
 pub use table::Runner;
