@@ -1,0 +1,28 @@
+//! From samples to events: the state machine that every target runs.
+//!
+//! Layer 3. Joins `tanbo-signal` (resampler, features) and `tanbo` (the engine). It does no input or output and reads no
+//! clock: samples and their times are arguments, events are results. The firmware, the gateway and the desktop replay
+//! call this same code, so a recording raises the same event at the same sample on each of them.
+//!
+//! `sample → resample → window → features → input tensor → Engine::run → score → decision → Event`
+//!
+//! ```ignore
+//! let mut arena = tanbo::Arena::<{ seismic::ARENA_BYTES }>::new();
+//! let model = tanbo::Model::parse(seismic::BYTES)?;
+//! let engine = tanbo::Engine::new(&model, &seismic::OPS, &mut arena)?;
+//! let mut pipeline = Pipeline::new(engine, Rate { numerator: 200, denominator: 1 })?;
+//! pipeline.push(time_us, [x_mgal, y_mgal, z_mgal], |hop| if let Some(event) = hop.event { report(event) })?;
+//! ```
+
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod decision;
+mod error;
+mod pipeline;
+
+pub use decision::{Change, Decider, GateKeeper};
+pub use error::PipelineError;
+pub use pipeline::{Event, Hop, Pipeline};
+pub use tanbo_signal::{Rate, Sample};
