@@ -30,9 +30,7 @@ pub(crate) fn window(step: &Step<'_>) -> Option<Window> {
 }
 
 pub(crate) fn step(model: &Model<'_>, step: &Step<'_>, y: &Tensor<'_>) -> Checked {
-    let input = |index: usize| {
-        step.inputs.get(index).and_then(|&t| model.tensor(t)).ok_or(Kind::Arity)
-    };
+    let input = |index: usize| step.inputs.get(index).and_then(|&t| model.tensor(t)).ok_or(Kind::Arity);
     let x = input(0)?;
     let moves_bytes = matches!(step.op, Op::Pad | Op::Concat | Op::Slice | Op::Transpose);
     if moves_bytes {
@@ -198,8 +196,11 @@ fn mean(step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
     multiplier(attributes.requantize.multiplier)?;
     let rank = x.shape.len();
     ensure(attributes.axes >= 0 && attributes.axes < 1 << rank, Kind::Attribute)?;
-    let kept: usize =
-        (0..rank).filter(|i| attributes.axes >> i & 1 == 0).filter_map(|i| x.shape.get(i)).map(|&d| d as usize).product();
+    let kept: usize = (0..rank)
+        .filter(|i| attributes.axes >> i & 1 == 0)
+        .filter_map(|i| x.shape.get(i))
+        .map(|&d| d as usize)
+        .product();
     ensure(y.elements() == kept, Kind::Shape)?;
     accumulator(x.elements() / kept, &[])
 }
@@ -241,8 +242,9 @@ fn product(step: &Step<'_>, x1: &Tensor<'_>, x2: &Tensor<'_>, y: &Tensor<'_>) ->
     bounds(attributes.low, attributes.high, y.ty)
 }
 
-/// Below this many values the sum of exponentials, with 12 integer bits, cannot overflow.
-const MAX_TFLITE_SOFTMAX: u32 = 4095;
+/// Up to this many values the sum of exponentials, each at most 2^19, stays below 2^28, so that the final shift
+/// (35 less its leading zeros) is at most 31: beyond, TensorFlow Lite Micro's own arithmetic is undefined.
+const MAX_TFLITE_SOFTMAX: u32 = 511;
 
 fn softmax(step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
     let attributes = attrs::Softmax::from_words(step.attrs).ok_or(Kind::Arity)?;
@@ -261,7 +263,10 @@ fn softmax(step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
             ensure((0..=30).contains(&shift) && (0..=31 << 26 >> shift).contains(&widest), Kind::Attribute)
         }
         Rounding::Single => {
-            ensure(exponentials.len() == 256 && exponentials.iter().all(|&e| (0..=1 << 23).contains(&e)), Kind::Constant)?;
+            ensure(
+                exponentials.len() == 256 && exponentials.iter().all(|&e| (0..=1 << 23).contains(&e)),
+                Kind::Constant,
+            )?;
             // exp(0), which the greatest value contributes, keeps the sum from being zero.
             ensure(exponentials.first() == Some(&(1 << 23)), Kind::Constant)
         }

@@ -275,8 +275,8 @@ impl Artifact {
             *extent = Extent { offset: bytes.len() as u32, bytes: section.len() as u32 };
             bytes.extend_from_slice(section);
         }
-        header.total_bytes = u32::try_from(bytes.len())
-            .map_err(|_| FormatError { kind: Kind::Length, at: Place::Header })?;
+        header.total_bytes =
+            u32::try_from(bytes.len()).map_err(|_| FormatError { kind: Kind::Length, at: Place::Header })?;
         bytes[..HEADER_BYTES].copy_from_slice(bytemuck::bytes_of(&header));
         header.hash = content_hash(&bytes);
         bytes[..HEADER_BYTES].copy_from_slice(bytemuck::bytes_of(&header));

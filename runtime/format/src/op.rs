@@ -249,7 +249,15 @@ pub enum Family {
 impl Family {
     /// Every family, in the order of their numbers.
     pub const ALL: &'static [Family] = &[
-        Self::Portable, Self::M0, Self::M3, Self::Dsp, Self::Mve, Self::Rv32, Self::Armv7, Self::Neon, Self::Dotprod,
+        Self::Portable,
+        Self::M0,
+        Self::M3,
+        Self::Dsp,
+        Self::Mve,
+        Self::Rv32,
+        Self::Armv7,
+        Self::Neon,
+        Self::Dotprod,
         Self::Avx2,
     ];
 

@@ -11,13 +11,7 @@ pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let mut begin = 0;
     for index in 0..call.step.inputs.len() {
         let x = call.input(index)?;
-        let params = Concat {
-            input_shape: x.shape,
-            output_shape: y.shape,
-            axis,
-            begin,
-            element_bytes: y.ty.bytes(),
-        };
+        let params = Concat { input_shape: x.shape, output_shape: y.shape, axis, begin, element_bytes: y.ty.bytes() };
         let (inputs, output) = call.split()?;
         K::concat(&params, inputs.bytes(&x)?, output).ok()?;
         begin += *x.shape.get(axis)? as usize;

@@ -187,10 +187,7 @@ impl<'m> Call<'_, 'm> {
 
     /// Returns the multipliers in constants `first` and `first + 1`.
     pub fn multipliers(&self, first: usize) -> Option<Multipliers<'m>> {
-        Some(Multipliers {
-            mantissas: self.step.constant(first)?.i32()?,
-            shifts: self.step.constant(first + 1)?.i8()?,
-        })
+        Some(Multipliers { mantissas: self.step.constant(first)?.i32()?, shifts: self.step.constant(first + 1)?.i8()? })
     }
 }
 

@@ -34,9 +34,7 @@ pub fn run(p: &AveragePool2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, row
                     let mean = if sum > 0 { (sum + n / 2) / n } else { (sum - n / 2) / n };
                     mean.clamp(p.range.low, p.range.high)
                 }
-                Rounding::Single => {
-                    p.range.requantize(sum - p.input_zero_point * n, p.divisors.get(n as usize - 1))
-                }
+                Rounding::Single => p.range.requantize(sum - p.input_zero_point * n, p.divisors.get(n as usize - 1)),
             };
             output.row_mut(row)[ox * channels + c] = y as i8;
         }

@@ -36,8 +36,7 @@ const fn exp_near_zero(a: i32) -> i32 {
 /// Returns `exp(a)` in Q0.31 for `a <= 0` with `integer_bits` integer bits (at most 5).
 pub const fn exp_on_negative(a: i32, integer_bits: u32) -> i32 {
     /// `exp(-2^e) · 2^31` for `e` from -2 to 4.
-    const FACTORS: [i32; 7] =
-        [1_672_461_947, 1_302_514_674, 790_015_084, 290_630_308, 39_332_535, 720_401, 242];
+    const FACTORS: [i32; 7] = [1_672_461_947, 1_302_514_674, 790_015_084, 290_630_308, 39_332_535, 720_401, 242];
     if a == 0 {
         return i32::MAX;
     }

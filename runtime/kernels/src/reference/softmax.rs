@@ -26,9 +26,8 @@ pub fn run(p: &Softmax<'_>, input: &[i8], output: &mut [i8]) -> KernelResult {
 }
 
 fn tflite(p: &Softmax<'_>, x: &[i8], y: &mut [i8], difference: impl Fn(i8) -> i32) {
-    let exponential = |d: i32| {
-        exp_on_negative(rounding_doubling_high_mul(d << p.multiplier.shift, p.multiplier.mantissa), 5)
-    };
+    let exponential =
+        |d: i32| exp_on_negative(rounding_doubling_high_mul(d << p.multiplier.shift, p.multiplier.mantissa), 5);
     let mut sum = 0i32;
     for &x in x {
         let d = difference(x);
