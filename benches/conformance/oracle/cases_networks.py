@@ -221,7 +221,49 @@ def two_heads(name, rounding):
     return n.case.record()
 
 
+def chain(name, rounding):
+    """Two to five row-wise operators in a row, geometry at random; a ring of rows fits between any two."""
+    n = Network(name, rounding)
+    pick = n.data.between
+    x, zero = n.input(1, pick(4, 11), pick(2, 6), pick(1, 4)), pick(-128, 127)
+    for _ in range(pick(2, 5)):
+        _, height, width, channels = n.case.shape(x)
+        kernel = pick(1, 4), pick(1, 3)
+        stride = pick(1, 3), pick(1, 2)
+        dilation = (pick(1, 2), 1)
+        op = ("conv", "depthwise", "average", "maximum", "lut", "requantize")[pick(0, 5)]
+        if op in ("average", "maximum"):
+            dilation = (1, 1)
+        extent = [(k - 1) * d + 1 for k, d in zip(kernel, dilation)]
+        # No window lies in the padding altogether; enough padding that there is an output.
+        before = [pick(0, e - 1) if op in ("conv", "depthwise") else pick(0, k - 1) for e, k in zip(extent, kernel)]
+        after = [max(e - size - b, pick(0, e - 1)) for e, size, b in zip(extent, (height, width), before)]
+        w = window(kernel, stride, dilation, (before[0], before[1], max(0, after[0]), max(0, after[1])))
+        next_zero = pick(-128, 127)
+        if op == "conv":
+            x = n.conv(x, pick(1, 5), w, zx=zero, zy=next_zero)
+        elif op == "depthwise":
+            x = n.depthwise(x, w, mult=pick(1, 2), zx=zero, zy=next_zero)
+        elif op == "lut":
+            x, next_zero = n.lut(x, lambda v: -v), zero
+        elif op == "requantize":
+            x = n.requantize(x, zero, next_zero, "9/10", "int8")
+        else:
+            for axis in (0, 1):  # the last window begins inside the input
+                size, out = (height, width)[axis], out_shape((1, height, width, 1), w, 1)[1 + axis]
+                if (out - 1) * stride[axis] - before[axis] >= size:
+                    w["stride"] = tuple(1 if a == axis else s for a, s in enumerate(w["stride"]))
+                    w["pads"] = w["pads"][:2] + tuple(0 if a == axis else p for a, p in enumerate(w["pads"][2:]))
+            w["pads"] = w["pads"][:2] + tuple(
+                max(p, k - size - b) for p, k, size, b in zip(w["pads"][2:], kernel, (height, width), before))
+            x, next_zero = (n.average(x, w, zero) if op == "average" else n.maximum(x, w)), zero
+        zero = next_zero
+    return n.case.record()
+
+
 def networks():
+    for i in range(60):
+        yield "chains", chain(f"chain{i}_{ROUNDINGS[i % 2]}", ROUNDINGS[i % 2])
     for rounding in ROUNDINGS:
         yield "networks", classifier(f"classifier_{rounding}", rounding)
         yield "networks", classifier(f"classifier_batch2_{rounding}", rounding, batch=2)

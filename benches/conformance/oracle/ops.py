@@ -207,6 +207,7 @@ def softmax_row_tflite(row, attrs):
         exps.append(None if d < attrs["diff_min"] else exp5(HM(accumulator(d << shift), mantissa)))
     total = accumulator(sum(RD(e, 12) for e in exps if e is not None))
     lead = clz32(total)
+    assert lead >= 4, "the last shift is defined up to 31"
     reciprocal = rec((total << lead) - (1 << 31))
     return [-128 if e is None else clamp(RD(HM(reciprocal, e), 35 - lead) - 128, -128, 127) for e in exps]
 

@@ -1,0 +1,286 @@
+//! Packs `vectors/**/*.json` into artifacts with their inputs and expected bytes: `full.bin` and `small.bin`.
+//!
+//! Knows no operator: names of attributes and constants become words through the operator list. Every tensor gets a
+//! storage of its own, so that all of them can be compared after their step. A case whose steps can run row by row is
+//! packed a second time with rings of rows between them.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use serde::Deserialize;
+use tanbo_format::emit::{Artifact, ConstData, StepSpec, StorageSpec, TensorSpec};
+use tanbo_format::{ConstType, ElementType, Family, Op};
+use tanbo_quant::Rounding;
+
+#[allow(dead_code, reason = "shared with the library, which reads what this writes")]
+#[path = "src/pack.rs"]
+mod pack;
+
+use pack::{ALIGN, Extent, Header, MAGIC, Record};
+
+type Failure = Box<dyn Error>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    /// Belongs to the selection for the smallest machine.
+    small: bool,
+    inputs: Vec<Tensor>,
+    steps: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tensor {
+    shape: Vec<u32>,
+    #[serde(rename = "type")]
+    ty: String,
+    /// Little-endian elements.
+    #[serde(with = "hex::serde")]
+    data: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    op: String,
+    rounding: String,
+    attrs: BTreeMap<String, i32>,
+    consts: BTreeMap<String, Values>,
+    /// Tensor numbers: first the inputs, then the outputs of the steps.
+    inputs: Vec<u16>,
+    output: Tensor,
+}
+
+/// A constant: words, or bytes in hex.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Values {
+    Words(Vec<i32>),
+    Bytes(#[serde(with = "hex::serde")] Vec<u8>),
+}
+
+/// What one entry of a pack holds.
+struct Packed {
+    name: String,
+    artifact: Vec<u8>,
+    inputs: Vec<u8>,
+    expected: Vec<u8>,
+}
+
+fn main() -> Result<(), Failure> {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=src/pack.rs");
+    println!("cargo:rerun-if-changed=vectors");
+    if env::var("CARGO_CFG_TARGET_OS")? == "none" {
+        // Link arguments of a bare-metal image; the scripts come from tanbo-emulated and its run-time crates.
+        println!("cargo:rustc-link-arg-bins=-Tlink.x");
+        println!("cargo:rustc-link-arg-bins=--nmagic");
+    }
+    let mut files: Vec<PathBuf> = Vec::new();
+    for folder in fs::read_dir("vectors")? {
+        for file in fs::read_dir(folder?.path())? {
+            files.push(file?.path());
+        }
+    }
+    files.sort();
+    let (mut full, mut small) = (Vec::new(), Vec::new());
+    for path in &files {
+        let at = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
+        let file: File = serde_json::from_str(&fs::read_to_string(path)?).map_err(|e| at(&e))?;
+        let folder = path.parent().and_then(Path::file_name).and_then(|n| n.to_str()).ok_or("no folder name")?;
+        for case in &file.cases {
+            for rings in [false, true] {
+                let Some(mut packed) = pack_case(case, rings).map_err(|e| at(&format!("{}: {e}", case.name)))? else {
+                    continue;
+                };
+                packed.name = format!("{folder}/{}{}", case.name, if rings { "_rings" } else { "" });
+                if case.small {
+                    small.push(full.len());
+                }
+                full.push(packed);
+            }
+        }
+    }
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("full.bin"), write_pack(&full.iter().collect::<Vec<_>>())?)?;
+    fs::write(out.join("small.bin"), write_pack(&small.iter().map(|&i| &full[i]).collect::<Vec<_>>())?)?;
+    Ok(())
+}
+
+fn element_type(name: &str) -> Result<ElementType, Failure> {
+    [ElementType::I8, ElementType::U8, ElementType::I16, ElementType::I32]
+        .into_iter()
+        .find(|ty| ty.name() == name)
+        .ok_or_else(|| format!("no element type is called `{name}`").into())
+}
+
+/// The step as the writer wants it; `output` is the number of the tensor it writes.
+fn step_spec(step: &Step, output: u16) -> Result<StepSpec, Failure> {
+    let op = *Op::ALL.iter().find(|op| op.name() == step.op).ok_or_else(|| format!("no operator `{}`", step.op))?;
+    let mut attrs = Vec::new();
+    for &name in op.attrs() {
+        attrs.push(*step.attrs.get(name).ok_or_else(|| format!("{}: no attribute `{name}`", step.op))?);
+    }
+    let mut consts = Vec::new();
+    for spec in op.consts() {
+        // A constant that a case does not name is empty.
+        consts.push(match (spec.ty, step.consts.get(spec.name)) {
+            (ConstType::I8, None) => ConstData::I8(Vec::new()),
+            (ConstType::I32, None) => ConstData::I32(Vec::new()),
+            (ConstType::I8, Some(Values::Bytes(b))) => ConstData::I8(b.iter().map(|&b| b as i8).collect()),
+            (ConstType::I32, Some(Values::Words(w))) => ConstData::I32(w.clone()),
+            _ => return Err(format!("{}: constant `{}` is not of its type", step.op, spec.name).into()),
+        });
+    }
+    let known = |name: &&String| op.attrs().contains(&name.as_str()) || op.consts().iter().any(|c| c.name == **name);
+    if let Some(name) = step.attrs.keys().chain(step.consts.keys()).find(|name| !known(name)) {
+        return Err(format!("{} has no `{name}`", step.op).into());
+    }
+    let rounding = match step.rounding.as_str() {
+        "single" => Rounding::Single,
+        "tflite" => Rounding::Tflite,
+        other => return Err(format!("no rounding is called `{other}`").into()),
+    };
+    Ok(StepSpec { op, variant: 0, rounding, inputs: step.inputs.clone(), output, consts, attrs, scratch: None })
+}
+
+/// Lengths of the chains. With `rings`, a step joins the one before it where it alone reads that step's output, an
+/// image of one batch entry, by rows.
+fn chains(case: &Case, steps: &[StepSpec], rings: bool) -> Vec<u16> {
+    let image = |tensor: &Tensor| tensor.shape.len() == 4 && tensor.shape[0] == 1;
+    let mut lengths: Vec<u16> = Vec::new();
+    for (i, step) in steps.iter().enumerate() {
+        let joins = rings && i > 0 && {
+            let before = &steps[i - 1];
+            let readers = steps.iter().filter(|s| s.inputs.contains(&before.output)).count();
+            step.inputs == [before.output]
+                && readers == 1
+                && [before, step].iter().all(|s| s.op.is_row_wise() && s.inputs.len() == 1)
+                && image(&case.steps[i - 1].output)
+                && image(&case.steps[i].output)
+                && first_input_is_image(case, before)
+        };
+        match lengths.last_mut() {
+            Some(length) if joins => *length += 1,
+            _ => lengths.push(1),
+        }
+    }
+    lengths
+}
+
+fn first_input_is_image(case: &Case, step: &StepSpec) -> bool {
+    let tensor = case.inputs.iter().chain(case.steps.iter().map(|s| &s.output)).nth(usize::from(step.inputs[0]));
+    tensor.is_some_and(|t| t.shape.len() == 4 && t.shape[0] == 1)
+}
+
+/// The artifact of a case; `None` for a plan with rings where no two steps can share one.
+fn pack_case(case: &Case, rings: bool) -> Result<Option<Packed>, Failure> {
+    let mut steps = Vec::new();
+    for (i, step) in case.steps.iter().enumerate() {
+        steps.push(step_spec(step, u16::try_from(case.inputs.len() + i)?)?);
+    }
+    let chains = chains(case, &steps, rings);
+    if rings && chains.len() == steps.len() {
+        return Ok(None);
+    }
+    // Tensors between two steps of one chain: a ring of the rows under the reader's window, every other one with a spare.
+    let mut ring_rows = vec![0u16; case.inputs.len() + steps.len()];
+    let mut chain_of = Vec::new();
+    let mut first = 0;
+    for (number, &length) in chains.iter().enumerate() {
+        for i in first..first + usize::from(length) {
+            chain_of.push(u16::try_from(number)?);
+            if i > first {
+                let attrs = &case.steps[i].attrs;
+                let get = |name| attrs.get(name).copied().unwrap_or(1);
+                let rows = (get("kernel_h") - 1) * get("dilation_h") + 1;
+                let height = case.steps[i - 1].output.shape[1];
+                let rows = u32::try_from(rows)? + (i % 2) as u32;
+                ring_rows[case.inputs.len() + i - 1] = u16::try_from(rows.min(height))?;
+            }
+        }
+        first += usize::from(length);
+    }
+    let last_chain = u16::try_from(chains.len().saturating_sub(1))?;
+    let (mut storages, mut tensors, mut offset) = (Vec::new(), Vec::new(), 0u32);
+    let all = case.inputs.iter().chain(case.steps.iter().map(|s| &s.output));
+    for (number, (tensor, &ring_rows)) in all.zip(&ring_rows).enumerate() {
+        let ty = element_type(&tensor.ty)?;
+        let elements: u32 = tensor.shape.iter().product();
+        let whole = elements * ty.bytes() as u32;
+        if tensor.data.len() as u32 != whole {
+            return Err(format!("tensor {number}: {} bytes of data, its shape asks {whole}", tensor.data.len()).into());
+        }
+        let bytes = if ring_rows == 0 { whole } else { whole / tensor.shape[1] * u32::from(ring_rows) };
+        let lives = match number.checked_sub(case.inputs.len()) {
+            Some(step) if ring_rows != 0 => (chain_of[step], chain_of[step]),
+            _ => (0, last_chain),
+        };
+        storages.push(StorageSpec::Arena { offset, bytes, ring_rows, chains: lives });
+        offset = (offset + bytes).next_multiple_of(4);
+        tensors.push(TensorSpec {
+            name: String::new(),
+            ty,
+            shape: tensor.shape.clone(),
+            scale: 1.0,
+            zero_point: 0,
+            storage: u16::try_from(number)?,
+        });
+    }
+    let output = steps.last().ok_or("a case without steps")?.output;
+    let artifact = Artifact {
+        family: Family::Portable,
+        storages,
+        tensors,
+        steps,
+        chains,
+        inputs: (0..u16::try_from(case.inputs.len())?).collect(),
+        outputs: vec![output],
+        front_end: Vec::new(),
+        card: String::new(),
+        signature: Vec::new(),
+        source_macs: 0,
+    };
+    let whole = case.steps.iter().zip(&ring_rows[case.inputs.len()..]).filter(|(_, rows)| **rows == 0);
+    Ok(Some(Packed {
+        name: String::new(),
+        artifact: artifact.emit().map_err(|e| format!("{e}"))?,
+        inputs: case.inputs.iter().flat_map(|t| t.data.iter().copied()).collect(),
+        expected: whole.flat_map(|(s, _)| s.output.data.iter().copied()).collect(),
+    }))
+}
+
+fn write_pack(cases: &[&Packed]) -> Result<Vec<u8>, Failure> {
+    let mut bytes = vec![0; size_of::<Header>() + cases.len() * size_of::<Record>()];
+    let mut records = Vec::new();
+    for case in cases {
+        let mut place = |data: &[u8], align: usize| -> Result<Extent, Failure> {
+            bytes.resize(bytes.len().next_multiple_of(align), 0);
+            let offset = u32::try_from(bytes.len())?;
+            bytes.extend_from_slice(data);
+            Ok(Extent { offset, bytes: u32::try_from(data.len())? })
+        };
+        records.push(Record {
+            artifact: place(&case.artifact, ALIGN)?,
+            name: place(case.name.as_bytes(), 1)?,
+            inputs: place(&case.inputs, 1)?,
+            expected: place(&case.expected, 1)?,
+        });
+    }
+    let header =
+        Header { magic: MAGIC, cases: u32::try_from(cases.len())?, bytes: u32::try_from(bytes.len())?, reserved: 0 };
+    let head: Vec<u8> =
+        bytemuck::bytes_of(&header).iter().chain(bytemuck::cast_slice(&records)).copied().collect();
+    bytes[..head.len()].copy_from_slice(&head);
+    Ok(bytes)
+}

@@ -1,0 +1,44 @@
+//! Layer 4: one suite of exact test vectors, run by every target and every kernel table.
+//!
+//! Knows the engine and the kernel tables; knows no operator. The vectors come from `oracle/`, which computes them with
+//! Python's exact integers and shares no code with the kernels. `build.rs` turns them into artifacts, so that a case
+//! tests verifier, engine and kernel together. Integers are compared with `==`; every tensor of every step counts.
+//!
+//! The digest that [`suite::run`] returns covers all tensors that steps wrote: equal digests on two targets mean equal
+//! bits in every intermediate tensor, also where a case fails.
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(not(target_os = "none"))]
+extern crate std;
+
+pub mod pack;
+#[cfg(all(feature = "host", not(target_os = "none")))]
+pub mod runners;
+pub mod suite;
+
+use tanbo::{OpSet, Reference};
+
+static REFERENCE: OpSet = OpSet::all::<Reference>();
+static TABLES: [&OpSet; 1] = [&REFERENCE];
+
+/// Returns every kernel table that this target can run, the reference first and the best last.
+pub fn tables() -> &'static [&'static OpSet] {
+    &TABLES
+}
+
+/// Bytes at a boundary that suits a pack.
+#[repr(C, align(16))]
+struct Aligned<T: ?Sized>(T);
+
+static SMALL_PACK: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/small.bin")));
+
+/// The cases for the smallest machine (256 KB of flash, 16 KB of RAM): a part of [`FULL`].
+pub static SMALL: &[u8] = &SMALL_PACK.0;
+
+#[cfg(not(target_os = "none"))]
+static FULL_PACK: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/full.bin")));
+
+/// All cases. More than some machines have flash: a bare-metal image reads them from a file of the host.
+#[cfg(not(target_os = "none"))]
+pub static FULL: &[u8] = &FULL_PACK.0;
