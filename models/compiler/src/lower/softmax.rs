@@ -2,7 +2,7 @@
 
 use tanbo_format::Op;
 use tanbo_format::emit::ConstData;
-use tanbo_quant::Rounding;
+use tanbo_quant::{Multiplier, Rounding};
 
 use super::{Context, Lowered};
 use crate::error::CompileError;
@@ -17,9 +17,14 @@ pub(super) fn lower(context: &Context<'_>, beta: f32) -> Result<Lowered, Compile
     let (multiplier, diff_min, exponentials) = match context.node.rounding {
         Rounding::Tflite => {
             let scaled = scale * f64::from(1 << FRACTIONAL_BITS);
-            let multiplier = context.multiplier(scaled.min(f64::from(i32::MAX)))?;
-            let greatest = i64::from((1 << INTEGER_BITS) - 1) << FRACTIONAL_BITS;
-            (multiplier, -((greatest >> multiplier.shift.max(0)) as i32), Vec::new())
+            if scaled >= f64::from(1 << 30) {
+                // The shift is 31 and the smallest difference 0: the multiplier meets nothing but zeros.
+                (Multiplier { mantissa: i32::MAX, shift: 30 }, 0, Vec::new())
+            } else {
+                let multiplier = context.multiplier(scaled)?;
+                let greatest = i64::from((1 << INTEGER_BITS) - 1) << FRACTIONAL_BITS;
+                (multiplier, -((greatest >> multiplier.shift.max(0)) as i32), Vec::new())
+            }
         }
         Rounding::Single => {
             let multiplier = context.multiplier(1.0 / (f64::from(y.scale) * f64::from(1 << 24)))?;

@@ -1,0 +1,275 @@
+//! TensorFlow Lite models end to end against the outputs of TensorFlow Lite Micro's reference kernels, and hostile
+//! files. `tests/tflite/README.md` describes the models, the streams and the goldens.
+#![cfg(feature = "tflite")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use tanbo::{Engine, Model, OpSet, Reference};
+use tanbo_compiler::binding::Binding;
+use tanbo_compiler::emit::macs;
+use tanbo_compiler::graph::{Graph, SourceType};
+use tanbo_compiler::import::tflite::import;
+use tanbo_compiler::{CompileError, Options, compile};
+
+static OPS: OpSet = OpSet::all::<Reference>();
+
+const STREAMS: [&str; 4] = ["lcg", "ramp", "alt", "zero"];
+
+/// The bytes of a stream, without end.
+fn stream(name: &str) -> Box<dyn Iterator<Item = u8>> {
+    match name {
+        "lcg" => {
+            Box::new(std::iter::successors(Some(lcg(0x1234_5678)), |&s| Some(lcg(s))).map(|s: u32| (s >> 24) as u8))
+        }
+        "ramp" => Box::new((0u8..=255).cycle().map(|i| i.wrapping_mul(7))),
+        "alt" => Box::new([0x7f, 0x80].into_iter().cycle()),
+        "zero" => Box::new(std::iter::repeat(0)),
+        other => panic!("no stream {other}"),
+    }
+}
+
+fn lcg(s: u32) -> u32 {
+    s.wrapping_mul(1_664_525).wrapping_add(1_013_904_223)
+}
+
+/// Bytes at a 16-byte boundary.
+struct Aligned(Vec<u128>);
+
+impl Aligned {
+    fn zeroed(bytes: usize) -> Self {
+        Self(vec![0; bytes.div_ceil(16)])
+    }
+
+    fn copy(bytes: &[u8]) -> Self {
+        let mut aligned = Self::zeroed(bytes.len());
+        aligned.bytes_mut()[..bytes.len()].copy_from_slice(bytes);
+        aligned
+    }
+
+    fn bytes(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.0)
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        bytemuck::cast_slice_mut(&mut self.0)
+    }
+}
+
+fn bindings(graph: &Graph, ports: &[tanbo_compiler::graph::Port]) -> Vec<Binding> {
+    ports.iter().map(|port| Binding::of_port(graph, port).unwrap()).collect()
+}
+
+/// The outputs, in the source model's type and order, for one stream.
+fn run(graph: &Graph, artifact: &[u8], name: &str) -> Vec<u8> {
+    let aligned = Aligned::copy(artifact);
+    let model = Model::parse(&aligned.bytes()[..artifact.len()]).unwrap();
+    let mut arena = Aligned::zeroed(model.arena_bytes());
+    let mut engine = Engine::new(&model, &OPS, arena.bytes_mut()).unwrap();
+    let mut source = stream(name);
+    for (i, binding) in bindings(graph, &graph.inputs).iter().enumerate() {
+        let bytes: Vec<u8> = if binding.ty == SourceType::F32 {
+            let reals = source.by_ref().take(binding.elements()).map(|b| f32::from(b as i8) / 16.0);
+            reals.flat_map(f32::to_le_bytes).collect()
+        } else {
+            source.by_ref().take(binding.source_bytes()).collect()
+        };
+        engine.input_bytes_mut(i).unwrap().copy_from_slice(&binding.to_artifact(&bytes).unwrap());
+    }
+    engine.run().unwrap();
+    let outputs = bindings(graph, &graph.outputs);
+    outputs.iter().enumerate().flat_map(|(i, b)| b.to_source(engine.output_bytes(i).unwrap()).unwrap()).collect()
+}
+
+fn artifact_of(bytes: &[u8], name: &str) -> Result<(Graph, Vec<u8>), CompileError> {
+    let graph = import(bytes, name)?;
+    let artifact = compile(&graph, &Options::default())?;
+    Ok((graph, artifact))
+}
+
+/// Files with this extension in `tests/tflite/<folder>`, by name.
+fn files(folder: &str, extension: &str) -> BTreeMap<String, PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tflite").join(folder);
+    let paths = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    paths
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == extension))
+        .map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), path))
+        .collect()
+}
+
+#[test]
+fn every_model_equals_its_golden() {
+    let models = files("models", "tflite");
+    let goldens = files("models", "golden");
+    assert!(models.keys().eq(goldens.keys()), "models and goldens are not the same set");
+    assert!(models.len() >= 60, "{} models", models.len());
+    let mut operators = BTreeMap::<String, usize>::new();
+    let mut wrong = vec![];
+    for (name, path) in &models {
+        let (graph, artifact) = match artifact_of(&fs::read(path).unwrap(), name) {
+            Ok(compiled) => compiled,
+            Err(error) => {
+                wrong.push(format!("{name}: {error}"));
+                continue;
+            }
+        };
+        for node in &graph.nodes {
+            *operators.entry(node.name.split(['(', ')']).nth(1).unwrap().into()).or_default() += 1;
+        }
+        let golden = fs::read(&goldens[name]).unwrap();
+        let mut expected = golden.as_slice();
+        for stream in STREAMS {
+            let outputs = run(&graph, &artifact, stream);
+            let (head, rest) = expected.split_at(outputs.len().min(expected.len()));
+            expected = rest;
+            if outputs != head {
+                let at = outputs.iter().zip(head).position(|(a, b)| a != b);
+                let differing = outputs.iter().zip(head).filter(|(a, b)| a != b).count();
+                wrong.push(format!("{name}, {stream}: {differing} of {} bytes differ, first {at:?}", outputs.len()));
+            }
+        }
+        if !expected.is_empty() {
+            wrong.push(format!("{name}: {} bytes of the golden are left over", expected.len()));
+        }
+    }
+    assert!(wrong.is_empty(), "{} failures\n{}", wrong.len(), wrong.join("\n"));
+    // Every operator that the importer takes, DEQUANTIZE aside: that one is no node.
+    let expected = [
+        "ADD",
+        "AVERAGE_POOL_2D",
+        "CONCATENATION",
+        "CONV_2D",
+        "DEPTHWISE_CONV_2D",
+        "ELU",
+        "EXPAND_DIMS",
+        "FULLY_CONNECTED",
+        "HARD_SWISH",
+        "LEAKY_RELU",
+        "LOGISTIC",
+        "MAX_POOL_2D",
+        "MEAN",
+        "MUL",
+        "PAD",
+        "PADV2",
+        "PRELU",
+        "QUANTIZE",
+        "RELU",
+        "RELU6",
+        "RESHAPE",
+        "SLICE",
+        "SOFTMAX",
+        "SPLIT",
+        "SPLIT_V",
+        "SQUEEZE",
+        "STRIDED_SLICE",
+        "SUB",
+        "TANH",
+        "TRANSPOSE",
+    ];
+    let missing: Vec<_> = expected.iter().filter(|name| !operators.contains_key(**name)).collect();
+    assert!(missing.is_empty(), "no model has {missing:?}");
+    println!("{} models x {} streams equal TensorFlow Lite Micro; nodes: {operators:?}", models.len(), STREAMS.len());
+}
+
+#[test]
+fn published_models_equal_their_digests() {
+    let Ok(folder) = std::env::var("TANBO_MODELS_DIR") else {
+        println!("TANBO_MODELS_DIR is not set: only the committed models were checked, not the four published ones");
+        return;
+    };
+    let list =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tflite/real_models.sha256")).unwrap();
+    let digests: BTreeMap<&str, &str> = list.lines().filter_map(|l| l.split_once("  ")).map(|(d, k)| (k, d)).collect();
+    let digest = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+    let models: Vec<&str> = digests.keys().filter_map(|key| key.strip_suffix(".tflite")).collect();
+    assert_eq!(models.len(), 4);
+    for name in models {
+        let path = Path::new(&folder).join(format!("{name}.tflite"));
+        let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        assert_eq!(digest(&bytes), digests[format!("{name}.tflite").as_str()], "another {name}");
+        let (graph, artifact) = artifact_of(&bytes, name).unwrap_or_else(|e| panic!("{name}: {e}"));
+        for stream in STREAMS {
+            let outputs = run(&graph, &artifact, stream);
+            assert_eq!(digest(&outputs), digests[format!("{name}.{stream}").as_str()], "{name}, {stream}");
+        }
+        println!("{name}: 4 streams equal TensorFlow Lite Micro");
+    }
+}
+
+#[test]
+fn refused_models_name_their_operator() {
+    let models = files("refused", "tflite");
+    assert!(models.len() >= 20, "{} models", models.len());
+    let mut accepted = vec![];
+    for (name, path) in &models {
+        match artifact_of(&fs::read(path).unwrap(), name) {
+            Ok(_) => accepted.push(name),
+            Err(error) => {
+                println!("{name}: {error}");
+                assert!(error.place.contains("operator "), "{name}: {error}");
+                assert!(!error.remedy.is_empty(), "{name}: {error}");
+            }
+        }
+    }
+    assert!(accepted.is_empty(), "not refused: {accepted:?}");
+}
+
+/// What a hostile file may do: give an error, or compile to an artifact that parses and runs.
+fn survive(bytes: &[u8]) -> bool {
+    let Ok((graph, artifact)) = artifact_of(bytes, "hostile") else { return false };
+    let aligned = Aligned::copy(&artifact);
+    let model = Model::parse(&aligned.bytes()[..artifact.len()]).expect("a compiled artifact parses");
+    if model.arena_bytes() <= 1 << 16 && macs(&graph) <= 1 << 20 {
+        run(&graph, &artifact, "lcg");
+    }
+    true
+}
+
+#[test]
+fn truncated_files_give_errors() {
+    for (name, path) in files("models", "tflite") {
+        let bytes = fs::read(path).unwrap();
+        // The builder's padding is all that a file can lose.
+        for len in 0..bytes.len() - 8 {
+            assert!(!survive(&bytes[..len]), "{name} cut to {len} of {} bytes compiles", bytes.len());
+        }
+    }
+}
+
+#[test]
+fn mutated_files_never_panic() {
+    /// Per model; more with TANBO_SOAK.
+    const MUTANTS: u32 = 1000;
+    let mutants = if std::env::var_os("TANBO_SOAK").is_some() { 100 * MUTANTS } else { MUTANTS };
+    const WORDS: [i32; 12] = [0, 1, -1, 2, 4, 8, 255, 256, 1 << 20, i32::MAX, i32::MIN, 0x7f80_0000];
+    let mut state = 1u64;
+    let mut random = move |below: usize| {
+        // Marsaglia's xorshift64.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    let (mut runs, mut compiled) = (0u32, 0u32);
+    for path in files("models", "tflite").into_values().chain(files("refused", "tflite").into_values()) {
+        let original = fs::read(path).unwrap();
+        for _ in 0..mutants {
+            let mut bytes = original.clone();
+            for _ in 0..1 + random(3) {
+                if random(2) == 0 {
+                    let at = random(bytes.len());
+                    bytes[at] = random(256) as u8;
+                } else {
+                    let at = 4 * random(bytes.len() / 4);
+                    bytes[at..at + 4].copy_from_slice(&WORDS[random(WORDS.len())].to_le_bytes());
+                }
+            }
+            runs += 1;
+            compiled += u32::from(survive(&bytes));
+        }
+    }
+    println!("{runs} mutants, {compiled} of them still compile");
+}
