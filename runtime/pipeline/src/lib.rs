@@ -21,8 +21,10 @@
 mod decision;
 mod error;
 mod pipeline;
+pub mod recording;
 
 pub use decision::{Change, Decider, GateKeeper};
 pub use error::PipelineError;
 pub use pipeline::{Event, Hop, Pipeline};
+pub use recording::Recording;
 pub use tanbo_signal::{Rate, Sample};
