@@ -447,6 +447,20 @@ def split_v(o, inputs, outputs):
     cut(x, sizes.value, int(axis.value.ravel()[0]), outputs)
 
 
+def pack(o, inputs, outputs):
+    (y,) = outputs
+    for x in inputs:
+        same_quantization(x, y)
+    y.store(np.stack([x.ints for x in inputs], o.axis))
+
+
+def unpack(o, inputs, outputs):
+    (x,) = inputs
+    for i, y in enumerate(outputs):
+        same_quantization(x, y)
+        y.store(x.ints.take(i, o.axis))
+
+
 def move(transform):
     """An operator whose one output holds elements of its first input, as `transform` arranges them."""
 
@@ -479,6 +493,7 @@ def strided_slice(o, x, rest, shape):
 OPERATORS = {
     "ADD": add_or_sub(1),
     "AVERAGE_POOL_2D": average_pool_2d,
+    "BROADCAST_TO": move(lambda o, x, rest, shape: np.broadcast_to(x, shape)),
     "CONCATENATION": concatenation,
     "CONV_2D": conv_2d,
     "DEPTHWISE_CONV_2D": depthwise_conv_2d,
@@ -492,6 +507,7 @@ OPERATORS = {
     "MAX_POOL_2D": max_pool_2d,
     "MEAN": mean,
     "MUL": mul,
+    "PACK": pack,
     "PAD": pad,
     "PADV2": pad,
     "PRELU": prelu,
@@ -508,6 +524,7 @@ OPERATORS = {
     "SUB": add_or_sub(-1),
     "TANH": tanh,
     "TRANSPOSE": move(lambda o, x, rest, shape: x.transpose(rest[0])),
+    "UNPACK": unpack,
 }
 NAMES = {code: name for name, code in vars(fb.BuiltinOperator).items() if isinstance(code, int)}
 

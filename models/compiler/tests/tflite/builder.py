@@ -324,6 +324,19 @@ class Net:
     def transpose(self, x, perm):
         return self.like("TRANSPOSE", x, [[x.shape[p] for p in perm]], [self.ints(perm)], fb.TransposeOptionsT())
 
+    def broadcast_to(self, x, shape):
+        return self.like("BROADCAST_TO", x, [shape], [self.ints(shape)])
+
+    def pack(self, values, axis):
+        shape = list(values[0].shape)
+        shape.insert(axis % (len(shape) + 1), len(values))
+        return self.like("PACK", values[0], [shape], values[1:], fb.PackOptionsT(len(values), axis))
+
+    def unpack(self, x, axis):
+        shape = list(x.shape)
+        count = shape.pop(axis)
+        return self.like("UNPACK", x, [shape] * count, options=fb.UnpackOptionsT(count, axis))
+
     # The file.
 
     def finish(self, outputs):

@@ -359,8 +359,82 @@ def squeeze_excite(n):
     return n.binary("MUL", x, n.logistic(n.conv(gate, 6, 1)), scale=x.scale / 2)
 
 
+# New and repeated axes, five and six axes.
+case("broadcast_to", lambda n: n.broadcast_to(n.input(2, 1, 5), (2, 3, 5)))
+case("broadcast_to_new_axes", lambda n: n.broadcast_to(n.input(1, 3), (2, 1, 4, 3)))
+case("pack_last_axis", lambda n: n.pack([n.input(2, 3), n.input(2, 3), n.input(2, 3)], -1))
+case("pack_with_constant", lambda n: n.pack([n.input(1, 4), n.constant(1, 4, scale=0.05, zero_point=-3)], 1))
+case("unpack_first_axis", lambda n: n.unpack(n.input(3, 2, 2), 0))
+case("unpack_negative_axis", lambda n: n.unpack(n.input(2, 3, 4), -2))
+case("add_broadcast_six_axes", lambda n: n.binary("ADD", n.input(2, 1, 2, 3, 2, 3), n.input(1, 3, 2, 1, 2, 1)))
+case("add_broadcast_both_ways", lambda n: n.binary("ADD", n.input(4, 1, 3), n.input(2, 1, 5, 1)))
+case("mul_broadcast_five_axes", lambda n: n.binary("MUL", n.input(2, 2, 3, 1, 5), n.input(2, 1, 4, 1)))
+case("prelu_broadcast_five_axes", lambda n: n.prelu(n.input(2, 2, 3, 2, 3), n.constant(1, 2, 3, 1, 3)))
+case("mean_six_axes", lambda n: n.mean(n.input(2, 2, 3, 1, 2, 5), [0, 2, 5], False, 0.03, 5))
+case("transpose_five_axes", lambda n: n.transpose(n.input(1, 2, 3, 4, 2), [4, 2, 3, 1, 0]))
+case("pad_five_axes", lambda n: n.pad(n.input(1, 2, 3, 2, 2), [(0, 0), (1, 0), (0, 2), (0, 0), (1, 1)]))
+case("concat_six_axes", lambda n: n.concat([n.input(1, 2, 2, 1, 3, 2), n.input(1, 2, 2, 1, 1, 2)], 4))
+case("slice_five_axes", lambda n: n.slice(n.input(1, 2, 3, 4, 5), [0, 1, 0, 1, 0], [1, 1, 2, 2, -1]))
+case(
+    "strided_slice_drops_two_axes",
+    lambda n: n.strided_slice(n.input(2, 9, 7), [1, -2, 1], [2, -1, 7], [1, 1, 2], (3,), shrink_mask=3),
+)
+case(
+    "dense_one_axis",
+    lambda n: n.op(
+        "FULLY_CONNECTED",
+        [n.input(7), n.tensor((3, 7), scale=0.01, data=n.rng.integers(-127, 128, (3, 7))), None],
+        [(3,)],
+        fb.FullyConnectedOptionsT(),
+        scale=0.3,
+    ),
+)
+case("mean_to_scalar", lambda n: n.mean(n.input(2, 3), [0, 1], False))
+case("same_value_twice", lambda n: [x := n.unary("RELU", n.input(1, 5)), n.binary("MUL", x, x), x])
+
+
 # Refused.
 
+refused("relu_n1_to_1_alone", lambda n: n.unary("RELU_N1_TO_1", n.input(1, 9)))
+refused("relu_0_to_1_alone", lambda n: n.unary("RELU_0_TO_1", n.input(1, 9)))
+refused("logistic_zero_point", lambda n: n.unary("LOGISTIC", n.input(1, 9), None, 1 / 256, -127))
+refused(
+    "max_pool_zero_point",
+    lambda n: n.op(
+        "MAX_POOL_2D",
+        [n.input(1, 4, 4, 2)],
+        [(1, 2, 2, 2)],
+        fb.Pool2DOptionsT(VALID, 2, 2, 2, 2),
+        scale=0.05,
+        zero_point=-4,
+    ),
+)
+refused(
+    "concat_u8",
+    lambda n: n.quantize(
+        n.concat([n.input(1, 3, dtype="u8", zero_point=5), n.input(1, 3, dtype="u8", zero_point=5)], 1), "i8", 0.05, 0
+    ),
+)
+refused(
+    "softmax_i16",
+    lambda n: n.unary(
+        "SOFTMAX", n.input(1, 9, dtype="i16", zero_point=0), fb.SoftmaxOptionsT(1.0), 1 / 32768, 0, "i16"
+    ),
+)
+refused(
+    "dense_bias_scale",
+    lambda n: n.op(
+        "FULLY_CONNECTED",
+        [
+            n.input(1, 4),
+            n.tensor((3, 4), scale=0.01, data=n.rng.integers(-127, 128, (3, 4))),
+            n.tensor((3,), "i32", 0.05, data=[1, 2, 3]),
+        ],
+        [(1, 3)],
+        fb.FullyConnectedOptionsT(),
+        scale=0.3,
+    ),
+)
 refused("add_multiplier_above_one", lambda n: n.binary("ADD", n.input(1, 8, scale=3.0), n.input(1, 8), scale=1e-6))
 refused(
     "add_i16",
