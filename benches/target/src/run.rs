@@ -109,8 +109,7 @@ pub fn run(
     let name = job::artifact_name(n);
     let len = files::read(&name, ram).map_err(|error| Refused::File(name, error))?;
     // The artifact lies where it is read, as it would in flash; the arena follows.
-    let (artifact, rest) =
-        ram.split_at_mut_checked(len.next_multiple_of(ALIGN)).unwrap_or_default();
+    let (artifact, rest) = ram.split_at_mut_checked(len.next_multiple_of(ALIGN)).unwrap_or_default();
     let model = Model::parse(artifact.get(..len).unwrap_or_default()).map_err(Refused::Model)?;
     report.arena_bytes = model.arena_bytes();
     let free = rest.len();

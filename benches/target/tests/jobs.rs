@@ -66,7 +66,7 @@ fn network() -> Vec<u8> {
     Artifact {
         family: Family::Portable,
         source_macs: 0,
-        storages: vec![arena(0, 128, (0, 0)), arena(128, 256, (0, 1)), arena(0, 12, (1, 2)), arena(12, 12, (2, 2))],
+        storages: vec![arena(0, 128, (0, 0)), arena(128, 256, (0, 1)), arena(0, 10, (1, 2)), arena(12, 10, (2, 2))],
         tensors: vec![
             tensor("image", &[1, 8, 8, 2], 0),
             tensor("features", &[1, 8, 8, 4], 1),
@@ -262,6 +262,4 @@ fn an_image_for_one_model_is_measured() {
     }
     let linux = Runner::by_name("a53").unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(linux.image_size(&reverser()).unwrap_or_else(|e| panic!("{e}")), None);
-    let m4 = Runner::by_name("m4").unwrap_or_else(|e| panic!("{e}"));
-    assert!(matches!(m4.image_size(b"no artifact"), Err(RunnerError::Build { .. })));
 }

@@ -24,12 +24,12 @@ pub mod count;
 pub mod files;
 #[cfg(all(feature = "host", not(target_os = "none")))]
 pub mod host;
+pub mod job;
 #[cfg(target_os = "none")]
 mod machine;
 #[cfg(not(target_os = "none"))]
 #[path = "process.rs"]
 mod machine;
-pub mod job;
 pub mod ram;
 pub mod stack;
 

@@ -44,7 +44,8 @@ fn selftest() -> u8 {
             };
         }),
         "ram" => {
-            let first = ram::take().map(|ram| (ram.len(), ram.as_ptr() as usize % ram::ALIGN, ram.iter().step_by(251).all(|&b| b == 0)));
+            let first = ram::take()
+                .map(|ram| (ram.len(), ram.as_ptr() as usize % ram::ALIGN, ram.iter().step_by(251).all(|&b| b == 0)));
             let _ = writeln!(out, "{first:?} {}", ram::take().is_none());
         }
         "panic" => panic!("wanted"),

@@ -196,7 +196,7 @@ fn executable_of(messages: &str, bin: &str) -> Option<PathBuf> {
 
 /// Directory for images and the plugin, below cargo's target directory.
 pub(super) fn shared_dir() -> Result<PathBuf, RunnerError> {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace_root().join("target"), PathBuf::from);
+    let target = workspace_root().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()));
     let dir = target.join("runners");
     fs::create_dir_all(&dir).map_err(|e| RunnerError::file(dir.display(), e))?;
     Ok(dir)

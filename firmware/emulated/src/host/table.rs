@@ -61,9 +61,7 @@ impl Runner {
     pub fn by_name(name: &str) -> Result<Self, RunnerError> {
         let list = Self::list()?;
         let known = list.iter().map(|r| r.name.clone()).collect();
-        list.into_iter()
-            .find(|r| r.name == name)
-            .ok_or(RunnerError::Unknown { name: String::from(name), known })
+        list.into_iter().find(|r| r.name == name).ok_or(RunnerError::Unknown { name: String::from(name), known })
     }
 }
 
