@@ -279,8 +279,7 @@ fn write_pack(cases: &[&Packed]) -> Result<Vec<u8>, Failure> {
     }
     let header =
         Header { magic: MAGIC, cases: u32::try_from(cases.len())?, bytes: u32::try_from(bytes.len())?, reserved: 0 };
-    let head: Vec<u8> =
-        bytemuck::bytes_of(&header).iter().chain(bytemuck::cast_slice(&records)).copied().collect();
+    let head: Vec<u8> = bytemuck::bytes_of(&header).iter().chain(bytemuck::cast_slice(&records)).copied().collect();
     bytes[..head.len()].copy_from_slice(&head);
     Ok(bytes)
 }

@@ -58,7 +58,7 @@ def concat():
 def slice_():
     def build(name, x, begin, stride, counts, type="int8"):
         attrs = {f"begin{i}": begin[i] if i < len(x) else 0 for i in range(6)}
-        attrs |= {f"stride{i}": stride[i] if i < len(x) else 1 for i in range(6)}
+        attrs |= {f"stride{i}": stride[i] if i < len(x) else 0 for i in range(6)}
         return single_step(name, "slice", ROUNDINGS[len(x) % 2], [(x, Data(f"slice {name}").uniform(prod(x), type), type)],
                            counts, attrs, type=type)
 
@@ -92,7 +92,7 @@ def slice_():
 def transpose():
     def build(x, perm, type="int8"):
         name = "x".join(map(str, x)) + "_perm" + "".join(map(str, perm)) + ("" if type == "int8" else f"_{type}")
-        attrs = {f"perm{i}": perm[i] if i < len(x) else i for i in range(6)}
+        attrs = {f"perm{i}": perm[i] if i < len(x) else 0 for i in range(6)}
         return single_step(name, "transpose", ROUNDINGS[len(x) % 2],
                            [(x, Data(f"transpose {name}").uniform(prod(x), type), type)],
                            tuple(x[p] for p in perm), attrs, type=type)

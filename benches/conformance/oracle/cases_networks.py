@@ -98,7 +98,7 @@ class Network:
     def slice(self, x, begin, stride, counts):
         rank = len(counts)
         attrs = {f"begin{i}": begin[i] if i < rank else 0 for i in range(6)}
-        attrs |= {f"stride{i}": stride[i] if i < rank else 1 for i in range(6)}
+        attrs |= {f"stride{i}": stride[i] if i < rank else 0 for i in range(6)}
         return self.case.step("slice", self.rounding, [x], counts, attrs)
 
     def pad(self, x, before, after, value):
@@ -113,7 +113,7 @@ class Network:
 
     def transpose(self, x, perm):
         shape = self.case.shape(x)
-        attrs = {f"perm{i}": perm[i] if i < len(shape) else i for i in range(6)}
+        attrs = {f"perm{i}": perm[i] if i < len(shape) else 0 for i in range(6)}
         return self.case.step("transpose", self.rounding, [x], tuple(shape[p] for p in perm), attrs)
 
     def requantize(self, x, zx, zy, real, type, rounding=None):

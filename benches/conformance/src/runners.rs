@@ -183,6 +183,13 @@ fn judge_against(lines: &[Line], expected: &[(&str, &str)]) -> Vec<String> {
     for (target, table, set) in wanted.difference(&seen) {
         wrong.push(format!("missing: target={target} table={table} set={set}"));
     }
+    wrong.extend(disagreements(lines));
+    wrong
+}
+
+/// Returns one message per set in which the lines differ in the number of cases or in the digest.
+pub fn disagreements(lines: &[Line]) -> Vec<String> {
+    let mut wrong = Vec::new();
     for set in ["full", "small"] {
         let results: BTreeSet<_> =
             lines.iter().filter(|line| line.set == set).map(|line| (line.cases, line.digest.as_str())).collect();
