@@ -397,6 +397,10 @@ case("same_value_twice", lambda n: [x := n.unary("RELU", n.input(1, 5)), n.binar
 
 refused("relu_n1_to_1_alone", lambda n: n.unary("RELU_N1_TO_1", n.input(1, 9)))
 refused("relu_0_to_1_alone", lambda n: n.unary("RELU_0_TO_1", n.input(1, 9)))
+refused(
+    "quantize_u8_to_i16",
+    lambda n: n.quantize(n.input(1, 9, dtype="u8", zero_point=128), "i16", 0.01, 0),
+)
 refused("logistic_zero_point", lambda n: n.unary("LOGISTIC", n.input(1, 9), None, 1 / 256, -127))
 refused(
     "max_pool_zero_point",

@@ -136,6 +136,7 @@ pub fn quantize(op: &mut Op) -> Result<(), CompileError> {
     }
     let x = op.any_activation(0)?;
     let y = op.any_output(0, &x.shape)?;
+    op.quantizable_types()?;
     if x.ty == y.ty && x.quantization == y.quantization {
         op.push(NodeOp::Reshape, &[&x], &y);
         return Ok(());

@@ -411,6 +411,19 @@ impl<'c, 'a> Op<'c, 'a> {
         Ok(true)
     }
 
+    /// Fails unless the kernel of QUANTIZE goes from the type of operand 0 to that of result 0.
+    pub fn quantizable_types(&self) -> Result<(), CompileError> {
+        let from = self.context.tensor(self.operand(0)?)?.ty;
+        let to = self.context.tensor(self.result(0)?)?.ty;
+        match (from, to) {
+            (Type::U8, Type::U8 | Type::I16) | (Type::I16, Type::U8) => Err(self.unsupported(
+                format!("the kernel does not go from {} to {}", from.name(), to.name()),
+                "go by way of int8, or keep one type at the model's boundary",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// DEQUANTIZE: result 0 is the float view of `x`.
     pub fn dequantize_output(&mut self, x: &Activation) -> Result<(), CompileError> {
         let index = self.fresh_result(0, &x.shape)?;
