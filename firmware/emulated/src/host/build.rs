@@ -11,6 +11,7 @@ use std::{
     process::{Command, Stdio},
     string::{String, ToString as _},
     sync::{LazyLock, Mutex, PoisonError},
+    time::Duration,
 };
 
 /// A binary of the workspace that runs on runners. Its package depends on this crate.
@@ -30,6 +31,9 @@ pub struct ImageSize {
     /// RAM of static variables, bytes.
     pub ram_static_bytes: u64,
 }
+
+/// Wall-clock limit of one inference of an image.
+const IMAGE_TIMEOUT: Duration = Duration::from_secs(600);
 
 const IMAGE: Program<'static> = Program { package: "tanbo-target", bin: "tanbo-image" };
 
@@ -114,19 +118,31 @@ impl Runner {
             .ok_or_else(|| RunnerError::Build { what: what(), message: String::from("cargo named no executable") })
     }
 
-    /// Size of an image linked for `artifact` alone; `None` for runners with an operating system, where it means nothing.
+    /// Size of an image linked for `artifact` alone, which is run once over zeros; `None` for runners with an operating system, where it means nothing.
     ///
     /// # Errors
-    /// Those of [`Runner::build`]; [`RunnerError::Build`] for bytes that are no artifact.
+    /// Those of [`Runner::build`] and [`Runner::run`]; [`RunnerError::Build`] for bytes that are no artifact, or where the
+    /// machine's flash is too small; [`RunnerError::Failed`] if the image does not end with 0.
     pub fn image_size(&self, artifact: &[u8]) -> Result<Option<ImageSize>, RunnerError> {
         if self.machine.is_none() {
             return Ok(None);
         }
-        let _lock = build_lock()?;
-        let path = shared_dir()?.join("image.tnb");
-        fs::write(&path, artifact).map_err(|e| RunnerError::file(path.display(), e))?;
-        let path = path.canonicalize().map_err(|e| RunnerError::file(path.display(), e))?;
-        let executable = self.cargo_build(&IMAGE, &["--no-default-features"], &[("TANBO_IMAGE", &path)])?;
+        let dir = tempfile::tempdir().map_err(|e| RunnerError::file("temporary directory", e))?;
+        let executable = dir.path().join("image");
+        {
+            let _lock = build_lock()?;
+            // One place for all, so that cargo rebuilds this image instead of keeping one per artifact.
+            let path = shared_dir()?.join("image.tnb");
+            fs::write(&path, artifact).map_err(|e| RunnerError::file(path.display(), e))?;
+            let path = path.canonicalize().map_err(|e| RunnerError::file(path.display(), e))?;
+            let built = self.cargo_build(&IMAGE, &["--no-default-features"], &[("TANBO_IMAGE", &path)])?;
+            fs::copy(&built, &executable).map_err(|e| RunnerError::file(built.display(), e))?;
+        }
+        // A size is worth something only if the image works.
+        let outcome = self.run(&executable, dir.path(), IMAGE_TIMEOUT)?;
+        if outcome.exit_code != Some(0) || outcome.pairs.len() != 1 {
+            return Err(outcome.failed(self));
+        }
         let bytes = fs::read(&executable).map_err(|e| RunnerError::file(executable.display(), e))?;
         let elf = object::File::parse(&*bytes)
             .map_err(|e| RunnerError::Build { what: executable.display().to_string(), message: e.to_string() })?;
