@@ -1,0 +1,106 @@
+//! The test command: everything, in one order, each check timed.
+
+use tanbo_conformance::runners;
+use tanbo_emulated::host::Runner;
+
+use crate::report::{Report, findings};
+use crate::workspace::{Error, cargo, succeeds};
+use crate::{layers, setup, zoo};
+
+/// Targets without an operating system on which every crate of the runtime must build: the least and the other ISA.
+const BARE_TARGETS: [&str; 2] = ["thumbv6m-none-eabi", "riscv32imc-unknown-none-elf"];
+/// Crates of the runtime.
+const RUNTIME: [&str; 6] = ["tanbo-quant", "tanbo-format", "tanbo-kernels", "tanbo-signal", "tanbo", "tanbo-pipeline"];
+
+/// Runs every test; with `host_only`, those that need no emulator.
+///
+/// # Errors
+/// None: a check that cannot be run has failed.
+pub fn test(host_only: bool) -> Result<bool, Error> {
+    let mut report = Report::default();
+    if !host_only {
+        report.check("set-up", || setup::run().map(|()| true));
+    }
+    report.check("layers", || layers::check().map(|wrong| findings("layers", &wrong)));
+    let emulated = ["tanbo-emulated", "tanbo-target", "tanbo-board-mps2"];
+    let mut arguments = vec!["test", "--workspace"];
+    if host_only {
+        arguments.extend(emulated.iter().flat_map(|package| ["--exclude", package]));
+    }
+    report.check("tests on this machine", || succeeds(&mut cargo(&arguments)));
+    report.check("zoo: artifacts compile to the same bytes", || zoo::check(false).map(|wrong| findings("zoo", &wrong)));
+    if !host_only {
+        for target in BARE_TARGETS {
+            report.check(&format!("no_std: runtime on {target}"), || {
+                let packages = RUNTIME.iter().flat_map(|package| ["-p", package]);
+                let arguments: Vec<&str> =
+                    ["build", "--profile", "firmware", "--target", target].into_iter().chain(packages).collect();
+                succeeds(&mut cargo(&arguments))
+            });
+        }
+        report.check("conformance on every runner", || conformance(&[]));
+    }
+    Ok(report.finish())
+}
+
+/// Runs the conformance suite on the named runners, or on all of them, and judges the lines.
+///
+/// # Errors
+/// A runner that does not exist.
+pub fn conformance(names: &[String]) -> Result<bool, Error> {
+    let chosen: Vec<Runner> = Runner::list()
+        .map_err(|error| Error(error.to_string()))?
+        .into_iter()
+        .filter(|runner| names.is_empty() || names.contains(&runner.name))
+        .collect();
+    for name in names {
+        if !chosen.iter().any(|runner| runner.name == *name) {
+            return Err(Error(format!("no runner '{name}'")));
+        }
+    }
+    let (mut lines, failures) = runners::run_host();
+    let mut wrong: Vec<String> = failures.lines().map(String::from).collect();
+    for runner in &chosen {
+        match runners::run_emulated(runner) {
+            Ok((found, rest)) => {
+                lines.extend(found);
+                wrong.extend(rest.lines().map(|line| format!("{}: {line}", runner.name)));
+            }
+            Err(error) => wrong.push(error.to_string()),
+        }
+    }
+    for line in &lines {
+        println!("{line}");
+    }
+    if names.is_empty() {
+        wrong.extend(runners::judge(&lines));
+    } else {
+        wrong.extend(lines.iter().filter(|line| line.failed > 0).map(|line| format!("failed: {line}")));
+    }
+    Ok(findings("conformance", &wrong))
+}
+
+/// Checks format and lints without changing anything.
+///
+/// # Errors
+/// cargo cannot be started.
+pub fn lint() -> Result<bool, Error> {
+    let mut report = Report::default();
+    report.check("rustfmt", || succeeds(&mut cargo(&["fmt", "--all", "--check"])));
+    report.check("clippy", || {
+        succeeds(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    });
+    Ok(report.finish())
+}
+
+/// Runs at full size what `test` runs scaled down.
+///
+/// # Errors
+/// None: a check that cannot be run has failed.
+pub fn soak() -> Result<bool, Error> {
+    let mut report = Report::default();
+    report.check("tests at full size", || {
+        succeeds(cargo(&["test", "--workspace", "--release"]).env("TANBO_SOAK", "1"))
+    });
+    Ok(report.finish())
+}
