@@ -36,8 +36,8 @@ fn front_end() -> FrontEnd {
 fn artifact(change: impl FnOnce(&mut Artifact)) -> Vec<u8> {
     let features = front_end().feature_count();
     let mut weights = vec![0i8; features];
-    weights[9] = 1;
-    weights[10] = 1;
+    weights[12] = 1;
+    weights[13] = 1;
     let arena = |offset: u32, bytes: u32| StorageSpec::Arena { offset, bytes, ring_rows: 0, chains: (0, 0) };
     let tensor = |name: &str, elements: u32, storage: u16| TensorSpec {
         name: name.into(),
@@ -177,7 +177,7 @@ fn refuses_artifacts_that_do_not_fit() {
         front_end.bands.push(band).unwrap();
         artifact.front_end = front_end.encode().to_vec();
     };
-    assert_eq!(refuse(more_bands, MODEL_RATE), PipelineError::InputLength { features: 19, elements: 15 });
+    assert_eq!(refuse(more_bands, MODEL_RATE), PipelineError::InputLength { features: 23, elements: 19 });
     assert!(matches!(refuse(|_| {}, Rate { numerator: 5000, denominator: 1 }), PipelineError::Resample(_)));
 }
 

@@ -15,11 +15,14 @@ struct Sums {
     axes: [u64; AXES],
     /// Sign changes of the filtered signal, over the axes.
     crossings: u64,
+    /// Greatest energy of a single sample, over axes and bands, mGal². A maximum, not a sum.
+    peak: u64,
 }
 
 impl Sums {
     fn add(&mut self, other: &Self) {
         self.apply(other, |sum, value| sum.saturating_add(value));
+        self.peak = self.peak.max(other.peak);
     }
 
     /// `self = self − floor(self / 2^shift) + other`: what 2^shift hops of the average would sum to.
@@ -113,6 +116,7 @@ impl FeatureExtractor {
     fn filter(&mut self, sample: Sample) {
         let rest = *self.rest.get_or_insert(sample);
         let front_end = &self.front_end;
+        let mut sample_energy = 0;
         let axes = self.inputs.iter_mut().zip(&mut self.filters).zip(&mut self.negative);
         for (((value, rest), ((inputs, filters), negative)), energy) in
             sample.into_iter().zip(rest).zip(axes).zip(&mut self.current.axes)
@@ -127,6 +131,7 @@ impl FeatureExtractor {
                 let squared = rounded.unsigned_abs() * rounded.unsigned_abs();
                 *band_energy += squared;
                 *energy += squared;
+                sample_energy += squared;
             }
             remember(inputs, moved);
             if (sum < 0) != *negative {
@@ -134,6 +139,7 @@ impl FeatureExtractor {
                 self.current.crossings += 1;
             }
         }
+        self.current.peak = self.current.peak.max(sample_energy);
     }
 
     /// Adds a hop to the running average: the plain mean until it spans 2^`average_shift` hops.
@@ -173,9 +179,10 @@ impl FeatureExtractor {
     /// Writes the quantized features of the window that ends with the last completed hop and returns how many there are.
     ///
     /// In order: per segment, oldest first, for each band log2 of its mean energy over that of the running average, then
-    /// the zero crossings per sample over those of the running average, times 16; the level of the newest segment (log2
-    /// of mGal² less `level_center_q8`); log2 of the strongest axis' share of the energy, times 4, of the newest
-    /// segment and of the window. Each is an i8, `zero_point + round(feature · 2^(8 − feature_shift))`, saturated.
+    /// the zero crossings per sample less those of the running average, times 16, then log2 of the peak over the mean
+    /// energy, times 2 (knocks and steps have peaks); the level of the newest segment (log2 of mGal² less
+    /// `level_center_q8`); log2 of the strongest axis' share of the energy, times 4, of the newest segment and of the
+    /// window. Each is an i8, `zero_point + round(feature · 2^(8 − feature_shift))`, saturated.
     ///
     /// A slice shorter than [`FrontEnd::feature_count`] takes what fits.
     pub fn features(&self, output: &mut [i8]) -> usize {
@@ -187,7 +194,9 @@ impl FeatureExtractor {
                 written += 1;
             }
         };
+        let total = |sums: &Sums| sums.axes.iter().fold(0u64, |sum, axis| sum.saturating_add(*axis));
         let bands = self.front_end.bands.len();
+        let floor = u64::from(self.front_end.floor_mgal2);
         let hops = self.front_end.segment_hops();
         let mut newest = Sums::default();
         let mut whole = Sums::default();
@@ -199,8 +208,8 @@ impl FeatureExtractor {
             }
             let crossings = self.crossings_q8(newest.crossings, hops as u64);
             put(crossings - self.crossings_q8(self.average.crossings, self.averaged.into()));
+            put(2 * (log2_q8(newest.peak.saturating_add(floor)) - self.level_q8(total(&newest), hops as u64)));
         }
-        let total = |sums: &Sums| sums.axes.iter().fold(0u64, |sum, axis| sum.saturating_add(*axis));
         put(self.level_q8(total(&newest), hops as u64) - i32::from(self.front_end.level_center_q8));
         for (sums, hops) in [(&newest, hops), (&whole, usize::from(self.front_end.window_hops))] {
             let strongest = sums.axes.iter().copied().max().unwrap_or(0);
@@ -259,7 +268,7 @@ mod tests {
         }
         // A resting sensor: gravity is gone, every ratio is 0, the level is that of the floor.
         let level = (log2_q8(1000) - 4608 + 16) >> 5;
-        let mut expected = vec![0; 16];
+        let mut expected = vec![0; 20];
         expected.push(level as i8);
         expected.extend([0, 0]);
         assert_eq!(hops[59].1, expected);
@@ -273,18 +282,18 @@ mod tests {
         let hops = run(&mut extractor, (0..800).map(|_| quiet()));
         let (hop, features) = &hops[99];
         assert!(hop.ready && hop.gate_q8.abs() < 256);
-        assert!(features[..16].iter().all(|feature| feature.abs() < 24), "{features:?}");
+        assert!(features[..20].iter().all(|feature| feature.abs() < 64), "{features:?}");
         // 100 times the amplitude on one axis for one segment: 13.3 octaves of energy.
         let mut state = 2;
         let loud = (0..32).map(|_| [noise(&mut state, 10_000), 0, 0]);
         let (hop, features) = run(&mut extractor, loud).pop().unwrap();
         assert!(hop.gate_q8 > 256 * 9);
         for segment in 0..4 {
-            for feature in &features[segment * 4..segment * 4 + 3] {
+            for feature in &features[segment * 5..segment * 5 + 3] {
                 assert!(if segment == 3 { *feature > 60 } else { feature.abs() < 40 }, "{features:?}");
             }
         }
-        assert!(features[17] > -4, "one axis has all the energy: {features:?}");
+        assert!(features[21] > -4, "one axis has all the energy: {features:?}");
     }
 
     #[test]
@@ -295,7 +304,7 @@ mod tests {
             (0..4000).map(|n| if n / 4 % 2 == 0 { [i32::MAX, i32::MIN, 0] } else { [i32::MIN, i32::MAX, i32::MAX] }),
         );
         assert_eq!(hops.len(), 500);
-        assert_eq!(hops[499].1[16], 127);
+        assert_eq!(hops[499].1[20], 127);
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub const MAX_WINDOW_HOPS: usize = 16;
 /// Most segments of a window.
 pub const MAX_SEGMENTS: usize = 4;
 /// Most features of a window.
-pub const MAX_FEATURES: usize = MAX_SEGMENTS * (MAX_BANDS + 1) + 3;
+pub const MAX_FEATURES: usize = MAX_SEGMENTS * (MAX_BANDS + 2) + 3;
 /// Fraction bits of the coefficients of [`Band`].
 pub const COEFFICIENT_SHIFT: u32 = 29;
 /// Longest running average: 2⁸ hops.
@@ -165,10 +165,10 @@ impl fmt::Display for FrontEndError {
 impl core::error::Error for FrontEndError {}
 
 impl FrontEnd {
-    /// Returns the number of features of a window: per segment one per band and one for zero crossings, then the level
-    /// and two shares of the strongest axis.
+    /// Returns the number of features of a window: per segment one per band, one for zero crossings and one
+    /// for the peak, then the level and two shares of the strongest axis.
     pub fn feature_count(&self) -> usize {
-        usize::from(self.segments) * (self.bands.len() + 1) + 3
+        usize::from(self.segments) * (self.bands.len() + 2) + 3
     }
 
     /// Returns the hops of one segment.
