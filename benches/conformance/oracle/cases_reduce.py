@@ -120,6 +120,16 @@ def exponentials(scale):
         return [int(((-scale * d).exp() * (1 << 23)).to_integral_value(ROUND_HALF_UP)) for d in range(256)]
 
 
+# Scale and differences to the greatest value, found by search: a unit less in the argument of exp5 (the first four) or a
+# sum of exponentials rounded down (the others) changes an output.
+SOFTMAX_NEAR_TIES = [
+    ("2357/12500", (0, -23, -11, -2, -53, -9)), ("12303/50000", (0, -37, -21, -50, -40, -43)),
+    ("257/1000", (0, -20, -55, -40, -52, -55)), ("13821/100000", (0, -19, -56, -23, -34, -46)),
+    ("7639/25000", (0, -2, -18, -42)), ("18561/50000", (0, -42, -30, -34, -34, -8)),
+    ("31007/100000", (0, -27, -17, -33, -16, -15)), ("1869/6250", (0, -35, -6, -40)),
+]
+
+
 def softmax():
     def build(name, rounding, shape, values, scale):
         if rounding == "tflite":
@@ -155,6 +165,19 @@ def softmax():
             shape = (1, 2, 1, 2, 1, 2)[:rank - 1] + (5,)
             yield "ranks", build(f"rank{rank}_{rounding}", rounding, shape, Data(f"softmax rank{rank}").uniform(prod(shape)),
                                  "0.05")
+    for i, (scale, differences) in enumerate(SOFTMAX_NEAR_TIES):
+        for top in (127, -60):
+            yield "numeric", build(f"near_tie{i}_top{top}", "tflite", (1, len(differences)),
+                                   [top + d for d in differences], scale)
+    # The smallest difference that counts, given: on it, one below, one above.
+    mantissa, shift = multiplier(Fraction(1, 10) * (1 << 26))
+    yield "numeric", single_step("diff_min_tflite", "softmax", "tflite", [((3, 4), [20, 10, 9, 11] * 3)], (3, 4),
+                                 {"mantissa": mantissa, "shift": shift, "diff_min": -10, "output_zero_point": -128})
+    # Probabilities of some 2^-24 in units of 2^-24: every bit of the quotient shows.
+    yield "numeric", single_step("quotient_single", "softmax", "single",
+                                 [((2, 50), [127] + list(range(-2, -51, -1)) + [100, 100] + list(range(-40, -88, -1)))],
+                                 (2, 50), {"mantissa": 1 << 30, "shift": 1, "diff_min": 0, "output_zero_point": -128},
+                                 {"exponentials": exponentials("0.1")})
     # Another output scale and zero point.
     for zero_point, real in ((0, Fraction(127)), (127, Fraction(256)), (-128, Fraction(1)), (3, Fraction(1000))):
         mantissa, shift = multiplier(real / (1 << 24))

@@ -1,11 +1,8 @@
-//! Layer 4: one suite of exact test vectors, run by every target and every kernel table.
+#![doc = include_str!("../README.md")]
 //!
-//! Knows the engine and the kernel tables; knows no operator. The vectors come from `oracle/`, which computes them with
-//! Python's exact integers and shares no code with the kernels. `build.rs` turns them into artifacts, so that a case
-//! tests verifier, engine and kernel together. Integers are compared with `==`; every tensor of every step counts.
+//! # Layer
 //!
-//! The digest that [`suite::run`] returns covers all tensors that steps wrote: equal digests on two targets mean equal
-//! bits in every intermediate tensor, also where a case fails.
+//! Layer 4. Knows the engine and the kernel tables; knows no operator.
 #![no_std]
 #![forbid(unsafe_code)]
 
