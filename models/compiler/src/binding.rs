@@ -99,7 +99,7 @@ impl Binding {
             .iter()
             .filter_map(|&number| model.tensor(number))
             .map(|tensor| Self {
-                name: tensor.name.to_string(),
+                name: tensor.name().to_string(),
                 shape: tensor.shape.iter().map(|&d| d as usize).collect(),
                 ty: match tensor.ty {
                     ElementType::I8 => SourceType::I8,

@@ -140,7 +140,7 @@ impl<'m, 'a> Engine<'m, 'a> {
     /// No such chain.
     pub fn seek(&mut self, chain: u16) -> Result<(), EngineError> {
         if usize::from(chain) >= self.model.chain_count() {
-            return Err(EngineError::NoSuchTensor);
+            return Err(EngineError::NoSuchChain);
         }
         self.restart();
         self.chain = chain;

@@ -12,7 +12,7 @@ pub enum EngineError {
         /// First step that needs it.
         step: u16,
     },
-    /// The arena has another size than the artifact says; the engine takes the first `needed` bytes.
+    /// The arena has fewer bytes than the artifact needs.
     ArenaTooSmall {
         /// Bytes needed.
         needed: usize,
@@ -23,6 +23,8 @@ pub enum EngineError {
     ArenaMisaligned,
     /// The model has no such input, output or tensor.
     NoSuchTensor,
+    /// The model has no such chain.
+    NoSuchChain,
     /// The tensor is not int8: use the accessor for bytes.
     NotInt8,
     /// A step does not fit its kernel. `Model::parse` accepts no such artifact.
@@ -40,6 +42,7 @@ impl core::fmt::Display for EngineError {
             }
             Self::ArenaMisaligned => f.write_str("the arena must begin at a 16-byte boundary: use tanbo::Arena"),
             Self::NoSuchTensor => f.write_str("no such input, output or tensor"),
+            Self::NoSuchChain => f.write_str("no such chain"),
             Self::NotInt8 => f.write_str("the tensor is not int8: use the accessor for bytes"),
             Self::Step(step) => write!(f, "step {step} does not fit its kernel"),
         }

@@ -4,18 +4,28 @@ use tanbo_quant::{Multiplier, Rounding};
 
 use crate::attrs::{self, Conv, MultiplierWords, Pool, Range, Window};
 use crate::error::FormatErrorKind as Kind;
-use crate::model::{Model, Step, Tensor};
+use crate::model::{Constant, Model, Step, Tensor};
 use crate::op::{ElementType, MAX_RANK, Op};
+use crate::record::MAX_TERMS;
 
 type Checked = Result<(), Kind>;
 
 /// Positions (row · stride + tap · dilation) stay below this, so that kernels may use i32.
 const MAX_POSITION: i64 = 1 << 30;
-/// Largest |input - zero point| times largest |weight|.
-const MAX_TERM: i64 = 255 * 128;
 
 fn ensure(condition: bool, kind: Kind) -> Checked {
     if condition { Ok(()) } else { Err(kind) }
+}
+
+/// Returns how many words and bytes of constants the checks of a step look at one by one.
+pub(crate) fn entries(step: &Step<'_>) -> u64 {
+    let weights = matches!(step.op, Op::Conv2d | Op::DepthwiseConv2d | Op::FullyConnected);
+    let lengths = (0..step.op.consts().len()).skip(usize::from(weights)).map(|index| match step.constant(index) {
+        Some(Constant::I8(values)) => values.len(),
+        Some(Constant::I32(values)) => values.len(),
+        None => 0,
+    });
+    lengths.sum::<usize>() as u64
 }
 
 /// Returns the window of a step that has one.
@@ -67,11 +77,11 @@ pub(crate) fn step(model: &Model<'_>, step: &Step<'_>, y: &Tensor<'_>) -> Checke
 }
 
 fn byte_constant<'a>(step: &Step<'a>, index: usize) -> Result<&'a [i8], Kind> {
-    step.constant(index).and_then(crate::Constant::i8).ok_or(Kind::Constant)
+    step.constant(index).and_then(Constant::i8).ok_or(Kind::Constant)
 }
 
 fn word_constant<'a>(step: &Step<'a>, index: usize) -> Result<&'a [i32], Kind> {
-    step.constant(index).and_then(crate::Constant::i32).ok_or(Kind::Constant)
+    step.constant(index).and_then(Constant::i32).ok_or(Kind::Constant)
 }
 
 fn multiplier(words: MultiplierWords) -> Checked {
@@ -117,25 +127,26 @@ fn window_geometry(window: &Window, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
     Ok(())
 }
 
-/// `|Σ (x - zero point)·w + bias|` is at most `taps · 255 · 128 + |bias|`.
-fn accumulator(taps: usize, bias: &[i32]) -> Checked {
-    let products = taps as i64 * MAX_TERM;
-    let largest = bias.iter().map(|&b| i64::from(b).abs()).max().unwrap_or(0);
-    ensure(products + largest <= i64::from(i32::MAX), Kind::Accumulator)
+/// `|Σ (x - zero point)·w + bias|` is at most `terms · 255 · 128 + |bias|`.
+fn accumulator(terms: u64, bias: &[i32]) -> Checked {
+    ensure(terms <= MAX_TERMS, Kind::Accumulator)?;
+    let largest = bias.iter().map(|b| b.unsigned_abs()).max().unwrap_or(0);
+    ensure(terms * 255 * 128 + u64::from(largest) <= i32::MAX as u64, Kind::Accumulator)
 }
 
-fn weights(step: &Step<'_>, outputs: usize, taps: usize) -> Checked {
+fn weights(step: &Step<'_>, outputs: usize, terms: u64) -> Checked {
     let weights = byte_constant(step, 0)?;
     let bias = word_constant(step, 1)?;
-    ensure(weights.len() as u64 == outputs as u64 * taps as u64 && bias.len() == outputs, Kind::Constant)?;
-    multipliers(step, 2, [1, outputs])?;
-    accumulator(taps, bias)
+    accumulator(terms, bias)?;
+    // At most 2^28 outputs of at most MAX_TERMS terms: the product fits.
+    ensure(weights.len() as u64 == outputs as u64 * terms && bias.len() == outputs, Kind::Constant)?;
+    multipliers(step, 2, [1, outputs])
 }
 
-fn taps(window: &Window) -> usize {
-    let [height, width] = window.kernel;
-    // Both are positive and their product is bounded by the length of the weights that it is compared with.
-    (height as usize).saturating_mul(width as usize)
+/// Returns the taps of a window whose geometry is checked; saturates.
+fn taps(window: &Window) -> u64 {
+    let [height, width] = window.kernel.map(|taps| u64::try_from(taps).unwrap_or(0));
+    height.saturating_mul(width)
 }
 
 fn conv2d(step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
@@ -145,7 +156,7 @@ fn conv2d(step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
     let (&[.., inputs], &[.., outputs]) = (x.shape, y.shape) else { return Err(Kind::Shape) };
     let groups = u32::try_from(attributes.groups).ok().filter(|&g| g > 0).ok_or(Kind::Attribute)?;
     ensure(inputs.is_multiple_of(groups) && outputs.is_multiple_of(groups), Kind::Shape)?;
-    weights(step, outputs as usize, taps(&attributes.window).saturating_mul((inputs / groups) as usize))
+    weights(step, outputs as usize, taps(&attributes.window).saturating_mul(u64::from(inputs / groups)))
 }
 
 fn depthwise_conv2d(step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
@@ -161,7 +172,7 @@ fn fully_connected(step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
     range(&attrs::fully_connected(step.attrs).ok_or(Kind::Arity)?, x.ty, y.ty)?;
     let outputs = word_constant(step, 1)?.len();
     let inputs = byte_constant(step, 0)?.len().checked_div(outputs).unwrap_or(0);
-    weights(step, outputs, inputs)?;
+    weights(step, outputs, inputs as u64)?;
     let rows = x.elements().checked_div(inputs).ok_or(Kind::Shape)?;
     ensure(rows * inputs == x.elements() && rows.checked_mul(outputs) == Some(y.elements()), Kind::Shape)
 }
@@ -186,7 +197,8 @@ fn average_pool2d(step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
     pool(x, y, &attributes)?;
     match step.rounding {
         Rounding::Tflite => multipliers(step, 0, [0, 0]),
-        Rounding::Single => multipliers(step, 0, [taps(&attributes.window); 2]),
+        // `pool` has bounded the taps.
+        Rounding::Single => multipliers(step, 0, [taps(&attributes.window) as usize; 2]),
     }
 }
 
@@ -202,7 +214,7 @@ fn mean(step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
         .map(|&d| d as usize)
         .product();
     ensure(y.elements() == kept, Kind::Shape)?;
-    accumulator(x.elements() / kept, &[])
+    accumulator((x.elements() / kept) as u64, &[])
 }
 
 /// Each axis of an operand, aligned at the last axis, equals the output's or is 1.
@@ -273,10 +285,16 @@ fn softmax(step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
     }
 }
 
+/// Attribute words per axis are zero for the axes that the tensor does not have.
+fn zero_beyond_rank(words: &[i32; MAX_RANK], x: &Tensor<'_>) -> Checked {
+    ensure(words.iter().skip(x.shape.len()).all(|&word| word == 0), Kind::Reserved)
+}
+
 fn pad(step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
     let attributes = attrs::Pad::from_words(step.attrs).ok_or(Kind::Arity)?;
     zero_point(attributes.value, y.ty)?;
     ensure(x.shape.len() == y.shape.len(), Kind::Shape)?;
+    zero_beyond_rank(&attributes.before, x)?;
     for ((&before, &inputs), &outputs) in attributes.before.iter().zip(x.shape).zip(y.shape) {
         let fits = before >= 0 && i64::from(before) + i64::from(inputs) <= i64::from(outputs);
         ensure(fits, Kind::Attribute)?;
@@ -302,11 +320,15 @@ fn concat(model: &Model<'_>, step: &Step<'_>, y: &Tensor<'_>) -> Checked {
 fn slice(step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
     let attributes = attrs::Slice::from_words(step.attrs).ok_or(Kind::Arity)?;
     ensure(x.shape.len() == y.shape.len(), Kind::Shape)?;
+    zero_beyond_rank(&attributes.begin, x)?;
+    zero_beyond_rank(&attributes.stride, x)?;
     let axes = attributes.begin.iter().zip(&attributes.stride).zip(x.shape.iter().zip(y.shape));
     for ((&begin, &stride), (&inputs, &outputs)) in axes {
         let inside = 0..i64::from(inputs);
         let last = i64::from(begin) + i64::from(stride) * i64::from(outputs - 1);
         ensure(inside.contains(&i64::from(begin)) && inside.contains(&last), Kind::Attribute)?;
+        // Also where one element is taken and the stride means nothing: distances stay within the tensor.
+        ensure(stride.unsigned_abs() <= inputs, Kind::Attribute)?;
     }
     Ok(())
 }
@@ -314,6 +336,7 @@ fn slice(step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
 fn transpose(step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
     let perm = attrs::transpose(step.attrs).ok_or(Kind::Arity)?;
     ensure(x.shape.len() == y.shape.len() && x.shape.len() <= MAX_RANK, Kind::Shape)?;
+    zero_beyond_rank(&perm, x)?;
     let mut seen = 0u32;
     for (&axis, &outputs) in perm.iter().zip(y.shape) {
         let inputs = usize::try_from(axis).ok().and_then(|a| x.shape.get(a)).ok_or(Kind::Attribute)?;

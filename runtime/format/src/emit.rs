@@ -307,7 +307,7 @@ impl Artifact {
             .map(|index| {
                 let tensor = model.tensor(index)?;
                 Some(TensorSpec {
-                    name: tensor.name.into(),
+                    name: tensor.name().into(),
                     ty: tensor.ty,
                     shape: tensor.shape.to_vec(),
                     scale: tensor.scale,
@@ -364,21 +364,23 @@ impl ConstData {
     }
 }
 
-/// Returns the SHA-256 of an artifact up to its signature section, with the hash field as zeros.
-/// Equal to [`Model::stated_hash`] in an undamaged artifact.
+/// Returns the SHA-256 of an artifact up to its signature section, with what a signature changes as zeros: the header's
+/// hash, its total length, and the length of the signature section. Equal to [`Model::stated_hash`] in an undamaged
+/// artifact, signed or not.
 pub fn content_hash(artifact: &[u8]) -> [u8; 32] {
-    let field = core::mem::offset_of!(Header, hash);
-    let signature = core::mem::offset_of!(Header, sections) + Section::Signature as usize * size_of::<Extent>();
-    let end = artifact
-        .get(signature..signature + 4)
-        .and_then(|b| b.try_into().ok())
-        .map_or(artifact.len(), |b| u32::from_le_bytes(b) as usize);
     let mut hash = Sha256::new();
-    for (part, zero) in [(0..field, false), (field..field + 32, true), (field + 32..end, false)] {
-        match artifact.get(part) {
-            Some(bytes) if !zero => hash.update(bytes),
-            _ => hash.update([0; 32]),
+    match artifact.split_at_checked(HEADER_BYTES) {
+        Some((head, rest)) => {
+            let mut header: Header = bytemuck::pod_read_unaligned(head);
+            header.hash = [0; 32];
+            header.total_bytes = 0;
+            let signature = &mut header.sections[Section::Signature as usize];
+            signature.bytes = 0;
+            let end = (signature.offset as usize).saturating_sub(HEADER_BYTES).min(rest.len());
+            hash.update(bytemuck::bytes_of(&header));
+            hash.update(&rest[..end]);
         }
+        None => hash.update(artifact),
     }
     hash.finalize().into()
 }

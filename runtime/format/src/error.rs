@@ -30,6 +30,21 @@ pub enum Place {
     Output(u16),
 }
 
+impl core::fmt::Display for Place {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Header => f.write_str("the header"),
+            Self::Section(number) => write!(f, "section {number}"),
+            Self::Storage(index) => write!(f, "storage {index}"),
+            Self::Tensor(index) => write!(f, "tensor {index}"),
+            Self::Step(index) => write!(f, "step {index}"),
+            Self::Chain(index) => write!(f, "chain {index}"),
+            Self::Input(index) => write!(f, "input {index}"),
+            Self::Output(index) => write!(f, "output {index}"),
+        }
+    }
+}
+
 /// What is wrong with an artifact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -97,7 +112,7 @@ impl core::fmt::Display for FormatError {
             FormatErrorKind::Chain => "the chain cannot run row by row",
             FormatErrorKind::Summary => "the header does not match the records",
         };
-        write!(f, "{what} (at {:?})", self.at)
+        write!(f, "{}: {what}", self.at)
     }
 }
 

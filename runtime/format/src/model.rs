@@ -94,11 +94,15 @@ pub struct Tensor<'a> {
     pub zero_point: i32,
     /// Storage number.
     pub storage: u16,
-    /// Name; empty for tensors that are neither input nor output.
-    pub name: &'a str,
+    pub(crate) name: &'a [u8],
 }
 
-impl Tensor<'_> {
+impl<'a> Tensor<'a> {
+    /// Returns the name; empty for tensors that are neither input nor output.
+    pub fn name(&self) -> &'a str {
+        core::str::from_utf8(self.name).unwrap_or_default()
+    }
+
     /// Returns the number of elements.
     pub fn elements(&self) -> usize {
         self.shape.iter().map(|&n| n as usize).product()
@@ -237,7 +241,11 @@ impl<'a> Model<'a> {
 
     /// Returns the model card, or an empty string.
     pub fn card(&self) -> &'a str {
-        core::str::from_utf8(section_bytes(self.bytes, self.header, Section::Card)).unwrap_or_default()
+        core::str::from_utf8(self.card_bytes()).unwrap_or_default()
+    }
+
+    pub(crate) fn card_bytes(&self) -> &'a [u8] {
+        section_bytes(self.bytes, self.header, Section::Card)
     }
 
     /// Returns the signature section; empty if the artifact is not signed.
@@ -276,7 +284,7 @@ impl<'a> Model<'a> {
             scale: f32::from_bits(record.scale),
             zero_point: record.zero_point,
             storage: record.storage,
-            name: core::str::from_utf8(name).unwrap_or_default(),
+            name,
         })
     }
 

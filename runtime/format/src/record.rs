@@ -14,6 +14,13 @@ pub const MAX_STORAGES: usize = 1024;
 pub const MAX_CHAIN_STEPS: usize = 32;
 /// Most elements of a tensor.
 pub const MAX_ELEMENTS: u64 = 1 << 28;
+/// Longest arena in bytes, so that every offset and distance fits the `isize` of a 32-bit target.
+pub const MAX_ARENA_BYTES: u32 = 1 << 30;
+/// Most taps or terms under one accumulator: each is at most 255 · 128, and the sum must fit an `i32`.
+pub const MAX_TERMS: u64 = i32::MAX as u64 / (255 * 128);
+/// Most entries of biases, multipliers and exponentials, summed over all steps: steps may share constants, and the
+/// verifier looks at every entry of every step.
+pub const MAX_CHECKED_ENTRIES: u64 = 1 << 22;
 /// No storage: the value of [`StepRecord::scratch`] where a step needs none.
 pub const NO_STORAGE: u16 = u16::MAX;
 
@@ -47,7 +54,7 @@ pub enum Section {
     FrontEnd = 11,
     /// Model card, UTF-8.
     Card = 12,
-    /// Signature over all bytes before it; checked by whoever receives an artifact.
+    /// Signature over the header's hash; checked by whoever receives an artifact.
     Signature = 13,
 }
 
@@ -86,7 +93,8 @@ pub struct Header {
     pub sections: [Extent; SECTIONS],
     /// Multiply-accumulates of the source model before compiler passes; information only. Low word first.
     pub source_macs: [u32; 2],
-    /// SHA-256 of the artifact up to the signature section, with this field as zeros.
+    /// SHA-256 of the artifact up to the signature section, with this field, `total_bytes` and the length of the
+    /// signature section as zeros: the same whether signed or not.
     pub hash: [u8; 32],
 }
 
@@ -135,7 +143,7 @@ pub struct TensorRecord {
     pub scale: u32,
     /// Zero point.
     pub zero_point: i32,
-    /// First byte of the name in [`Section::Names`].
+    /// First byte of the name in [`Section::Names`]: the length of all names before.
     pub name_offset: u16,
     /// Length of the name in bytes.
     pub name_bytes: u16,
@@ -153,11 +161,11 @@ pub struct StepRecord {
     pub rounding: u8,
     /// Number of input tensors; one output tensor follows them in [`Section::Operands`].
     pub inputs: u8,
-    /// First operand.
+    /// First operand: the number of operands of all steps before.
     pub operand: u16,
-    /// First constant in [`Section::ConstExtents`].
+    /// First constant in [`Section::ConstExtents`]: the number of constants of all steps before.
     pub constant: u16,
-    /// First attribute word.
+    /// First attribute word: the number of attribute words of all steps before.
     pub attribute: u16,
     /// Storage of per-step temporary bytes, or [`NO_STORAGE`].
     pub scratch: u16,

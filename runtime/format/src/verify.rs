@@ -16,9 +16,7 @@ fn error(kind: Kind, at: Place) -> FormatError {
 
 pub(crate) fn verify(model: &Model<'_>) -> Verified {
     storages(model)?;
-    for index in 0..model.tensors.len() as u16 {
-        tensor(model, index)?;
-    }
+    tensors(model)?;
     steps(model)?;
     chains(model)?;
     summary(model)
@@ -27,6 +25,9 @@ pub(crate) fn verify(model: &Model<'_>) -> Verified {
 fn storages(model: &Model<'_>) -> Verified {
     if model.storages.len() > MAX_STORAGES {
         return Err(error(Kind::TooMany, Place::Section(Section::Storages as u8)));
+    }
+    if model.header.arena_bytes > MAX_ARENA_BYTES {
+        return Err(error(Kind::TooMany, Place::Header));
     }
     for (index, storage) in model.storages.iter().enumerate() {
         let at = Place::Storage(index as u16);
@@ -60,9 +61,29 @@ fn storages(model: &Model<'_>) -> Verified {
     Ok(())
 }
 
-fn tensor(model: &Model<'_>, index: u16) -> Verified {
-    let at = Place::Tensor(index);
-    let record = model.tensors.get(usize::from(index)).ok_or(error(Kind::Index, at))?;
+fn tensors(model: &Model<'_>) -> Verified {
+    let mut names = 0usize;
+    for (index, record) in model.tensors.iter().enumerate() {
+        let at = Place::Tensor(index as u16);
+        // Names follow one another, so that looking at all of them is linear.
+        let end = names + usize::from(record.name_bytes);
+        let name = model.names.get(names..end).ok_or(error(Kind::Extent, at))?;
+        if usize::from(record.name_offset) != names {
+            return Err(error(Kind::Extent, at));
+        }
+        core::str::from_utf8(name).map_err(|_| error(Kind::Reserved, at))?;
+        names = end;
+        tensor(model, record, at)?;
+    }
+    if names != model.names.len() {
+        return Err(error(Kind::Extent, Place::Section(Section::Names as u8)));
+    }
+    core::str::from_utf8(model.card_bytes())
+        .map(|_| ())
+        .map_err(|_| error(Kind::Reserved, Place::Section(Section::Card as u8)))
+}
+
+fn tensor(model: &Model<'_>, record: &TensorRecord, at: Place) -> Verified {
     let ty = ElementType::from_code(record.ty).ok_or(error(Kind::Type, at))?;
     let rank = usize::from(record.rank);
     let (shape, rest) = record.shape.split_at_checked(rank).ok_or(error(Kind::Shape, at))?;
@@ -75,9 +96,6 @@ fn tensor(model: &Model<'_>, index: u16) -> Verified {
     if !(low..=high).contains(&record.zero_point) || !scale.is_finite() || scale < 0.0 {
         return Err(error(Kind::Attribute, at));
     }
-    let name_end = usize::from(record.name_offset) + usize::from(record.name_bytes);
-    let name = model.names.get(usize::from(record.name_offset)..name_end).ok_or(error(Kind::Extent, at))?;
-    core::str::from_utf8(name).map_err(|_| error(Kind::Reserved, at))?;
     let storage = model.storages.get(usize::from(record.storage)).ok_or(error(Kind::Index, at))?;
     let bytes = elements * ty.bytes() as u64;
     let needed = if storage.ring_rows == 0 {
@@ -87,13 +105,15 @@ fn tensor(model: &Model<'_>, index: u16) -> Verified {
         let &[1, height, width, channels] = shape else { return Err(error(Kind::Chain, at)) };
         u64::from(storage.ring_rows).min(u64::from(height)) * u64::from(width) * u64::from(channels) * ty.bytes() as u64
     };
-    if needed > u64::from(storage.bytes) || !(storage.offset as usize).is_multiple_of(ty.bytes()) {
+    // Not one byte more: what a step reads is what another wrote, never what was in the arena before.
+    if needed != u64::from(storage.bytes) || !(storage.offset as usize).is_multiple_of(ty.bytes()) {
         return Err(error(Kind::Shape, at));
     }
     Ok(())
 }
 
 fn steps(model: &Model<'_>) -> Verified {
+    let (mut operands, mut constants, mut attributes, mut entries) = (0, 0, 0, 0u64);
     for (index, record) in model.steps.iter().enumerate() {
         let at = Place::Step(index as u16);
         let op = Op::from_code(record.op).ok_or(error(Kind::Operator, at))?;
@@ -107,8 +127,16 @@ fn steps(model: &Model<'_>) -> Verified {
         if (op.inputs() != 0 && record.inputs != op.inputs()) || record.inputs == 0 {
             return Err(error(Kind::Arity, at));
         }
-        let constants = model.const_extents.iter().skip(usize::from(record.constant)).take(op.consts().len());
-        for (extent, spec) in constants.zip(op.consts()) {
+        // Operands, constants and attributes follow one another, so that looking at all of them is linear.
+        let starts = [record.operand, record.constant, record.attribute].map(usize::from);
+        if starts != [operands, constants, attributes] {
+            return Err(error(Kind::Extent, at));
+        }
+        operands += usize::from(record.inputs) + 1;
+        let extents = model.const_extents.iter().skip(constants).take(op.consts().len());
+        constants += op.consts().len();
+        attributes += op.attr_count();
+        for (extent, spec) in extents.zip(op.consts()) {
             let end = u64::from(extent.offset) + u64::from(extent.bytes);
             let whole = spec.ty == crate::ConstType::I8 || (extent.offset | extent.bytes).is_multiple_of(4);
             if end > model.constants.len() as u64 || !whole {
@@ -116,9 +144,13 @@ fn steps(model: &Model<'_>) -> Verified {
             }
         }
         let step = model.step(index as u16).ok_or(error(Kind::Extent, at))?;
+        entries = entries.saturating_add(check::entries(&step));
+        if entries > MAX_CHECKED_ENTRIES {
+            return Err(error(Kind::TooMany, at));
+        }
         if let Some(scratch) = step.scratch {
             let storage = model.storages.get(usize::from(scratch)).ok_or(error(Kind::Index, at))?;
-            if storage.kind != STORAGE_ARENA {
+            if storage.kind != STORAGE_ARENA || storage.ring_rows != 0 {
                 return Err(error(Kind::Overlap, at));
             }
         }
@@ -134,6 +166,15 @@ fn steps(model: &Model<'_>) -> Verified {
         }
         check::step(model, &step, &output).map_err(|kind| error(kind, at))?;
     }
+    let lengths = [model.operands.len(), model.const_extents.len(), model.attributes.len()];
+    for (section, (end, length)) in [Section::Operands, Section::ConstExtents, Section::Attributes]
+        .into_iter()
+        .zip([operands, constants, attributes].into_iter().zip(lengths))
+    {
+        if end != length {
+            return Err(error(Kind::Extent, Place::Section(section as u8)));
+        }
+    }
     Ok(())
 }
 
@@ -148,6 +189,12 @@ impl Written {
     fn set(&mut self, storage: u16) {
         if let Some(word) = self.0.get_mut(usize::from(storage / 32)) {
             *word |= 1 << (storage % 32);
+        }
+    }
+
+    fn clear(&mut self, storage: u16) {
+        if let Some(word) = self.0.get_mut(usize::from(storage / 32)) {
+            *word &= !(1 << (storage % 32));
         }
     }
 
@@ -194,14 +241,26 @@ fn chains(model: &Model<'_>) -> Verified {
                 }
             }
             let output = tensor_of(model, step.output, at)?;
+            if let Some(previous) = &previous {
+                // What the step before wrote exists row by row, and not all of it: it is gone after its one reader.
+                written.clear(tensor_of(model, previous.output, at)?.storage);
+                if steps_use(model, chain.step..number, output.storage, true) {
+                    return Err(error(Kind::Overlap, at));
+                }
+            }
             written.set(output.storage);
             alive(model, &written, output.storage, chain_index, at)?;
             if last && is_ring(model, output.storage) {
                 return Err(error(Kind::Chain, at));
             }
             if let Some(scratch) = step.scratch {
+                if steps_use(model, chain.step..number, scratch, false) {
+                    return Err(error(Kind::Overlap, at));
+                }
                 written.set(scratch);
                 alive(model, &written, scratch, chain_index, at)?;
+                // What a kernel leaves there means nothing.
+                written.clear(scratch);
             }
             previous = Some(step);
         }
@@ -241,6 +300,16 @@ fn row_chain(model: &Model<'_>, previous: Option<&Step<'_>>, step: &Step<'_>, at
         return Err(error(Kind::Chain, at));
     }
     Ok(())
+}
+
+/// Returns whether one of `steps` reads or writes `storage`: rows of all steps of a chain are alive at once.
+fn steps_use(model: &Model<'_>, mut steps: core::ops::Range<u16>, storage: u16, as_scratch: bool) -> bool {
+    let is = |tensor: u16| model.tensor(tensor).is_some_and(|t| t.storage == storage);
+    steps.any(|number| {
+        model.step(number).is_some_and(|step| {
+            is(step.output) || step.inputs.iter().any(|&x| is(x)) || (as_scratch && step.scratch == Some(storage))
+        })
+    })
 }
 
 fn is_ring(model: &Model<'_>, storage: u16) -> bool {

@@ -1,0 +1,539 @@
+//! Random artifacts that the verifier accepts: every operator, all ranks, shared constants, views, rings of rows.
+//!
+//! Included by the tests of `tanbo-format` and of `tanbo`. All choices come from an `Unstructured`, so that a failing
+//! case shrinks with its bytes: no bytes give the smallest artifact.
+#![allow(dead_code, reason = "each test uses a part")]
+
+use arbitrary::{Result, Unstructured};
+use tanbo_format::emit::{Artifact, ConstData, StepSpec, StorageSpec, TensorSpec};
+use tanbo_format::{ElementType, Family, MAX_RANK, Op};
+use tanbo_quant::Rounding;
+
+/// Larger tensors are not made.
+const MAX_ELEMENTS: u32 = 6000;
+
+/// A step without its operands, and what it writes.
+struct Applied {
+    attrs: Vec<i32>,
+    consts: Vec<ConstData>,
+    shape: Vec<u32>,
+    ty: ElementType,
+}
+
+struct Generator<'u, 'b> {
+    u: &'u mut Unstructured<'b>,
+    /// For weights and tables, of which there is more than there are choices.
+    rng: fastrand::Rng,
+    artifact: Artifact,
+    /// Tensors that a later chain may read.
+    readable: Vec<u16>,
+}
+
+/// Returns an artifact of 1 to 8 chains.
+pub fn artifact(u: &mut Unstructured<'_>) -> Result<Artifact> {
+    let mut generator = Generator::new(u)?;
+    let chains = generator.upto(1, 8)?;
+    for _ in 0..chains {
+        if generator.u.ratio(2, 3)? {
+            generator.single_step()?;
+        } else {
+            generator.row_chain()?;
+        }
+    }
+    generator.finish()
+}
+
+/// Returns an artifact of one chain of 2 to 5 steps that work row by row, with a ring wherever one can be.
+pub fn row_chain(u: &mut Unstructured<'_>) -> Result<Artifact> {
+    let mut generator = Generator::new(u)?;
+    while generator.artifact.chains.is_empty() {
+        generator.row_chain()?;
+    }
+    generator.finish()
+}
+
+/// Returns the same steps, each a chain of its own between whole tensors.
+pub fn whole(artifact: &Artifact) -> Artifact {
+    let mut whole = artifact.clone();
+    whole.chains = vec![1; whole.steps.len()];
+    for storage in &mut whole.storages {
+        if let StorageSpec::Arena { ring_rows, .. } = storage {
+            *ring_rows = 0;
+        }
+    }
+    place(&mut whole);
+    whole
+}
+
+/// Returns how many elements and products the steps of a model handle, at most.
+pub fn work(model: &tanbo_format::Model<'_>) -> u64 {
+    let elements = |tensor: u16| model.tensor(tensor).map_or(0, |t| t.elements() as u64);
+    let mut total = 0u64;
+    for step in (0..model.step_count() as u16).filter_map(|number| model.step(number)) {
+        let taps = match step.op {
+            Op::Conv2d | Op::DepthwiseConv2d | Op::FullyConnected => {
+                let length = |index: usize| match step.constant(index) {
+                    Some(tanbo_format::Constant::I8(values)) => values.len() as u64,
+                    Some(tanbo_format::Constant::I32(values)) => values.len() as u64,
+                    None => 0,
+                };
+                length(0) / length(1).max(1)
+            }
+            Op::AveragePool2d | Op::MaxPool2d => step.attrs.iter().take(2).map(|&k| k.max(1) as u64).product(),
+            _ => 1,
+        };
+        let inputs: u64 = step.inputs.iter().map(|&t| elements(t)).sum();
+        total = total.saturating_add(elements(step.output).saturating_mul(taps.max(1))).saturating_add(inputs);
+    }
+    total
+}
+
+impl<'u, 'b> Generator<'u, 'b> {
+    fn new(u: &'u mut Unstructured<'b>) -> Result<Self> {
+        let rng = fastrand::Rng::with_seed(u.arbitrary()?);
+        let family = *u.choose(Family::ALL)?;
+        let artifact = Artifact {
+            family,
+            storages: Vec::new(),
+            tensors: Vec::new(),
+            steps: Vec::new(),
+            chains: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            source_macs: u.arbitrary()?,
+            front_end: u.arbitrary()?,
+            card: u.arbitrary()?,
+            signature: u.arbitrary()?,
+        };
+        let mut generator = Self { u, rng, artifact, readable: Vec::new() };
+        // Always an image; sometimes something else besides.
+        let image = vec![1, generator.upto(1, 9)? as u32, generator.upto(1, 7)? as u32, generator.upto(1, 4)? as u32];
+        generator.input(image, ElementType::I8)?;
+        if generator.u.ratio(1, 3)? {
+            let rank = generator.upto(0, MAX_RANK)?;
+            let shape = (0..rank).map(|_| Ok(generator.upto(1, 3)? as u32)).collect::<Result<_>>()?;
+            let types = [ElementType::I8, ElementType::U8, ElementType::I16, ElementType::I32];
+            let ty = *generator.u.choose(&types)?;
+            generator.input(shape, ty)?;
+        }
+        Ok(generator)
+    }
+
+    fn finish(mut self) -> Result<Artifact> {
+        let Some(last) = self.artifact.steps.last() else {
+            // Every step was too large: a model that hands its input on.
+            self.artifact.outputs = self.artifact.inputs.clone();
+            place(&mut self.artifact);
+            return Ok(self.artifact);
+        };
+        self.artifact.outputs.push(last.output);
+        for &tensor in &self.readable {
+            let constant = matches!(self.artifact.storages[usize::from(tensor)], StorageSpec::Constant(_));
+            if !constant && tensor != self.artifact.outputs[0] && self.u.ratio(1, 4)? {
+                self.artifact.outputs.push(tensor);
+            }
+        }
+        place(&mut self.artifact);
+        Ok(self.artifact)
+    }
+
+    fn upto(&mut self, low: usize, high: usize) -> Result<usize> {
+        self.u.int_in_range(low..=high)
+    }
+
+    fn word(&mut self, low: i32, high: i32) -> Result<i32> {
+        self.u.int_in_range(low..=high)
+    }
+
+    /// Adds a tensor with a storage of its own.
+    fn tensor(&mut self, name: &str, shape: Vec<u32>, ty: ElementType, data: Option<Vec<u8>>) -> Result<u16> {
+        let (low, high) = ty.range();
+        let index = self.artifact.tensors.len() as u16;
+        let scale = f32::from(self.u.arbitrary::<u8>()?) / 64.0;
+        let zero_point = self.word(low, high)?;
+        self.artifact.tensors.push(TensorSpec { name: name.into(), ty, shape, scale, zero_point, storage: index });
+        self.artifact.storages.push(match data {
+            Some(data) => StorageSpec::Constant(data),
+            None => StorageSpec::Arena { offset: 0, bytes: 0, ring_rows: 0, chains: (0, 0) },
+        });
+        Ok(index)
+    }
+
+    fn input(&mut self, shape: Vec<u32>, ty: ElementType) -> Result<()> {
+        let name = format!("x{}·{}", self.artifact.inputs.len(), ty.name());
+        let tensor = self.tensor(&name, shape, ty, None)?;
+        self.artifact.inputs.push(tensor);
+        self.readable.push(tensor);
+        Ok(())
+    }
+
+    fn bytes(&mut self, count: u32) -> Vec<u8> {
+        let mut bytes = vec![0; count as usize];
+        self.rng.fill(&mut bytes);
+        bytes
+    }
+
+    fn weights(&mut self, count: u32) -> ConstData {
+        ConstData::I8(self.bytes(count).iter().map(|&b| b as i8).collect())
+    }
+
+    /// Picks a tensor that a new chain may read.
+    fn pick(&mut self, wanted: impl Fn(&TensorSpec) -> bool) -> Result<Option<u16>> {
+        let tensors = &self.artifact.tensors;
+        let fit: Vec<u16> = self.readable.iter().copied().filter(|&t| wanted(&tensors[usize::from(t)])).collect();
+        if fit.is_empty() { Ok(None) } else { Ok(Some(*self.u.choose(&fit)?)) }
+    }
+
+    /// Adds a chain of one step, of any operator; nothing where the result would be large.
+    fn single_step(&mut self) -> Result<()> {
+        let op = *self.u.choose(Op::ALL)?;
+        let rounding = *self.u.choose(&[Rounding::Single, Rounding::Tflite])?;
+        let moves_bytes = matches!(op, Op::Pad | Op::Concat | Op::Slice | Op::Transpose);
+        let windowed = matches!(op, Op::Conv2d | Op::DepthwiseConv2d | Op::AveragePool2d | Op::MaxPool2d);
+        let picked = self.pick(|t| {
+            let ty = match op {
+                Op::Requantize => t.ty != ElementType::I32,
+                _ => moves_bytes || t.ty == ElementType::I8,
+            };
+            let least_rank = usize::from(matches!(op, Op::Softmax | Op::Concat));
+            ty && t.shape.len() >= least_rank && (!windowed || t.shape.len() == 4)
+        })?;
+        let Some(x) = picked else { return Ok(()) };
+        let mut inputs = vec![x];
+        match op {
+            Op::Add | Op::Sub | Op::Mul => {
+                inputs.push(self.second_operand(x)?);
+                if self.u.ratio(1, 2)? {
+                    inputs.reverse();
+                }
+            }
+            Op::Concat => inputs = vec![x; self.upto(1, 3)?],
+            _ => {}
+        }
+        let Some(applied) = self.apply(op, rounding, &inputs)? else { return Ok(()) };
+        let output = self.step(op, rounding, inputs, applied)?;
+        self.artifact.chains.push(1);
+        self.readable.push(output);
+        if self.u.ratio(1, 6)? {
+            // A view: the same elements in one axis.
+            let spec = &self.artifact.tensors[usize::from(output)];
+            let view = TensorSpec { shape: vec![spec.shape.iter().product()], name: String::new(), ..spec.clone() };
+            self.readable.push(self.artifact.tensors.len() as u16);
+            // Storage numbers equal tensor numbers: one that no tensor has keeps them so.
+            self.artifact.storages.push(StorageSpec::Constant(Vec::new()));
+            self.artifact.tensors.push(view);
+        }
+        Ok(())
+    }
+
+    /// Adds a chain of 2 to 5 steps that work row by row.
+    fn row_chain(&mut self) -> Result<()> {
+        let first = self.pick(|t| t.ty == ElementType::I8 && matches!(t.shape[..], [1, _, _, _]))?;
+        let Some(mut x) = first else { return Ok(()) };
+        let wanted = self.upto(2, 5)?;
+        let begin = self.artifact.steps.len();
+        while self.artifact.steps.len() < begin + wanted {
+            let rows: Vec<Op> = Op::ALL.iter().copied().filter(|op| op.is_row_wise()).collect();
+            let op = *self.u.choose(&rows)?;
+            let rounding = *self.u.choose(&[Rounding::Single, Rounding::Tflite])?;
+            // An int8 result, so that the next step can take it.
+            let Some(applied) = self.apply(op, rounding, &[x])?.filter(|a| a.ty == ElementType::I8) else { break };
+            let place = self.artifact.steps.len() - begin;
+            if place > 0 && self.u.ratio(3, 4)? {
+                let window = match op {
+                    Op::Conv2d | Op::DepthwiseConv2d => (applied.attrs[0] - 1) * applied.attrs[4] + 1,
+                    Op::AveragePool2d | Op::MaxPool2d => applied.attrs[0],
+                    _ => 1,
+                };
+                let height = self.artifact.tensors[usize::from(x)].shape[1];
+                // Mostly as few rows as the window needs; more rows than the image has are possible, too.
+                let more = if self.u.ratio(2, 3)? { 0 } else { self.upto(1, 3)? };
+                if let StorageSpec::Arena { ring_rows, .. } = &mut self.artifact.storages[usize::from(x)] {
+                    *ring_rows = (window as u32).min(height) as u16 + more as u16;
+                }
+            }
+            x = self.step(op, rounding, vec![x], applied)?;
+        }
+        let steps = (self.artifact.steps.len() - begin) as u16;
+        if steps > 0 {
+            self.artifact.chains.push(steps);
+            self.readable.push(x);
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, op: Op, rounding: Rounding, inputs: Vec<u16>, applied: Applied) -> Result<u16> {
+        let output = self.tensor("", applied.shape, applied.ty, None)?;
+        let (attrs, consts) = (applied.attrs, applied.consts);
+        self.artifact.steps.push(StepSpec { op, variant: 0, rounding, inputs, output, consts, attrs, scratch: None });
+        Ok(output)
+    }
+
+    /// Returns a tensor to combine with `x`: itself, or a constant that repeats along some axes.
+    fn second_operand(&mut self, x: u16) -> Result<u16> {
+        if self.u.ratio(1, 3)? {
+            return Ok(x);
+        }
+        let shape = self.artifact.tensors[usize::from(x)].shape.clone();
+        let missing = self.upto(0, shape.len())?;
+        let mut own = shape[missing..].to_vec();
+        for length in &mut own {
+            if *length == 1 {
+                *length = self.upto(1, 2)? as u32;
+            } else if self.u.ratio(1, 2)? {
+                *length = 1;
+            }
+        }
+        let bytes = self.bytes(own.iter().product());
+        self.tensor("", own, ElementType::I8, Some(bytes))
+    }
+
+    fn multiplier(&mut self) -> Result<[i32; 2]> {
+        // Mostly one that leaves something between the bounds.
+        if self.u.ratio(1, 8)? {
+            let mantissa = *self.u.choose(&[0, 1, 1 << 30, i32::MAX])?;
+            return Ok([mantissa, self.word(-31, 30)?]);
+        }
+        Ok([self.word(1 << 30, i32::MAX)?, self.word(-12, 0)?])
+    }
+
+    fn bounds(&mut self, ty: ElementType) -> Result<[i32; 2]> {
+        let (low, high) = ty.range();
+        if self.u.ratio(3, 4)? {
+            return Ok([low, high]);
+        }
+        let low = self.word(low, high)?;
+        Ok([low, self.word(low, high)?])
+    }
+
+    fn zero_point(&mut self, ty: ElementType) -> Result<i32> {
+        let (low, high) = ty.range();
+        self.word(low, high)
+    }
+
+    /// Returns zero points of input and output, and bounds.
+    fn range(&mut self) -> Result<[i32; 4]> {
+        let [low, high] = self.bounds(ElementType::I8)?;
+        Ok([self.zero_point(ElementType::I8)?, self.zero_point(ElementType::I8)?, low, high])
+    }
+
+    /// Returns bias, mantissas and shifts of `outputs` channels.
+    fn channels(&mut self, outputs: u32) -> Result<[ConstData; 3]> {
+        let bias = (0..outputs).map(|_| self.rng.i32(-20_000..20_000)).collect();
+        let per_channel = self.u.ratio(1, 2)?;
+        let [mantissa, shift] = self.multiplier()?;
+        let count = if per_channel { outputs } else { 1 };
+        let mantissas = (0..count).map(|c| if c == 0 { mantissa } else { self.rng.i32(1 << 30..) }).collect();
+        let shifts = (0..count).map(|c| if c == 0 { shift as i8 } else { self.rng.i8(-12..-4) }).collect();
+        Ok([ConstData::I32(bias), ConstData::I32(mantissas), ConstData::I8(shifts)])
+    }
+
+    /// Returns kernel, stride, dilation and padding along one axis, and the number of outputs.
+    fn window(&mut self, inputs: u32, pool: bool) -> Result<[i32; 5]> {
+        let kernel = self.word(1, 4)?;
+        let stride = self.word(1, 5)?;
+        if pool {
+            let pad = self.word(0, kernel - 1)?;
+            let most = (inputs as i32 + pad - 1) / stride + 1;
+            return Ok([kernel, stride, 1, pad, self.word(1, most)?]);
+        }
+        // Outputs beyond the input are legal: they see padding only.
+        let dilation = self.word(1, 3)?;
+        Ok([kernel, stride, dilation, self.word(0, 7)?, self.word(1, inputs as i32 / stride + 3)?])
+    }
+
+    /// Applies an operator with random attributes; nothing where the result would be large.
+    fn apply(&mut self, op: Op, rounding: Rounding, inputs: &[u16]) -> Result<Option<Applied>> {
+        let spec = |generator: &Self, index: usize| generator.artifact.tensors[usize::from(inputs[index])].clone();
+        let x = spec(self, 0);
+        let (mut shape, mut ty) = (x.shape.clone(), x.ty);
+        let mut consts = Vec::new();
+        let mut attrs: Vec<i32> = Vec::new();
+        match op {
+            Op::Conv2d | Op::DepthwiseConv2d => {
+                let [kh, sh, dh, ph, oh] = self.window(shape[1], false)?;
+                let [kw, sw, dw, pw, ow] = self.window(shape[2], false)?;
+                attrs.extend([kh, kw, sh, sw, dh, dw, ph, pw]);
+                attrs.extend(self.range()?);
+                let inputs = shape[3];
+                let outputs;
+                if op == Op::Conv2d {
+                    let groups = if self.u.ratio(3, 4)? { 1 } else { inputs };
+                    outputs = groups * self.upto(1, 4)? as u32;
+                    attrs.push(groups as i32);
+                    consts.push(self.weights(outputs * (kh * kw) as u32 * (inputs / groups)));
+                } else {
+                    outputs = inputs * self.upto(1, 3)? as u32;
+                    consts.push(self.weights((kh * kw) as u32 * outputs));
+                }
+                consts.extend(self.channels(outputs)?);
+                shape = vec![shape[0], oh as u32, ow as u32, outputs];
+            }
+            Op::FullyConnected => {
+                attrs.extend(self.range()?);
+                let elements: u32 = shape.iter().product();
+                let last = shape.last().copied().unwrap_or(1);
+                let inputs = *self.u.choose(&[last, elements])?;
+                let outputs = self.upto(1, 5)? as u32;
+                consts.push(self.weights(outputs * inputs));
+                consts.extend(self.channels(outputs)?);
+                shape = vec![elements / inputs, outputs];
+            }
+            Op::AveragePool2d | Op::MaxPool2d => {
+                let [kh, sh, _, ph, oh] = self.window(shape[1], true)?;
+                let [kw, sw, _, pw, ow] = self.window(shape[2], true)?;
+                attrs.extend([kh, kw, sh, sw, ph, pw]);
+                if op == Op::MaxPool2d {
+                    attrs.extend(self.bounds(ElementType::I8)?);
+                } else {
+                    attrs.extend(self.range()?);
+                    let count = if rounding == Rounding::Single { kh * kw } else { 0 };
+                    consts.push(ConstData::I32((1..=count).map(|n| i32::MAX / n).collect()));
+                    consts.push(ConstData::I8(vec![0; count as usize]));
+                }
+                shape = vec![shape[0], oh as u32, ow as u32, shape[3]];
+            }
+            Op::Mean => {
+                let axes = self.word(0, (1 << shape.len()) - 1)?;
+                attrs.push(axes);
+                let [zx, zy, low, high] = self.range()?;
+                attrs.extend([zx, zy]);
+                attrs.extend(self.multiplier()?);
+                attrs.extend([low, high]);
+                let reduced = |axis: usize| axes >> axis & 1 == 1;
+                shape = if self.u.ratio(1, 2)? {
+                    shape.iter().enumerate().map(|(axis, &d)| if reduced(axis) { 1 } else { d }).collect()
+                } else {
+                    shape.iter().enumerate().filter(|&(axis, _)| !reduced(axis)).map(|(_, &d)| d).collect()
+                };
+            }
+            Op::Add | Op::Sub | Op::Mul => {
+                for _ in 0..3 {
+                    attrs.push(self.zero_point(ElementType::I8)?);
+                }
+                if op != Op::Mul {
+                    attrs.push(self.word(0, 20)?);
+                    for _ in 0..2 {
+                        let [mantissa, shift] = self.multiplier()?;
+                        attrs.extend([mantissa, shift.min(0)]);
+                    }
+                }
+                attrs.extend(self.multiplier()?);
+                attrs.extend(self.bounds(ElementType::I8)?);
+                let other = spec(self, 1).shape;
+                let (long, short) = if shape.len() >= other.len() { (&shape, &other) } else { (&other, &shape) };
+                let mut joined = long.clone();
+                for (length, &own) in joined.iter_mut().rev().zip(short.iter().rev()) {
+                    *length = (*length).max(own);
+                }
+                shape = joined;
+            }
+            Op::Lut => consts.push(self.weights(256)),
+            Op::Softmax => {
+                let zero_point = self.zero_point(ElementType::I8)?;
+                if rounding == Rounding::Tflite {
+                    let shift = self.word(0, 30)?;
+                    let widest = 31 << 26 >> shift;
+                    attrs.extend([self.word(0, i32::MAX)?, shift, -self.word(0, widest)?, zero_point]);
+                    consts.push(ConstData::I32(Vec::new()));
+                } else {
+                    let [mantissa, shift] = self.multiplier()?;
+                    attrs.extend([mantissa, shift, 0, zero_point]);
+                    let scale = f64::from(self.word(1, 100)?) / 100.0;
+                    let entry = |d: i32| ((-scale * f64::from(d)).exp() * f64::from(1 << 23)).round() as i32;
+                    consts.push(ConstData::I32((0..256).map(entry).collect()));
+                }
+            }
+            Op::Pad => {
+                attrs = vec![0; MAX_RANK];
+                for (before, length) in attrs.iter_mut().zip(&mut shape) {
+                    *before = self.u.int_in_range(0..=2)?;
+                    *length += *before as u32 + self.u.int_in_range(0..=2)?;
+                }
+                attrs.push(self.zero_point(ty)?);
+            }
+            Op::Concat => {
+                let axis = self.upto(0, shape.len() - 1)?;
+                attrs.push(axis as i32);
+                shape[axis] *= inputs.len() as u32;
+            }
+            Op::Slice => {
+                attrs = vec![0; 2 * MAX_RANK];
+                for (axis, length) in shape.iter_mut().enumerate() {
+                    let inputs = *length as i32;
+                    let begin = self.u.int_in_range(0..=inputs - 1)?;
+                    let stride = self.u.int_in_range(-inputs..=inputs)?;
+                    let most = match stride {
+                        0 => 3,
+                        1.. => (inputs - 1 - begin) / stride + 1,
+                        _ => begin / -stride + 1,
+                    };
+                    *length = self.u.int_in_range(1..=most)? as u32;
+                    (attrs[axis], attrs[MAX_RANK + axis]) = (begin, stride);
+                }
+            }
+            Op::Transpose => {
+                attrs = vec![0; MAX_RANK];
+                let mut axes: Vec<usize> = (0..shape.len()).collect();
+                for axis in 0..axes.len() {
+                    let other = self.upto(axis, axes.len() - 1)?;
+                    axes.swap(axis, other);
+                    attrs[axis] = axes[axis] as i32;
+                }
+                shape = axes.iter().map(|&axis| x.shape[axis]).collect();
+            }
+            Op::Requantize => {
+                ty = *self.u.choose(&[ElementType::I8, ElementType::U8, ElementType::I16])?;
+                attrs.extend([self.zero_point(x.ty)?, self.zero_point(ty)?]);
+                attrs.extend(self.multiplier()?);
+                attrs.extend(self.bounds(ty)?);
+            }
+        }
+        let elements = shape.iter().try_fold(1u32, |n, &d| n.checked_mul(d)).unwrap_or(u32::MAX);
+        Ok((elements <= MAX_ELEMENTS).then_some(Applied { attrs, consts, shape, ty }))
+    }
+}
+
+/// Gives every storage in the arena its length, its lifetime, and the lowest offset where it meets no living one.
+pub fn place(artifact: &mut Artifact) {
+    let last = artifact.chains.len().saturating_sub(1) as u16;
+    let mut life: Vec<Option<(u16, u16)>> = vec![None; artifact.storages.len()];
+    let storage_of = |tensor: u16| usize::from(artifact.tensors[usize::from(tensor)].storage);
+    let mut touch = |tensor: u16, chain: u16| {
+        let (first, end) = life[storage_of(tensor)].get_or_insert((chain, chain));
+        (*first, *end) = ((*first).min(chain), (*end).max(chain));
+    };
+    let mut steps = artifact.steps.iter();
+    for (chain, &count) in artifact.chains.iter().enumerate() {
+        for step in steps.by_ref().take(usize::from(count)) {
+            step.inputs.iter().chain([&step.output]).for_each(|&tensor| touch(tensor, chain as u16));
+        }
+    }
+    artifact.inputs.iter().for_each(|&tensor| touch(tensor, 0));
+    artifact.outputs.iter().for_each(|&tensor| touch(tensor, last));
+    let mut placed: Vec<(u32, u32, (u16, u16))> = Vec::new();
+    for (index, storage) in artifact.storages.iter_mut().enumerate() {
+        let StorageSpec::Arena { offset, bytes, ring_rows, chains } = storage else { continue };
+        let Some(tensor) = artifact.tensors.iter().find(|t| usize::from(t.storage) == index) else { continue };
+        let mut shape = tensor.shape.clone();
+        if *ring_rows > 0 {
+            shape[1] = shape[1].min(u32::from(*ring_rows));
+        }
+        *bytes = shape.iter().product::<u32>() * tensor.ty.bytes() as u32;
+        *chains = life[index].unwrap_or((0, 0));
+        let mut taken: Vec<(u32, u32)> = placed
+            .iter()
+            .filter(|(_, _, other)| other.0 <= chains.1 && chains.0 <= other.1)
+            .map(|&(start, end, _)| (start, end))
+            .collect();
+        taken.sort_unstable();
+        *offset = 0;
+        for (start, end) in taken {
+            if *offset + *bytes <= start {
+                break;
+            }
+            *offset = (*offset).max(end.next_multiple_of(4));
+        }
+        placed.push((*offset, *offset + *bytes, *chains));
+    }
+}

@@ -1,0 +1,43 @@
+//! What is written reads back equal, and writes the same bytes again.
+
+mod random;
+
+use arbitrary::Unstructured;
+use proptest::prelude::*;
+use tanbo_format::emit::{Aligned, Artifact, content_hash};
+use tanbo_format::{Model, Op};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn written_and_read_back(choices in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let artifact = random::artifact(&mut Unstructured::new(&choices)).unwrap();
+        let bytes = Aligned::new(&artifact.emit().unwrap());
+        let model = Model::parse(&bytes).unwrap();
+        let read = Artifact::from_model(&model).unwrap();
+        prop_assert_eq!(&read, &artifact);
+        prop_assert_eq!(&read.emit().unwrap()[..], &bytes[..]);
+        prop_assert_eq!(model.stated_hash(), &content_hash(&bytes));
+    }
+}
+
+/// The property above means something only if the generator makes everything there is.
+#[test]
+fn the_generator_makes_every_operator_and_ring() {
+    let (mut operators, mut rings, mut views, mut chained) = (0u64, 0, 0, 0);
+    let mut rng = fastrand::Rng::with_seed(1);
+    for _ in 0..500 {
+        let choices: Vec<u8> = (0..400).map(|_| rng.u8(..)).collect();
+        let bytes = Aligned::new(&random::artifact(&mut Unstructured::new(&choices)).unwrap().emit().unwrap());
+        let model = Model::parse(&bytes).unwrap();
+        operators |= model.operators();
+        let storages = (0..model.storage_count() as u16).filter_map(|s| model.storage(s));
+        rings += storages.filter(|s| matches!(s, tanbo_format::Storage::Arena { ring_rows: 1.., .. })).count();
+        views += (0..model.tensor_count() as u16).filter(|&t| model.tensor(t).unwrap().storage != t).count();
+        chained += (0..model.chain_count() as u16).filter(|&c| model.chain(c).unwrap().len() > 1).count();
+    }
+    assert_eq!(operators, Op::ALL.iter().fold(0, |set, &op| set | 1 << op as u8));
+    println!("500 artifacts: {rings} rings, {views} views, {chained} chains of several steps");
+    assert!(rings > 200 && views > 50 && chained > 200);
+}
