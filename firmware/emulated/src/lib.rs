@@ -20,6 +20,7 @@
 #[cfg(not(target_os = "none"))]
 extern crate std;
 
+pub mod arguments;
 pub mod count;
 pub mod files;
 #[cfg(all(feature = "host", not(target_os = "none")))]

@@ -35,6 +35,25 @@ pub struct ImageSize {
 /// Wall-clock limit of one inference of an image.
 const IMAGE_TIMEOUT: Duration = Duration::from_secs(600);
 
+impl ImageSize {
+    /// Size of the image at `path`, which holds an artifact of `artifact_bytes`.
+    ///
+    /// # Errors
+    /// [`RunnerError::File`]; [`RunnerError::Build`] for what is no ELF file.
+    pub fn of(path: &Path, artifact_bytes: usize) -> Result<Self, RunnerError> {
+        let bytes = fs::read(path).map_err(|e| RunnerError::file(path.display(), e))?;
+        let elf = object::File::parse(&*bytes)
+            .map_err(|e| RunnerError::Build { what: path.display().to_string(), message: e.to_string() })?;
+        // What a programmer would write to flash: every byte of the file that is loaded (code, constants, initial data).
+        let flash: u64 = elf.segments().map(|segment| segment.file_range().1).sum();
+        let ram = |section: &object::Section<'_, '_>| matches!(section.name(), Ok(".data" | ".bss" | ".uninit"));
+        Ok(Self {
+            flash_code_bytes: flash.saturating_sub(artifact_bytes as u64),
+            ram_static_bytes: elf.sections().filter(ram).map(|section| section.size()).sum(),
+        })
+    }
+}
+
 const IMAGE: Program<'static> = Program { package: "tanbo-target", bin: "tanbo-image" };
 
 /// Runner, package, binary.
@@ -143,16 +162,7 @@ impl Runner {
         if outcome.exit_code != Some(0) || outcome.pairs.len() != 1 {
             return Err(outcome.failed(self));
         }
-        let bytes = fs::read(&executable).map_err(|e| RunnerError::file(executable.display(), e))?;
-        let elf = object::File::parse(&*bytes)
-            .map_err(|e| RunnerError::Build { what: executable.display().to_string(), message: e.to_string() })?;
-        // What a programmer would write to flash: every byte of the file that is loaded (code, constants, initial data).
-        let flash: u64 = elf.segments().map(|segment| segment.file_range().1).sum();
-        let ram = |section: &object::Section<'_, '_>| matches!(section.name(), Ok(".data" | ".bss" | ".uninit"));
-        Ok(Some(ImageSize {
-            flash_code_bytes: flash.saturating_sub(artifact.len() as u64),
-            ram_static_bytes: elf.sections().filter(ram).map(|section| section.size()).sum(),
-        }))
+        ImageSize::of(&executable, artifact.len()).map(Some)
     }
 
     /// The toolchain that can build for this runner.
