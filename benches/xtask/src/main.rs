@@ -2,6 +2,8 @@
 //!
 //! Everything CI does is a command here. Exit status: 0 all well, 1 a check failed, 2 it could not be run.
 
+mod board;
+mod budget;
 mod layers;
 mod report;
 mod setup;
@@ -9,6 +11,7 @@ mod suite;
 mod workspace;
 mod zoo;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -38,6 +41,19 @@ enum Command {
         /// Runners; all, if none is named.
         runners: Vec<String>,
     },
+    /// Replays the fixtures on the emulated board and on this machine: both must do the same.
+    Board,
+    /// Measures flash, RAM and instructions of each model on each board against benches/budgets.toml.
+    Budget {
+        /// Replace the budgets by what is measured and 5 % instead.
+        #[arg(long)]
+        update: bool,
+    },
+    /// Decodes the defmt log of an image, from standard input.
+    Decode {
+        /// The image, an ELF file.
+        image: PathBuf,
+    },
     /// Compiles every model of the zoo again and compares the bytes.
     Zoo {
         /// Replace the artifacts instead.
@@ -57,6 +73,10 @@ fn main() -> ExitCode {
         Command::Test { host } => suite::test(host),
         Command::Layers => layers::check().map(|wrong| report::findings("layers", &wrong)),
         Command::Conformance { runners } => suite::conformance(&runners),
+        Command::Board => board::check().map(|wrong| report::findings("board", &wrong)),
+        Command::Budget { update: true } => budget::update().map(|()| true),
+        Command::Budget { update: false } => budget::check().map(|wrong| report::findings("budget", &wrong)),
+        Command::Decode { image } => board::decode_stdin(&image).map(|()| true),
         Command::Zoo { update } => zoo::check(update).map(|wrong| report::findings("zoo", &wrong)),
         Command::Lint => suite::lint(),
         Command::Soak => suite::soak(),

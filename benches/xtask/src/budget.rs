@@ -1,0 +1,277 @@
+//! The budgets: what each model takes of flash, RAM and instructions on each board, measured and held against
+//! `benches/budgets.toml`.
+//!
+//! A row is a (board, model): the board firmware with its log and pipeline, and for each emulated bare-metal core an image
+//! of the engine linked for that model alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use tanbo_emulated::host::{ImageSize, Job, Runner, run_job};
+use tanbo_format::{Model, emit::Aligned};
+
+use crate::board;
+use crate::workspace::{Error, root};
+
+const FILE: &str = "benches/budgets.toml";
+/// A new budget is what was measured and this many percent.
+const ROOM_PERCENT: u64 = 5;
+/// The board firmware's name in the rows, and the model and recording that it is measured with.
+const BOARD: (&str, &str, &str) = ("board-mps2", "seismic", "models/zoo/seismic/fixtures/south-napa-2014-ce68150.csv");
+
+/// What a row counts: bytes, and instructions of one inference.
+type Row = BTreeMap<String, u64>;
+/// Rows by board and model.
+type Rows = BTreeMap<String, BTreeMap<String, Row>>;
+
+/// Measures every row and prints it; returns what is over its budget, or not in the file, or only there.
+///
+/// # Errors
+/// The file cannot be read, or an image cannot be built or run.
+pub fn check() -> Result<Vec<String>, Error> {
+    let path = root().join(FILE);
+    let text = fs::read_to_string(&path).map_err(|error| Error(format!("{}: {error}", path.display())))?;
+    let budgets: Rows = toml::from_str(&text).map_err(|error| Error(format!("{}: {error}", path.display())))?;
+    let measured = measure()?;
+    println!("{:<12} {:<12} {:<16} {:>12} {:>12} {:>6}", "board", "model", "what", "measured", "budget", "used");
+    for (board, model, what) in keys(&measured) {
+        let (value, most) = (get(&measured, &board, &model, &what), get(&budgets, &board, &model, &what));
+        let used = match (value, most) {
+            (Some(value), Some(most)) if most > 0 => format!("{} %", value * 100 / most),
+            _ => String::new(),
+        };
+        println!("{board:<12} {model:<12} {what:<16} {:>12} {:>12} {used:>6}", show(value), show(most));
+    }
+    Ok(compare(&budgets, &measured))
+}
+
+/// Measures every row and writes the file anew.
+///
+/// # Errors
+/// The file cannot be written, or an image cannot be built or run.
+pub fn update() -> Result<(), Error> {
+    let text = render(&measure()?, &today()?, &rustc()?);
+    let path = root().join(FILE);
+    fs::write(&path, text).map_err(|error| Error(format!("{}: {error}", path.display())))?;
+    println!("{}: written", path.display());
+    Ok(())
+}
+
+/// Returns what is wrong with `measured` under `budgets`, a line each.
+fn compare(budgets: &Rows, measured: &Rows) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let all: BTreeSet<_> = keys(budgets).into_iter().chain(keys(measured)).collect();
+    for (board, model, what) in all {
+        match (get(measured, &board, &model, &what), get(budgets, &board, &model, &what)) {
+            (Some(value), Some(most)) if value <= most => {}
+            (Some(value), Some(most)) => {
+                wrong.push(format!("{board}, {model}: {what} is {value}, {} over the budget of {most}", value - most));
+            }
+            (Some(value), None) => {
+                wrong.push(format!(
+                    "{board}, {model}: {what} is {value} and has no budget in {FILE}: add it, or `--update`"
+                ));
+            }
+            (None, _) => {
+                wrong.push(format!("{board}, {model}: {what} is in {FILE}, but nothing measures it: take it out"))
+            }
+        }
+    }
+    wrong
+}
+
+fn keys(rows: &Rows) -> Vec<(String, String, String)> {
+    let mut keys = Vec::new();
+    for (board, models) in rows {
+        for (model, row) in models {
+            keys.extend(row.keys().map(|what| (board.clone(), model.clone(), what.clone())));
+        }
+    }
+    keys
+}
+
+fn get(rows: &Rows, board: &str, model: &str, what: &str) -> Option<u64> {
+    rows.get(board)?.get(model)?.get(what).copied()
+}
+
+fn show(value: Option<u64>) -> String {
+    value.map_or_else(|| String::from("none"), |value| value.to_string())
+}
+
+fn measure() -> Result<Rows, Error> {
+    let mut rows = Rows::new();
+    let models = models()?;
+    let mut put = |board: &str, model: &str, values: [(&str, u64); 5], more: Option<(&str, u64)>| {
+        let row = values.into_iter().chain(more).map(|(what, value)| (String::from(what), value)).collect();
+        rows.entry(String::from(board)).or_default().insert(String::from(model), row);
+    };
+    for (name, artifact) in &models {
+        for runner in cores()? {
+            eprintln!("budget: {} on {}", name, runner.name);
+            let failed = |error: &dyn std::fmt::Display| Error(format!("{name} on {}: {error}", runner.name));
+            let size = runner.image_size(artifact).map_err(|error| failed(&error))?;
+            let size = size.ok_or_else(|| failed(&"the size of a program with an operating system means nothing"))?;
+            let job = Job::new(artifact.clone(), inputs(artifact).map_err(|error| failed(&error))?);
+            let report = run_job(&runner, &job).map_err(|error| failed(&error))?;
+            // The second run: the first may pay for what happens once.
+            let instructions = report.instructions.get(1).copied().ok_or_else(|| failed(&"one run only"))?;
+            let values = [
+                ("flash_code", size.flash_code_bytes),
+                ("flash_artifact", artifact.len() as u64),
+                ("ram_static", size.ram_static_bytes),
+                ("ram_arena", report.arena_bytes as u64),
+                ("ram_stack", report.stack_bytes as u64),
+            ];
+            put(&runner.name, name, values, Some(("instructions", instructions)));
+        }
+    }
+    let (board, model, recording) = BOARD;
+    let artifact = models.get(model).ok_or_else(|| Error(format!("models/zoo has no artifact of {model}")))?;
+    eprintln!("budget: {model} on {board}");
+    let run = board::run_board(&root().join(recording))?;
+    let size = ImageSize::of(&run.image, artifact.len()).map_err(|error| Error(format!("{board}: {error}")))?;
+    let aligned = Aligned::new(artifact);
+    let arena = Model::parse(&aligned).map_err(|error| Error(format!("{model}: {error}")))?.arena_bytes() as u64;
+    let values = [
+        ("flash_code", size.flash_code_bytes),
+        ("flash_artifact", artifact.len() as u64),
+        // The board's arena is one of its static variables.
+        ("ram_static", size.ram_static_bytes.saturating_sub(arena)),
+        ("ram_arena", arena),
+        ("ram_stack", run.stack_bytes),
+    ];
+    put(board, model, values, None);
+    Ok(rows)
+}
+
+/// The first bare-metal runner of each (target, kernel family): the others run the same code.
+fn cores() -> Result<Vec<Runner>, Error> {
+    let mut seen = BTreeSet::new();
+    let mut cores = Runner::list().map_err(|error| Error(error.to_string()))?;
+    cores.retain(|runner| runner.machine.is_some() && seen.insert((runner.target.clone(), runner.family.clone())));
+    Ok(cores)
+}
+
+/// The zoo's artifacts by name: `models/zoo/<name>/*.tnb`.
+fn models() -> Result<BTreeMap<String, Vec<u8>>, Error> {
+    let zoo = root().join("models/zoo");
+    let failed = |path: &PathBuf, error: std::io::Error| Error(format!("{}: {error}", path.display()));
+    let list = |dir: &PathBuf| -> Result<Vec<PathBuf>, Error> {
+        let entries = fs::read_dir(dir).map_err(|error| failed(dir, error))?;
+        entries.map(|entry| entry.map(|entry| entry.path()).map_err(|error| failed(dir, error))).collect()
+    };
+    let mut models = BTreeMap::new();
+    for dir in list(&zoo)?.into_iter().filter(|path| path.is_dir()) {
+        for path in list(&dir)?.into_iter().filter(|path| path.extension().is_some_and(|e| e == "tnb")) {
+            let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let artifact = fs::read(&path).map_err(|error| failed(&path, error))?;
+            if models.insert(name, artifact).is_some() {
+                return Err(Error(format!("{}: two artifacts in one folder", dir.display())));
+            }
+        }
+    }
+    if models.is_empty() {
+        return Err(Error(format!("{}: no artifact", zoo.display())));
+    }
+    Ok(models)
+}
+
+/// Bytes for each input: the generator of *Numerical Recipes*, seed 0x12345678, its high bytes; each input goes on where
+/// the last one ended.
+fn inputs(artifact: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+    let aligned = Aligned::new(artifact);
+    let model = Model::parse(&aligned).map_err(|error| Error(error.to_string()))?;
+    let mut state = 0x1234_5678_u32;
+    let mut bytes = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    });
+    Ok(model
+        .inputs()
+        .iter()
+        .map(|number| bytes.by_ref().take(model.tensor(*number).map_or(0, |tensor| tensor.bytes())).collect())
+        .collect())
+}
+
+fn render(rows: &Rows, date: &str, rustc: &str) -> String {
+    let mut text = format!(
+        "# The most that each model may take on each board: `cargo xtask budget` measures and compares.\n\
+         # Each is {ROOM_PERCENT} % above what `cargo xtask budget --update` measured, {date}, {rustc}.\n\
+         #\n\
+         # flash_code      code, constants and initial data, without the artifact; bytes\n\
+         # flash_artifact  the artifact; bytes\n\
+         # ram_static      static variables, without the arena; bytes\n\
+         # ram_arena       the engine's arena; bytes\n\
+         # ram_stack       deepest stack: of the whole program on board-*, of the engine's run on a core; bytes\n\
+         # instructions    of one inference\n\
+         #\n\
+         # board-* is the board's firmware with start-up, log, recording reader and pipeline; a core's name (m4) stands for\n\
+         # start-up and the engine linked for that model alone.\n"
+    );
+    for (board, models) in rows {
+        for (model, row) in models {
+            let _ = write!(text, "\n[{board}.{model}]\n");
+            for (what, value) in row {
+                let most = (value * (100 + ROOM_PERCENT)).div_ceil(100);
+                let _ = writeln!(text, "{what} = {most} # measured {value}");
+            }
+        }
+    }
+    text
+}
+
+/// Today's date in UTC.
+fn today() -> Result<String, Error> {
+    printed(Command::new("date").args(["-u", "+%F"]))
+}
+
+/// The compiler's version: another one gives other sizes.
+fn rustc() -> Result<String, Error> {
+    let version = printed(Command::new("rustc").arg("--version"))?;
+    Ok(version.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
+}
+
+fn printed(command: &mut Command) -> Result<String, Error> {
+    let output = command.output().map_err(|error| Error(format!("cannot start {command:?}: {error}")))?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Rows, compare, render};
+
+    fn rows(text: &str) -> Rows {
+        toml::from_str(text).expect("rows")
+    }
+
+    #[test]
+    fn a_byte_over_is_found() {
+        let budgets = rows("[m4.a]\nflash_code = 100\nram_stack = 50");
+        assert_eq!(compare(&budgets, &rows("[m4.a]\nflash_code = 100\nram_stack = 9")), [""; 0]);
+        assert_eq!(
+            compare(&budgets, &rows("[m4.a]\nflash_code = 101\nram_stack = 9")),
+            ["m4, a: flash_code is 101, 1 over the budget of 100"]
+        );
+    }
+
+    #[test]
+    fn rows_on_one_side_only_are_found() {
+        let one = rows("[m4.a]\nflash_code = 100");
+        let two = rows("[m4.a]\nflash_code = 100\nram_stack = 5\n[m0.a]\nflash_code = 1");
+        assert_eq!(compare(&one, &two).len(), 2);
+        assert_eq!(compare(&two, &one).len(), 2);
+        assert!(compare(&one, &two).iter().all(|line| line.contains("has no budget")));
+        assert!(compare(&two, &one).iter().all(|line| line.contains("nothing measures it")));
+    }
+
+    #[test]
+    fn what_is_written_passes_and_leaves_five_percent() {
+        let measured = rows("[m4.a]\nflash_code = 1000\nram_static = 0\n[board-mps2.a]\nram_stack = 7");
+        let written = rows(&render(&measured, "2026-01-31", "rustc 1"));
+        assert_eq!(written, rows("[m4.a]\nflash_code = 1050\nram_static = 0\n[board-mps2.a]\nram_stack = 8"));
+        assert_eq!(compare(&written, &measured), [""; 0]);
+    }
+}
