@@ -36,7 +36,7 @@ impl<'m, 'a> Engine<'m, 'a> {
     pub fn new(model: &Model<'m>, ops: &'static OpSet, arena: &'a mut [u8]) -> Result<Self, EngineError> {
         let (needed, given) = (model.arena_bytes(), arena.len());
         let arena = arena.get_mut(..needed).ok_or(EngineError::ArenaTooSmall { needed, given })?;
-        if arena.as_ptr().addr() % ALIGN != 0 {
+        if !arena.as_ptr().addr().is_multiple_of(ALIGN) {
             return Err(EngineError::ArenaMisaligned);
         }
         ops.covers(model)?;

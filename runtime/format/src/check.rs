@@ -19,8 +19,9 @@ fn ensure(condition: bool, kind: Kind) -> Checked {
 
 /// Returns how many words and bytes of constants the checks of a step look at one by one.
 pub(crate) fn entries(step: &Step<'_>) -> u64 {
-    let weights = matches!(step.op, Op::Conv2d | Op::DepthwiseConv2d | Op::FullyConnected);
-    let lengths = (0..step.op.consts().len()).skip(usize::from(weights)).map(|index| match step.constant(index) {
+    // Of weights and tables only the length matters; they come first.
+    let unseen = matches!(step.op, Op::Conv2d | Op::DepthwiseConv2d | Op::FullyConnected | Op::Lut);
+    let lengths = (0..step.op.consts().len()).skip(usize::from(unseen)).map(|index| match step.constant(index) {
         Some(Constant::I8(values)) => values.len(),
         Some(Constant::I32(values)) => values.len(),
         None => 0,

@@ -152,7 +152,7 @@ impl<'a> Model<'a> {
     /// A [`FormatError`] with the kind and the place of the first thing that is wrong.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, FormatError> {
         let fail = |kind| FormatError { kind, at: Place::Header };
-        if bytes.as_ptr().addr() % ALIGN != 0 {
+        if !bytes.as_ptr().addr().is_multiple_of(ALIGN) {
             return Err(fail(Kind::Misaligned));
         }
         let head = bytes.get(..HEADER_BYTES).ok_or(fail(Kind::Length))?;

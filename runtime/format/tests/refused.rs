@@ -64,7 +64,6 @@ mod at {
     pub const PAD: usize = 8;
     pub const MEAN: usize = 9;
     pub const LUT: usize = 10;
-    pub const REQUANTIZE: usize = 11;
     pub const AVERAGE: usize = 12;
 }
 
@@ -492,7 +491,7 @@ refused! {
 
     // Chains and rings.
     steps_without_chain: spec(base(), |a| { a.chains.pop(); random::place(a) }) => Chain, In(Section::Chains as u8);
-    chain_without_steps: spec(base(), |a| a.chains.insert(0, 0)) => Chain, Place::Chain(0);
+    chain_without_steps: spec(base(), |a| a.chains.insert(0, 0)) => Chain, Chain(0);
     chain_with_too_many_steps: spec(chained(), |a| {
         let table = a.steps[2].clone();
         for _ in 0..31 {

@@ -8,7 +8,7 @@ use tanbo_format::emit::{Aligned, Artifact, content_hash};
 use tanbo_format::{Model, Op};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn written_and_read_back(choices in proptest::collection::vec(any::<u8>(), 0..400)) {

@@ -107,7 +107,7 @@ impl<'u, 'b> Generator<'u, 'b> {
         };
         let mut generator = Self { u, rng, artifact, readable: Vec::new() };
         // Always an image; sometimes something else besides.
-        let image = vec![1, generator.upto(1, 9)? as u32, generator.upto(1, 7)? as u32, generator.upto(1, 4)? as u32];
+        let image = vec![1, generator.upto(1, 14)? as u32, generator.upto(1, 7)? as u32, generator.upto(1, 4)? as u32];
         generator.input(image, ElementType::I8)?;
         if generator.u.ratio(1, 3)? {
             let rank = generator.upto(0, MAX_RANK)?;

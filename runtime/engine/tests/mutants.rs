@@ -1,0 +1,302 @@
+//! Hostile artifacts: every truncation, and random damage that keeps the header consistent. Each is refused, or runs to
+//! the end without a panic (with overflow checks, which the test profile has).
+//!
+//! `TANBO_MUTANTS=<number>` sets how many mutants are tried; 1,000,000 unless told.
+
+#[path = "../../format/tests/random/mod.rs"]
+mod random;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use arbitrary::Unstructured;
+use fastrand::Rng;
+use tanbo::{Engine, Model, OpSet, Progress, Reference};
+use tanbo_format::emit::Aligned;
+use tanbo_format::record::*;
+
+static OPS: OpSet = OpSet::all::<Reference>();
+
+/// Larger inferences are left out, so that the time of a mutant is bounded.
+const MAX_WORK: u64 = 300_000;
+const MAX_ARENA: usize = 1 << 20;
+
+const TWO_LAYERS: &[u8] = include_bytes!("data/two_layers.tnb");
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    refused: u32,
+    ran: u32,
+    too_large: u32,
+    slowest_parse: Duration,
+}
+
+impl Count {
+    fn add(&mut self, other: Count) {
+        self.refused += other.refused;
+        self.ran += other.ran;
+        self.too_large += other.too_large;
+        self.slowest_parse = self.slowest_parse.max(other.slowest_parse);
+    }
+}
+
+/// Parses, and runs what is accepted and not too large.
+fn survive(bytes: &[u8]) -> Count {
+    let aligned = Aligned::new(bytes);
+    let begin = Instant::now();
+    let parsed = Model::parse(&aligned);
+    let mut count = Count { slowest_parse: begin.elapsed(), ..Count::default() };
+    let Ok(model) = parsed else {
+        count.refused = 1;
+        return count;
+    };
+    if model.arena_bytes() > MAX_ARENA || random::work(&model) > MAX_WORK {
+        count.too_large = 1;
+        return count;
+    }
+    let mut arena = Aligned::new(&vec![0x5a; model.arena_bytes()]);
+    let mut engine = Engine::new(&model, &OPS, &mut arena).unwrap();
+    for index in 0..model.inputs().len() {
+        for (at, byte) in engine.input_bytes_mut(index).unwrap().iter_mut().enumerate() {
+            *byte = (at * 73) as u8;
+        }
+    }
+    while engine.step(64).unwrap() == Progress::More {}
+    for index in 0..model.outputs().len() {
+        engine.output_bytes(index).unwrap();
+    }
+    for tensor in 0..model.tensor_count() as u16 {
+        engine.tensor_bytes(tensor).unwrap();
+    }
+    count.ran = 1;
+    count
+}
+
+fn artifacts(count: u64) -> Vec<Vec<u8>> {
+    let random = (0..count).map(|seed| {
+        let mut rng = Rng::with_seed(seed);
+        let choices: Vec<u8> = (0..400).map(|_| rng.u8(..)).collect();
+        let choices = &mut Unstructured::new(&choices);
+        let artifact = if seed % 3 == 0 { random::row_chain(choices) } else { random::artifact(choices) };
+        artifact.unwrap().emit().unwrap()
+    });
+    [TWO_LAYERS.to_vec()].into_iter().chain(random).collect()
+}
+
+fn header(bytes: &[u8]) -> Option<Header> {
+    bytes.get(..HEADER_BYTES).map(bytemuck::pod_read_unaligned)
+}
+
+fn set_header(bytes: &mut [u8], change: impl FnOnce(&mut Header)) {
+    if let Some(mut changed) = header(bytes) {
+        change(&mut changed);
+        bytes[..HEADER_BYTES].copy_from_slice(bytemuck::bytes_of(&changed));
+    }
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    for artifact in artifacts(3) {
+        let mut count = Count::default();
+        for length in 0..artifact.len() {
+            let mut cut = artifact[..length].to_vec();
+            count.add(survive(&cut));
+            // And with a header that knows.
+            set_header(&mut cut, |h| h.total_bytes = length as u32);
+            count.add(survive(&cut));
+            // And with sections that end where the bytes do.
+            set_header(&mut cut, |h| {
+                for extent in &mut h.sections {
+                    extent.offset = extent.offset.min((length as u32).next_multiple_of(16));
+                    extent.bytes = extent.bytes.min((length as u32).saturating_sub(extent.offset));
+                }
+            });
+            let honest = survive(&cut);
+            // What is cut off may be a signature, a card: then the rest is an artifact.
+            assert!(honest.refused == 1 || length > header(&artifact).unwrap().sections[10].offset as usize);
+        }
+        assert_eq!(count.refused as usize, 2 * artifact.len());
+    }
+}
+
+/// Bytes of a record of each section that has records.
+fn record_bytes(section: usize) -> usize {
+    match section {
+        0 => size_of::<StorageRecord>(),
+        1 => size_of::<TensorRecord>(),
+        2 => size_of::<StepRecord>(),
+        3 => size_of::<ChainRecord>(),
+        5 => size_of::<Extent>(),
+        6 => 4,
+        4 | 7 | 8 => 2,
+        _ => 1,
+    }
+}
+
+const EXTREMES: [u32; 22] = [
+    0,
+    1,
+    2,
+    3,
+    7,
+    31,
+    32,
+    127,
+    128,
+    255,
+    0x7fff,
+    0x8000,
+    0xffff,
+    0x1_0000,
+    1 << 20,
+    1 << 28,
+    1 << 29,
+    1 << 30,
+    0x7fff_ffff,
+    0x8000_0000,
+    0x8000_0001,
+    0xffff_ffff,
+];
+
+/// Damages one place: a field of the header, of a record, of a constant.
+fn damage(bytes: &mut [u8], rng: &mut Rng) {
+    let Some(head) = header(bytes) else { return };
+    let section = rng.usize(0..=SECTIONS);
+    let (start, length, record) = match head.sections.get(section) {
+        Some(extent) => (extent.offset as usize, extent.bytes as usize, record_bytes(section)),
+        None => (0, HEADER_BYTES, 4),
+    };
+    let Some(area) = bytes.get_mut(start..start.saturating_add(length)) else { return };
+    if area.is_empty() {
+        return;
+    }
+    let at = rng.usize(0..area.len());
+    match rng.u8(0..8) {
+        0 => area[at] ^= 1 << rng.u8(0..8),
+        1 => area[at] = rng.u8(..),
+        2 | 3 => {
+            if let Some(word) = area.get_mut(at & !3..(at & !3) + 4) {
+                word.copy_from_slice(&EXTREMES[rng.usize(0..EXTREMES.len())].to_le_bytes());
+            }
+        }
+        4 => {
+            if let Some(half) = area.get_mut(at & !1..(at & !1) + 2) {
+                half.copy_from_slice(&(EXTREMES[rng.usize(0..EXTREMES.len())] as u16).to_le_bytes());
+            }
+        }
+        5 => {
+            if let Some(word) = area.get_mut(at & !3..(at & !3) + 4) {
+                let near = i32::from_le_bytes([word[0], word[1], word[2], word[3]]).wrapping_add(rng.i32(-4..=4));
+                word.copy_from_slice(&near.to_le_bytes());
+            }
+        }
+        kind => {
+            // Swaps two records, or copies one over the other.
+            let records = area.len() / record;
+            if records > 1 {
+                let (from, to) = (rng.usize(0..records) * record, rng.usize(0..records) * record);
+                let (a, b) = (area[from..from + record].to_vec(), area[to..to + record].to_vec());
+                area[to..to + record].copy_from_slice(&a);
+                if kind == 6 {
+                    area[from..from + record].copy_from_slice(&b);
+                }
+            }
+        }
+    }
+}
+
+/// Records of a section as far as they are there.
+fn records<T: bytemuck::Pod>(bytes: &[u8], extent: Extent) -> Vec<T> {
+    let end = (extent.offset as usize).saturating_add(extent.bytes as usize);
+    let area = bytes.get(extent.offset as usize..end).unwrap_or_default();
+    area.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect()
+}
+
+/// Makes what the header says of the records true again, so that damage reaches the checks behind.
+fn repair_header(bytes: &mut [u8]) {
+    let Some(head) = header(bytes) else { return };
+    let arena = records::<StorageRecord>(bytes, head.sections[Section::Storages as usize])
+        .iter()
+        .filter(|storage| storage.kind == STORAGE_ARENA)
+        .map(|storage| storage.offset.saturating_add(storage.bytes))
+        .max();
+    let operators = records::<StepRecord>(bytes, head.sections[Section::Steps as usize])
+        .iter()
+        .fold(0u64, |set, step| set | 1u64.checked_shl(step.op.into()).unwrap_or(0));
+    let length = bytes.len() as u32;
+    set_header(bytes, |h| {
+        (h.magic, h.abi, h.total_bytes, h.arena_bytes) = (MAGIC, ABI, length, arena.unwrap_or(0));
+        h.operators = [operators as u32, (operators >> 32) as u32];
+    });
+}
+
+/// Sets each arena storage's length and each ring to what the (damaged) tensors ask for, as a careful attacker would.
+fn repair_storages(bytes: &mut [u8]) {
+    let Some(head) = header(bytes) else { return };
+    let storages = head.sections[Section::Storages as usize];
+    for tensor in records::<TensorRecord>(bytes, head.sections[Section::Tensors as usize]) {
+        let at = storages.offset as usize + usize::from(tensor.storage) * size_of::<StorageRecord>();
+        let Some(place) = bytes.get_mut(at..at + size_of::<StorageRecord>()) else { continue };
+        let mut storage: StorageRecord = bytemuck::pod_read_unaligned(place);
+        if storage.kind == STORAGE_ARENA && storage.ring_rows == 0 {
+            let size = [1, 1, 2, 4].get(usize::from(tensor.ty)).copied().unwrap_or(1);
+            storage.bytes = tensor.shape.iter().fold(size, |n: u32, &d| n.saturating_mul(d));
+            place.copy_from_slice(bytemuck::bytes_of(&storage));
+        }
+    }
+}
+
+fn mutant(originals: &[Vec<u8>], seed: u64) -> Vec<u8> {
+    let rng = &mut Rng::with_seed(seed);
+    let mut bytes = originals[rng.usize(0..originals.len())].clone();
+    for _ in 0..rng.usize(1..=3) {
+        damage(&mut bytes, rng);
+    }
+    if rng.u8(0..32) == 0 {
+        let length = rng.usize(0..=bytes.len() + 40);
+        bytes.resize(length, 0);
+    }
+    if rng.u8(0..2) == 0 {
+        repair_storages(&mut bytes);
+    }
+    if rng.u8(0..8) != 0 {
+        repair_header(&mut bytes);
+    }
+    bytes
+}
+
+#[test]
+fn mutants_are_refused_or_run() {
+    let wanted: u64 = match std::env::var("TANBO_MUTANTS") {
+        Ok(number) => number.parse().expect("TANBO_MUTANTS is a number"),
+        Err(_) => 1_000_000,
+    };
+    let originals = artifacts(120);
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get()) as u64;
+    let mut total = Count::default();
+    std::thread::scope(|scope| {
+        let originals = &originals;
+        let workers: Vec<_> = (0..threads)
+            .map(|worker| {
+                scope.spawn(move || {
+                    let mut count = Count::default();
+                    for seed in (worker..wanted).step_by(threads as usize) {
+                        let bytes = mutant(originals, seed);
+                        match catch_unwind(AssertUnwindSafe(|| survive(&bytes))) {
+                            Ok(one) => count.add(one),
+                            Err(_) => panic!("mutant {seed} made the engine panic"),
+                        }
+                    }
+                    count
+                })
+            })
+            .collect();
+        for worker in workers {
+            total.add(worker.join().expect("a mutant made the engine panic: see above"));
+        }
+    });
+    println!("{wanted} mutants: {total:?}");
+    assert_eq!(u64::from(total.refused + total.ran + total.too_large), wanted);
+    assert!(u64::from(total.ran) >= wanted / 5, "too few mutants ran for this to say something");
+    assert!(u64::from(total.refused) >= wanted / 5, "too few mutants were refused for this to say something");
+}
