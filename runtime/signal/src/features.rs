@@ -179,9 +179,9 @@ impl FeatureExtractor {
     /// Writes the quantized features of the window that ends with the last completed hop and returns how many there are.
     ///
     /// In order: per segment, oldest first, for each band log2 of its mean energy over that of the running average, then
-    /// the zero crossings per sample less those of the running average, times 16, then log2 of the peak over the mean
-    /// energy, times 2 (knocks and steps have peaks); the level of the newest segment (log2 of mGal² less
-    /// `level_center_q8`); log2 of the strongest axis' share of the energy, times 4, of the newest segment and of the
+    /// the zero crossings per sample less those of the running average, times 32, then log2 of the peak over the mean
+    /// energy, times 4 (knocks and steps have peaks); the level of the newest segment (log2 of mGal² less
+    /// `level_center_q8`); log2 of the strongest axis' share of the energy, times 8, of the newest segment and of the
     /// window. Each is an i8, `zero_point + round(feature · 2^(8 − feature_shift))`, saturated.
     ///
     /// A slice shorter than [`FrontEnd::feature_count`] takes what fits.
@@ -208,21 +208,21 @@ impl FeatureExtractor {
             }
             let crossings = self.crossings_q8(newest.crossings, hops as u64);
             put(crossings - self.crossings_q8(self.average.crossings, self.averaged.into()));
-            put(2 * (log2_q8(newest.peak.saturating_add(floor)) - self.level_q8(total(&newest), hops as u64)));
+            put(4 * (log2_q8(newest.peak.saturating_add(floor)) - self.level_q8(total(&newest), hops as u64)));
         }
         put(self.level_q8(total(&newest), hops as u64) - i32::from(self.front_end.level_center_q8));
         for (sums, hops) in [(&newest, hops), (&whole, usize::from(self.front_end.window_hops))] {
             let strongest = sums.axes.iter().copied().max().unwrap_or(0);
-            put(4 * (self.level_q8(strongest, hops as u64) - self.level_q8(total(sums), hops as u64)));
+            put(8 * (self.level_q8(strongest, hops as u64) - self.level_q8(total(sums), hops as u64)));
         }
         written
     }
 
-    /// Zero crossings per sample and axis, times 16, in Q8.
+    /// Zero crossings per sample and axis, times 32, in Q8.
     fn crossings_q8(&self, crossings: u64, hops: u64) -> i32 {
         let samples = hops * u64::from(self.front_end.hop_samples) * AXES as u64;
         // At most one crossing per sample and axis.
-        (crossings.saturating_mul(16 * 256) / samples.max(1)).min(16 * 256) as i32
+        (crossings.saturating_mul(32 * 256) / samples.max(1)).min(32 * 256) as i32
     }
 
     fn quantize(&self, feature_q8: i32) -> i8 {
@@ -282,7 +282,7 @@ mod tests {
         let hops = run(&mut extractor, (0..800).map(|_| quiet()));
         let (hop, features) = &hops[99];
         assert!(hop.ready && hop.gate_q8.abs() < 256);
-        assert!(features[..20].iter().all(|feature| feature.abs() < 64), "{features:?}");
+        assert!(features[..20].iter().all(|feature| feature.abs() < 127), "{features:?}");
         // 100 times the amplitude on one axis for one segment: 13.3 octaves of energy.
         let mut state = 2;
         let loud = (0..32).map(|_| [noise(&mut state, 10_000), 0, 0]);
@@ -293,7 +293,7 @@ mod tests {
                 assert!(if segment == 3 { *feature > 60 } else { feature.abs() < 40 }, "{features:?}");
             }
         }
-        assert!(features[21] > -4, "one axis has all the energy: {features:?}");
+        assert!(features[21] > -8, "one axis has all the energy: {features:?}");
     }
 
     #[test]

@@ -119,7 +119,7 @@ pub struct FrontEnd {
     pub floor_mgal2: u32,
     /// Level (log2 of mGal², Q8) that counts as feature 0.
     pub level_center_q8: i16,
-    /// Features in Q8 are shifted right by this (rounded half up): 5 is 1/8 octave per step.
+    /// Features in Q8 are shifted right by this (rounded half up): 6 is 1/4 octave per step.
     pub feature_shift: u8,
     /// Zero point of the features.
     pub feature_zero_point: i8,
