@@ -1,0 +1,177 @@
+//! `tanbo bench`: instructions or time, memory, and whether the bits are right.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tanbo_format::Family;
+use tanbo_format::emit::Aligned;
+
+use crate::Verdict;
+use crate::args::BenchArgs;
+use crate::error::CliError;
+use crate::facts::Facts;
+use crate::output::{Output, grouped};
+use crate::runner::{self, Runner, load, refused, with_engine};
+use crate::source::Source;
+use crate::streams::STREAMS;
+
+/// How long timed runs last in all, unless their number is given.
+const TIMED: Duration = Duration::from_secs(1);
+/// How long the machine warms up.
+const WARM_UP: Duration = Duration::from_millis(200);
+
+#[derive(Serialize)]
+struct Document {
+    file: String,
+    runner: String,
+    /// Kernel table that ran.
+    table: String,
+    family: &'static str,
+    /// Exact, of the second run over stream `lcg`, around the engine's `run` only; null on this machine.
+    instructions: Option<u64>,
+    /// Wall time on this machine; null on an emulated core, whose time means nothing.
+    latency_us: Option<Latency>,
+    arena_bytes: usize,
+    /// Deepest stack of `run`.
+    stack_bytes: usize,
+    /// Code and constants of an image linked for this model alone, artifact excluded; with --flash on a bare core.
+    flash_code_bytes: Option<u64>,
+    /// Static variables of that image, arena excluded.
+    ram_static_bytes: Option<u64>,
+    artifact_bytes: usize,
+    macs: u64,
+    /// Whether every output byte equals the reference kernels' on this machine.
+    bit_exact: bool,
+    /// Input streams they were compared on.
+    streams: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Latency {
+    min: f64,
+    median: f64,
+    p95: f64,
+    p99: f64,
+    runs: usize,
+    /// How this program was compiled.
+    build: &'static str,
+}
+
+/// Measures; the answer is no if a bit differs from the reference kernels.
+pub fn bench(args: &BenchArgs, out: &Output) -> Result<Verdict, CliError> {
+    let runner = Runner::by_name(&args.runner)?;
+    let source = Source::open(&args.file)?;
+    let loaded = source.load_for(args.target, runner.family()?)?;
+    let facts = Facts::of(&args.file, &loaded)?;
+    let model = loaded.model()?;
+    let samples = STREAMS.iter().map(|stream| stream.inputs(&model, &loaded.inputs)).collect::<Result<Vec<_>, _>>()?;
+    let Some((lcg, others)) = samples.split_first() else {
+        return Err(CliError::new("bench", "no input streams", "report this as a bug"));
+    };
+
+    // The measured runs first, so that an error comes before long work.
+    let mut ran = runner.run(&loaded.artifact, std::slice::from_ref(lcg), 2)?;
+    let instructions = ran.instructions.first().and_then(|runs| runs.get(1)).copied();
+    let rest = runner.run(&loaded.artifact, others, 1)?;
+    ran.outputs.extend(rest.outputs);
+    ran.stack_bytes = ran.stack_bytes.max(rest.stack_bytes);
+
+    // The reference kernels read the portable packing.
+    let portable = if source.is_model() { Some(source.load_for(None, Family::Portable)?) } else { None };
+    let reference = runner::reference(portable.as_ref().map_or(&loaded.artifact, |p| &p.artifact), &samples)?;
+    let bit_exact = reference.outputs == ran.outputs;
+
+    let latency_us = match &runner {
+        Runner::Emulated(_) => None,
+        _ => Some(latency(&loaded.artifact, lcg, args.runs)?),
+    };
+    let image = match &runner {
+        Runner::Emulated(core) if args.flash => core.image_size(&loaded.artifact)?,
+        _ => None,
+    };
+    if args.flash && image.is_none() {
+        out.note(format_args!("{}: no flash to measure: it is not a bare-metal core", runner.name()));
+    }
+    let document = Document {
+        file: facts.file,
+        runner: runner.name().into(),
+        table: ran.table,
+        family: facts.family,
+        instructions,
+        latency_us,
+        arena_bytes: facts.arena_bytes,
+        stack_bytes: ran.stack_bytes,
+        flash_code_bytes: image.map(|size| size.flash_code_bytes),
+        ram_static_bytes: image.map(|size| size.ram_static_bytes),
+        artifact_bytes: facts.artifact_bytes,
+        macs: facts.macs,
+        bit_exact,
+        streams: STREAMS.iter().map(|stream| stream.name).collect(),
+    };
+    out.document(&document, || text(&document))?;
+    Ok(if bit_exact { Verdict::Yes } else { Verdict::No })
+}
+
+/// Returns the wall time of single runs, after a warm-up.
+fn latency(artifact: &Aligned, inputs: &[Vec<u8>], runs: Option<u32>) -> Result<Latency, CliError> {
+    let mut times = with_engine(artifact, |engine, _| {
+        let mut once = || -> Result<Duration, CliError> {
+            load(engine, inputs)?;
+            let start = Instant::now();
+            engine.run().map_err(refused)?;
+            Ok(start.elapsed())
+        };
+        let start = Instant::now();
+        let mut warm = 0u32;
+        while warm == 0 || start.elapsed() < WARM_UP {
+            once()?;
+            warm += 1;
+        }
+        let each = (start.elapsed() / warm).max(Duration::from_nanos(100));
+        let fitting = u32::try_from(TIMED.as_nanos() / each.as_nanos().max(1)).unwrap_or(u32::MAX);
+        (0..runs.unwrap_or(fitting.clamp(10, 10_000))).map(|_| once()).collect::<Result<Vec<_>, _>>()
+    })?;
+    times.sort_unstable();
+    // The value below which the share `permille` of all lies (nearest rank).
+    let rank = |permille: usize| {
+        let index = (times.len() * permille).div_ceil(1000).saturating_sub(1);
+        times.get(index).map_or(0.0, |time| time.as_nanos() as f64 / 1000.0)
+    };
+    Ok(Latency {
+        min: rank(0),
+        median: rank(500),
+        p95: rank(950),
+        p99: rank(990),
+        runs: times.len(),
+        build: if cfg!(debug_assertions) { "dev" } else { "release" },
+    })
+}
+
+fn text(document: &Document) -> String {
+    let mut rows = vec![("runner", format!("{}, table {}", document.runner, document.table))];
+    if let Some(instructions) = document.instructions {
+        let per_mac = if document.macs == 0 {
+            String::new()
+        } else {
+            format!(" ({:.2} per MAC)", instructions as f64 / document.macs as f64)
+        };
+        rows.push(("instructions", format!("{}{per_mac}", grouped(instructions))));
+    }
+    if let Some(time) = &document.latency_us {
+        let Latency { min, median, p95, p99, runs, build } = time;
+        rows.push((
+            "latency",
+            format!("median {median:.1} us, min {min:.1}, p95 {p95:.1}, p99 {p99:.1} ({runs} runs, {build} build)"),
+        ));
+    }
+    let bytes = |n: u64| format!("{} bytes", grouped(n));
+    rows.push(("arena", bytes(document.arena_bytes as u64)));
+    rows.push(("stack", bytes(document.stack_bytes as u64)));
+    if let (Some(flash), Some(ram)) = (document.flash_code_bytes, document.ram_static_bytes) {
+        rows.push(("code", format!("{} flash, {} static RAM", bytes(flash), bytes(ram))));
+    }
+    rows.push(("artifact", bytes(document.artifact_bytes as u64)));
+    let exact = if document.bit_exact { "yes" } else { "NO: it differs from the reference kernels" };
+    rows.push(("bit-exact", format!("{exact} (streams {})", document.streams.join(", "))));
+    rows.into_iter().map(|(name, value)| format!("{name:<13} {value}\n")).collect()
+}

@@ -1,0 +1,18 @@
+//! `tanbo inspect`: what a model is made of and what it takes.
+
+use tanbo_format::Family;
+
+use crate::Verdict;
+use crate::args::InspectArgs;
+use crate::error::CliError;
+use crate::facts::Facts;
+use crate::output::Output;
+use crate::source::Source;
+
+/// Shows the facts; the answer is no if an artifact's hash is not that of its bytes.
+pub fn inspect(args: &InspectArgs, out: &Output) -> Result<Verdict, CliError> {
+    let loaded = Source::open(&args.file)?.load_for(args.target, Family::Portable)?;
+    let facts = Facts::of(&args.file, &loaded)?;
+    out.document(&facts, || facts.table())?;
+    Ok(if facts.hash_matches { Verdict::Yes } else { Verdict::No })
+}

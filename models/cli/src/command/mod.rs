@@ -1,0 +1,11 @@
+//! The commands, one file each.
+
+#[cfg(feature = "run")]
+pub mod bench;
+pub mod card;
+#[cfg(feature = "compile")]
+pub mod compile;
+pub mod inspect;
+pub mod replay;
+#[cfg(feature = "run")]
+pub mod run;

@@ -1,0 +1,284 @@
+//! What can be told of an artifact: the document of `inspect` and `compile`.
+
+use std::fmt::Write as _;
+use std::mem::size_of;
+use std::path::Path;
+
+use serde::Serialize;
+use tanbo_compiler::binding::Binding;
+use tanbo_format::emit::content_hash;
+use tanbo_format::record::{Extent, StepRecord};
+use tanbo_format::{Model, Op, Step, Storage, Tensor, attrs};
+
+use crate::error::CliError;
+use crate::output::{grouped, shape, table};
+use crate::source::{Kind, Loaded};
+
+/// Facts of one artifact.
+#[derive(Clone, Debug, Serialize)]
+pub struct Facts {
+    /// The file asked about.
+    pub file: String,
+    /// Its kind.
+    pub kind: Kind,
+    /// Kernel family that the constants are packed for.
+    pub family: &'static str,
+    /// SHA-256 that the artifact states.
+    pub hash: String,
+    /// Whether it is the hash of the bytes.
+    pub hash_matches: bool,
+    /// Multiply-accumulates that the plan executes, padding taps counted.
+    pub macs: u64,
+    /// The same in the source model, before passes.
+    pub macs_source: u64,
+    /// Weights and biases of convolutions and fully connected steps.
+    pub weights_bytes: u64,
+    /// The whole artifact.
+    pub artifact_bytes: usize,
+    /// Activations, rings and scratch, exactly.
+    pub arena_bytes: usize,
+    /// Inputs in model order.
+    pub inputs: Vec<Port>,
+    /// Outputs in model order.
+    pub outputs: Vec<Port>,
+    /// Operators that the engine must link.
+    pub operators: Vec<&'static str>,
+    /// Steps in the order of execution.
+    pub steps: Vec<StepFacts>,
+    /// Length of the front-end record; 0 for a model that takes tensors, not samples.
+    pub front_end_bytes: usize,
+    /// The model card.
+    pub card: Option<String>,
+    /// Whether there is a signature. It is not checked here.
+    pub signature: bool,
+}
+
+/// An input, an output or an intermediate tensor.
+#[derive(Clone, Debug, Serialize)]
+pub struct Port {
+    /// Name; empty for intermediate tensors, whose names an artifact does not keep.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Length of each axis.
+    pub shape: Vec<usize>,
+    /// Element type.
+    #[serde(rename = "type")]
+    pub ty: &'static str,
+    /// real = scale * (q - zero_point).
+    pub scale: f32,
+    /// The integer that stands for zero.
+    pub zero_point: i32,
+}
+
+/// One step.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepFacts {
+    /// Operator.
+    pub op: &'static str,
+    /// Name of the model's node, where the file has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Tensors read.
+    pub inputs: Vec<Port>,
+    /// Tensor written.
+    pub output: Port,
+    /// Multiply-accumulates, padding taps counted.
+    pub macs: u64,
+    /// Weights and bias.
+    pub weights_bytes: u64,
+    /// All constants and the step's own records, as if no other step shared them.
+    pub flash_bytes: u64,
+    /// Arena bytes in use while the step runs.
+    pub live_bytes: u64,
+}
+
+impl Port {
+    fn of(binding: &Binding) -> Self {
+        Self {
+            name: binding.name.clone(),
+            shape: binding.shape.clone(),
+            ty: binding.ty.name(),
+            scale: binding.scale,
+            zero_point: binding.zero_point,
+        }
+    }
+
+    fn of_tensor(tensor: &Tensor<'_>) -> Self {
+        Self {
+            name: tensor.name().to_string(),
+            shape: tensor.shape.iter().map(|&axis| axis as usize).collect(),
+            ty: tensor.ty.name(),
+            scale: tensor.scale,
+            zero_point: tensor.zero_point,
+        }
+    }
+}
+
+impl Facts {
+    /// Returns the facts of what `file` holds or compiles to.
+    ///
+    /// # Errors
+    /// An artifact that the verifier refuses.
+    pub fn of(file: &Path, loaded: &Loaded) -> Result<Self, CliError> {
+        let model = loaded.model()?;
+        let steps: Vec<StepFacts> = (0..model.step_count() as u16)
+            .filter_map(|number| {
+                let name = loaded.step_names.get(usize::from(number)).cloned();
+                step_facts(&model, number, name)
+            })
+            .collect();
+        let operators = Op::ALL.iter().filter(|&&op| model.operators() >> op as u8 & 1 == 1);
+        Ok(Self {
+            file: file.display().to_string(),
+            kind: loaded.kind,
+            family: model.family().name(),
+            hash: hex(model.stated_hash()),
+            hash_matches: content_hash(&loaded.artifact) == *model.stated_hash(),
+            macs: steps.iter().map(|step| step.macs).sum(),
+            macs_source: model.source_macs(),
+            weights_bytes: steps.iter().map(|step| step.weights_bytes).sum(),
+            artifact_bytes: loaded.artifact.len(),
+            arena_bytes: model.arena_bytes(),
+            inputs: loaded.inputs.iter().map(Port::of).collect(),
+            outputs: loaded.outputs.iter().map(Port::of).collect(),
+            operators: operators.map(|op| op.name()).collect(),
+            steps,
+            front_end_bytes: model.front_end().len(),
+            card: Some(model.card()).filter(|card| !card.is_empty()).map(String::from),
+            signature: !model.signature().is_empty(),
+        })
+    }
+
+    /// Returns the facts for people: a summary, the ports, the steps with the memory they need.
+    pub fn table(&self) -> String {
+        let mut text = String::new();
+        let yes = |flag: bool| if flag { "yes" } else { "no" };
+        let hash = if self.hash_matches { "" } else { "  DOES NOT MATCH the bytes: damaged or changed" };
+        let rows = [
+            ("file", self.file.clone()),
+            ("family", self.family.into()),
+            ("hash", format!("{}{hash}", self.hash)),
+            ("MACs", format!("{} (source model {})", grouped(self.macs), grouped(self.macs_source))),
+            ("weights", format!("{} bytes", grouped(self.weights_bytes))),
+            ("artifact", format!("{} bytes", grouped(self.artifact_bytes as u64))),
+            ("arena", format!("{} bytes", grouped(self.arena_bytes as u64))),
+            ("operators", self.operators.join(", ")),
+            ("front end", yes(self.front_end_bytes > 0).into()),
+            ("card", yes(self.card.is_some()).into()),
+            ("signature", if self.signature { "yes, not checked".into() } else { "no".to_string() }),
+        ];
+        for (name, value) in rows {
+            let _ = writeln!(text, "{name:<10}  {value}");
+        }
+        let mut ports = vec![["", "name", "shape", "type", "scale", "zero point"].map(String::from).to_vec()];
+        for (kind, port) in self.inputs.iter().map(|p| ("input", p)).chain(self.outputs.iter().map(|p| ("output", p))) {
+            ports.push(vec![
+                kind.into(),
+                port.name.clone(),
+                shape(&port.shape),
+                port.ty.into(),
+                port.scale.to_string(),
+                port.zero_point.to_string(),
+            ]);
+        }
+        let _ = write!(text, "\n{}", table(&ports));
+
+        let mut steps = vec![
+            ["step", "operator", "output", "MACs", "weights", "flash", "live", "arena in use", "node"]
+                .map(String::from)
+                .to_vec(),
+        ];
+        for (number, step) in self.steps.iter().enumerate() {
+            steps.push(vec![
+                number.to_string(),
+                step.op.into(),
+                shape(&step.output.shape),
+                grouped(step.macs),
+                grouped(step.weights_bytes),
+                grouped(step.flash_bytes),
+                grouped(step.live_bytes),
+                bar(step.live_bytes, self.arena_bytes as u64),
+                step.name.clone().unwrap_or_default(),
+            ]);
+        }
+        let _ = write!(text, "\n{}", table(&steps));
+        text
+    }
+}
+
+/// Returns a bar of at most 20 characters: the share `part / whole`.
+fn bar(part: u64, whole: u64) -> String {
+    "#".repeat((part.min(whole) * 20).div_ceil(whole.max(1)) as usize)
+}
+
+/// Returns bytes in hexadecimal.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn step_facts(model: &Model<'_>, number: u16, name: Option<String>) -> Option<StepFacts> {
+    let step = model.step(number)?;
+    let output = model.tensor(step.output)?;
+    let constants: u64 = (0..step.op.consts().len())
+        .filter_map(|index| step.constant(index))
+        .map(|constant| constant.i8().map_or(0, <[i8]>::len) + constant.i32().map_or(0, |words| 4 * words.len()))
+        .map(|bytes| bytes as u64)
+        .sum();
+    let records = size_of::<StepRecord>()
+        + 4 * step.attrs.len()
+        + 2 * (step.inputs.len() + 1)
+        + size_of::<Extent>() * step.op.consts().len();
+    Some(StepFacts {
+        op: step.op.name(),
+        name,
+        inputs: step.inputs.iter().filter_map(|&n| model.tensor(n)).map(|t| Port::of_tensor(&t)).collect(),
+        output: Port::of_tensor(&output),
+        macs: macs(model, &step, &output),
+        weights_bytes: weights_bytes(&step),
+        flash_bytes: constants + records as u64,
+        live_bytes: live_bytes(model, number),
+    })
+}
+
+/// Returns the multiply-accumulates of a step, padding taps counted.
+fn macs(model: &Model<'_>, step: &Step<'_>, output: &Tensor<'_>) -> u64 {
+    let outputs = output.elements() as u64;
+    let taps = |conv: attrs::Conv| conv.window.kernel.iter().map(|&taps| taps.unsigned_abs() as u64).product::<u64>();
+    let per_output = match step.op {
+        Op::Conv2d => attrs::Conv::from_conv2d(step.attrs).map(|conv| {
+            let channels = step.inputs.first().and_then(|&n| model.tensor(n)?.shape.last().copied()).unwrap_or(0);
+            taps(conv) * u64::from(channels) / u64::from(conv.groups.unsigned_abs().max(1))
+        }),
+        Op::DepthwiseConv2d => attrs::Conv::from_depthwise_conv2d(step.attrs).map(taps),
+        Op::FullyConnected => step.constant(0).and_then(|weights| {
+            let rows = step.constant(1)?.i32()?.len();
+            Some(weights.i8()?.len() as u64 / rows.max(1) as u64)
+        }),
+        _ => None,
+    };
+    outputs * per_output.unwrap_or(0)
+}
+
+/// Returns the bytes of a step's weights and bias.
+fn weights_bytes(step: &Step<'_>) -> u64 {
+    if !matches!(step.op, Op::Conv2d | Op::DepthwiseConv2d | Op::FullyConnected) {
+        return 0;
+    }
+    let weights = step.constant(0).and_then(|c| c.i8()).map_or(0, <[i8]>::len);
+    let bias = step.constant(1).and_then(|c| c.i32()).map_or(0, |words| 4 * words.len());
+    (weights + bias) as u64
+}
+
+/// Returns the arena bytes of the storages that are alive while a step runs.
+fn live_bytes(model: &Model<'_>, step: u16) -> u64 {
+    let chain = (0..model.chain_count() as u16).find(|&n| model.chain(n).is_some_and(|steps| steps.contains(&step)));
+    let Some(chain) = chain else { return 0 };
+    (0..model.storage_count() as u16)
+        .filter(|&n| model.storage_lifetime(n).is_some_and(|(first, last)| first <= chain && chain <= last))
+        .filter_map(|n| model.storage(n))
+        .map(|storage| if let Storage::Arena { bytes, .. } = storage { bytes as u64 } else { 0 })
+        .sum()
+}

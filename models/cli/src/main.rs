@@ -1,0 +1,69 @@
+//! Layer 4: the `tanbo` command.
+//!
+//! Knows files, arguments and people; what it shows is computed by the crates below. Every command prints one JSON
+//! document on stdout and nothing else there (`replay`: JSON lines); tables, progress, builds and emulators go to
+//! stderr. On a terminal, without `--json`, the table takes the document's place.
+//!
+//! Exit codes: 0 yes; 1 ran, and the answer is no; 2 error.
+#![forbid(unsafe_code)]
+
+mod args;
+#[cfg(feature = "run")]
+mod arrays;
+mod command;
+mod error;
+mod facts;
+mod files;
+#[cfg(feature = "compile")]
+mod front_end;
+#[cfg(feature = "run")]
+mod npy;
+mod output;
+mod picture;
+#[cfg(feature = "run")]
+mod runner;
+mod session;
+mod source;
+#[cfg(feature = "run")]
+mod streams;
+mod tables;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Args, Command};
+use output::Output;
+
+/// Whether the answer is yes or no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Exit code 0.
+    Yes,
+    /// Ran, and the answer is no: a mismatch, a missing alarm. Exit code 1.
+    No,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let out = Output::new(args.json);
+    let result = match &args.command {
+        Command::Card(args) => command::card::card(args, &out),
+        #[cfg(feature = "compile")]
+        Command::Compile(args) => command::compile::compile(args, &out),
+        Command::Inspect(args) => command::inspect::inspect(args, &out),
+        Command::Replay(args) => command::replay::replay(args, &out),
+        #[cfg(feature = "run")]
+        Command::Run(args) => command::run::run(args, &out),
+        #[cfg(feature = "run")]
+        Command::Bench(args) => command::bench::bench(args, &out),
+    };
+    match result {
+        Ok(Verdict::Yes) => ExitCode::SUCCESS,
+        Ok(Verdict::No) => ExitCode::from(1),
+        Err(error) => {
+            out.error(&error);
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Where words go: documents to stdout, everything else to stderr.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use serde::Serialize;
+
+use crate::error::CliError;
+
+/// What may be printed where.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    json: bool,
+    person_reads_stdout: bool,
+}
+
+impl Output {
+    /// Returns the output for `--json` or not.
+    pub fn new(json: bool) -> Self {
+        Self { json, person_reads_stdout: !json && io::stdout().is_terminal() }
+    }
+
+    /// Prints a command's document on stdout, and without `--json` its table on stderr. On a terminal, only the table.
+    ///
+    /// # Errors
+    /// A document that cannot be written.
+    pub fn document(&self, document: &impl Serialize, table: impl FnOnce() -> String) -> Result<(), CliError> {
+        if self.person_reads_stdout {
+            return print(&table());
+        }
+        let text = if self.json { serde_json::to_string(document) } else { serde_json::to_string_pretty(document) };
+        print(&(text.map_err(|error| CliError::new("stdout", error, ""))? + "\n"))?;
+        if !self.json {
+            eprint!("{}", table());
+        }
+        Ok(())
+    }
+
+    /// Prints one JSON line on stdout.
+    ///
+    /// # Errors
+    /// A line that cannot be written.
+    pub fn line(&self, line: &impl Serialize) -> Result<(), CliError> {
+        let text = serde_json::to_string(line).map_err(|error| CliError::new("stdout", error, ""))?;
+        print(&(text + "\n"))
+    }
+
+    /// Tells a person what is going on.
+    pub fn note(&self, text: std::fmt::Arguments<'_>) {
+        if !self.json || io::stderr().is_terminal() {
+            eprintln!("{text}");
+        }
+    }
+
+    /// Reports an error on stderr, with `--json` also as a document on stdout.
+    pub fn error(&self, error: &CliError) {
+        eprintln!("error: {error}");
+        if self.json
+            && let Ok(text) = serde_json::to_string(&serde_json::json!({ "error": error }))
+        {
+            // Nobody is left to be told if stdout is closed.
+            let _ = print(&(text + "\n"));
+        }
+    }
+}
+
+/// Writes to stdout; a reader that has seen enough (`head`) is no error.
+pub fn print(text: &str) -> Result<(), CliError> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::new("stdout", error, "")),
+        _ => Ok(()),
+    }
+}
+
+/// Lines up columns: the first and the texts to the left, numbers to the right.
+pub fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, &width) in row.iter().zip(&widths) {
+            let number = cell.chars().next().is_some_and(|c| c.is_ascii_digit()) && !cell.contains(['x', ' ']);
+            line += &if number { format!("{cell:>width$}  ") } else { format!("{cell:<width$}  ") };
+        }
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+/// Returns a number with thousands separated: `7,696,191`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Returns a shape as `1x49x10x1`; `scalar` without axes.
+pub fn shape(axes: &[usize]) -> String {
+    let axes: Vec<String> = axes.iter().map(usize::to_string).collect();
+    if axes.is_empty() { "scalar".into() } else { axes.join("x") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        let texts: Vec<String> = [0, 999, 1000, 7_696_191].iter().map(|&n| grouped(n)).collect();
+        assert_eq!(texts, ["0", "999", "1,000", "7,696,191"]);
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let rows = [["op", "MAC"], ["conv2d", "1,200"], ["add", "0"]].map(|row| row.map(String::from).to_vec());
+        assert_eq!(table(&rows), "op      MAC\nconv2d  1,200\nadd         0\n");
+    }
+}

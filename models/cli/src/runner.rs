@@ -1,0 +1,190 @@
+//! Where a model runs: on this machine, or on an emulated core.
+
+use tanbo::Engine;
+use tanbo_emulated::host::{self, Job};
+use tanbo_emulated::stack::with_stack;
+use tanbo_format::emit::Aligned;
+use tanbo_format::{Family, Model};
+
+use crate::error::CliError;
+use crate::tables::REFERENCE;
+
+/// Stack for an inference on this machine, bytes.
+const STACK: usize = 1 << 20;
+
+/// Jobs in one emulation: bounds the disk space of their files.
+const JOBS: usize = 64;
+
+/// Where a model runs.
+#[derive(Clone, Debug)]
+pub enum Runner {
+    /// This machine, with the fastest kernels it has.
+    Host,
+    /// This machine, with the reference kernels.
+    HostReference,
+    /// An emulated core.
+    Emulated(host::Runner),
+}
+
+/// What came of running samples.
+#[derive(Clone, Debug, Default)]
+pub struct Ran {
+    /// For each sample the artifact's bytes of every output.
+    pub outputs: Vec<Vec<Vec<u8>>>,
+    /// For each sample the instructions of each of its runs; empty on this machine.
+    pub instructions: Vec<Vec<u64>>,
+    /// Deepest stack of the engine's `run`.
+    pub stack_bytes: usize,
+    /// Kernel table that ran.
+    pub table: String,
+}
+
+impl Runner {
+    /// Returns the runner called `name`.
+    ///
+    /// # Errors
+    /// No such runner.
+    pub fn by_name(name: &str) -> Result<Self, CliError> {
+        match name {
+            "host" => return Ok(Self::Host),
+            "host:reference" => return Ok(Self::HostReference),
+            _ => {}
+        }
+        let list = host::Runner::list()?;
+        let mut names = vec!["host", "host:reference"];
+        names.extend(list.iter().map(|runner| runner.name.as_str()));
+        let reason = format!("there is no runner '{name}'");
+        let remedy = format!("choose one of {}", names.join(", "));
+        match list.into_iter().find(|runner| runner.name == name) {
+            Some(runner) => Ok(Self::Emulated(runner)),
+            None => Err(CliError::new("--runner", reason, remedy)),
+        }
+    }
+
+    /// Returns the runner's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Host => "host",
+            Self::HostReference => "host:reference",
+            Self::Emulated(runner) => &runner.name,
+        }
+    }
+
+    /// Returns the kernel family that models are packed for.
+    ///
+    /// # Errors
+    /// A runner table that names an unknown family.
+    pub fn family(&self) -> Result<Family, CliError> {
+        match self {
+            Self::HostReference => Ok(Family::Portable),
+            Self::Host => Ok(host_family()),
+            Self::Emulated(runner) => crate::args::family(&runner.family)
+                .map_err(|reason| CliError::new(format_args!("runner {}", runner.name), reason, "correct its table")),
+        }
+    }
+
+    /// Runs every sample `runs` times.
+    ///
+    /// # Errors
+    /// A runner that cannot be built or started; a model that it has no room for.
+    pub fn run(&self, artifact: &Aligned, samples: &[Vec<Vec<u8>>], runs: u32) -> Result<Ran, CliError> {
+        match self {
+            Self::Host | Self::HostReference => on_host(artifact, samples),
+            Self::Emulated(runner) => {
+                let mut all = Ran::default();
+                for part in samples.chunks(JOBS) {
+                    let jobs: Vec<Job> =
+                        part.iter().map(|inputs| Job { runs, ..Job::new(artifact.to_vec(), inputs.clone()) }).collect();
+                    for report in host::run_jobs(runner, &jobs)? {
+                        let report = report?;
+                        all.outputs.push(report.outputs);
+                        all.instructions.push(report.instructions);
+                        all.stack_bytes = all.stack_bytes.max(report.stack_bytes);
+                        all.table = report.table;
+                    }
+                }
+                Ok(all)
+            }
+        }
+    }
+}
+
+/// Returns the family of this machine's kernels.
+fn host_family() -> Family {
+    #[cfg(target_arch = "x86_64")]
+    return if std::is_x86_feature_detected!("avx2") { Family::Avx2 } else { Family::Portable };
+    #[cfg(target_arch = "aarch64")]
+    return if std::arch::is_aarch64_feature_detected!("dotprod") { Family::Dotprod } else { Family::Neon };
+    #[cfg(target_arch = "arm")]
+    return Family::Armv7;
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "arm")))]
+    Family::Portable
+}
+
+/// Gives `work` an engine on this machine and the means to measure its stack.
+///
+/// # Errors
+/// An artifact or engine that is refused; what `work` returns.
+pub fn with_engine<R: Send>(
+    artifact: &Aligned,
+    work: impl FnOnce(&mut Engine<'_, '_>, &tanbo_emulated::stack::Stack) -> Result<R, CliError> + Send,
+) -> Result<R, CliError> {
+    let model = Model::parse(artifact).map_err(|error| CliError::new("artifact", error, "compile the model again"))?;
+    let mut arena = Aligned::new(&vec![0; model.arena_bytes()]);
+    let result = with_stack(STACK, |stack| {
+        let mut engine = Engine::new(&model, &REFERENCE, &mut arena).map_err(refused)?;
+        work(&mut engine, &stack)
+    });
+    result.unwrap_or_else(|| Err(CliError::new("host", "the inference thread ended early", "report this as a bug")))
+}
+
+/// Writes a sample into the engine's inputs.
+///
+/// # Errors
+/// Inputs of another length, which bindings do not give.
+pub fn load(engine: &mut Engine<'_, '_>, inputs: &[Vec<u8>]) -> Result<(), CliError> {
+    for (index, input) in inputs.iter().enumerate() {
+        let place = engine.input_bytes_mut(index).map_err(refused)?;
+        if place.len() != input.len() {
+            let reason = format_args!("{} bytes for an input of {}", input.len(), place.len());
+            return Err(CliError::new(format_args!("input {index}"), reason, "give an array of its shape and type"));
+        }
+        place.copy_from_slice(input);
+    }
+    Ok(())
+}
+
+/// Returns an engine's refusal as an error.
+pub fn refused(error: tanbo::EngineError) -> CliError {
+    CliError::new("engine", error, "compile the model again")
+}
+
+fn on_host(artifact: &Aligned, samples: &[Vec<Vec<u8>>]) -> Result<Ran, CliError> {
+    with_engine(artifact, |engine, stack| {
+        let mut ran = Ran { table: engine.table_name().into(), ..Ran::default() };
+        for inputs in samples {
+            load(engine, inputs)?;
+            if ran.outputs.is_empty() {
+                let overflow = |_| CliError::new("host", "the inference used up its stack", "report this as a bug");
+                let (result, used) = stack.measure(|| engine.run()).map_err(overflow)?;
+                result.map_err(refused)?;
+                ran.stack_bytes = used;
+            } else {
+                engine.run().map_err(refused)?;
+            }
+            let outputs = (0..engine.model().outputs().len())
+                .map(|index| engine.output_bytes(index).map(<[u8]>::to_vec).map_err(refused))
+                .collect::<Result<_, _>>()?;
+            ran.outputs.push(outputs);
+        }
+        Ok(ran)
+    })
+}
+
+/// Runs samples with the reference kernels on this machine.
+///
+/// # Errors
+/// Those of [`Runner::run`].
+pub fn reference(artifact: &Aligned, samples: &[Vec<Vec<u8>>]) -> Result<Ran, CliError> {
+    Runner::HostReference.run(artifact, samples, 1)
+}

@@ -1,0 +1,192 @@
+//! A model file as an artifact, with the inputs and outputs as the file has them.
+
+use std::path::{Path, PathBuf};
+
+use tanbo_compiler::Options;
+use tanbo_compiler::binding::Binding;
+use tanbo_format::emit::Aligned;
+use tanbo_format::{Family, Model};
+
+use crate::error::CliError;
+use crate::files;
+
+/// What kind of file a model came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Onnx,
+    Tflite,
+    Tnb,
+}
+
+/// A model file that has been read and understood.
+pub struct Source {
+    path: PathBuf,
+    kind: Kind,
+    content: Content,
+}
+
+enum Content {
+    #[cfg(feature = "compile")]
+    Graph(tanbo_compiler::graph::Graph),
+    Artifact(Aligned),
+}
+
+/// An artifact with the names and layouts of the file it came from.
+pub struct Loaded {
+    path: PathBuf,
+    /// Kind of the file.
+    pub kind: Kind,
+    /// The artifact.
+    pub artifact: Aligned,
+    /// Inputs in model order, in the file's layout and type.
+    pub inputs: Vec<Binding>,
+    /// Outputs in model order, in the file's layout and type.
+    pub outputs: Vec<Binding>,
+    /// Name of each step's node; empty for an artifact, which does not keep them.
+    pub step_names: Vec<String>,
+}
+
+impl Source {
+    /// Reads a .onnx, .tflite or .tnb file.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is not understood; a model that cannot be run exactly.
+    pub fn open(path: &Path) -> Result<Self, CliError> {
+        let kind = match files::extension(path).as_str() {
+            "onnx" => Kind::Onnx,
+            "tflite" => Kind::Tflite,
+            "tnb" => Kind::Tnb,
+            _ => {
+                return Err(CliError::new(path.display(), "unknown kind of file", "give a .onnx, .tflite or .tnb file"));
+            }
+        };
+        let bytes = files::read(path, files::MODEL_LIMIT)?;
+        let content = match kind {
+            Kind::Onnx => import_onnx(path, &bytes)?,
+            Kind::Tflite => import_tflite(path, &bytes)?,
+            Kind::Tnb => {
+                let artifact = Aligned::new(&bytes);
+                parse(path, &artifact)?;
+                Content::Artifact(artifact)
+            }
+        };
+        Ok(Self { path: path.to_path_buf(), kind, content })
+    }
+
+    /// Returns whether the file is a model, which can be compiled for any family, and not an artifact.
+    #[cfg(any(feature = "compile", feature = "run"))]
+    pub fn is_model(&self) -> bool {
+        self.kind != Kind::Tnb
+    }
+
+    /// Returns the artifact: of a model the one that `options` ask for, of an artifact itself.
+    ///
+    /// # Errors
+    /// A model that cannot be run exactly.
+    pub fn load(&self, options: &Options) -> Result<Loaded, CliError> {
+        #[cfg(not(feature = "compile"))]
+        let _ = options;
+        let loaded = |artifact, inputs, outputs, step_names| Loaded {
+            path: self.path.clone(),
+            kind: self.kind,
+            artifact,
+            inputs,
+            outputs,
+            step_names,
+        };
+        match &self.content {
+            #[cfg(feature = "compile")]
+            Content::Graph(graph) => {
+                use tanbo_compiler::graph::{NodeOp, Port};
+                let refused = |error| CliError::compile(&self.path, error);
+                let bytes = tanbo_compiler::compile(graph, options).map_err(refused)?;
+                let bind = |ports: &[Port]| {
+                    ports.iter().map(|port| Binding::of_port(graph, port)).collect::<Result<Vec<_>, _>>()
+                };
+                let names = tanbo_compiler::emit::live_nodes(graph)
+                    .iter()
+                    .filter(|node| !matches!(node.op, NodeOp::Reshape))
+                    .map(|node| node.name.clone())
+                    .collect();
+                let inputs = bind(&graph.inputs).map_err(refused)?;
+                Ok(loaded(Aligned::new(&bytes), inputs, bind(&graph.outputs).map_err(refused)?, names))
+            }
+            Content::Artifact(artifact) => {
+                let model = parse(&self.path, artifact)?;
+                let (inputs, outputs) =
+                    (Binding::of_model(&model, model.inputs()), Binding::of_model(&model, model.outputs()));
+                Ok(loaded(Aligned::new(artifact), inputs, outputs, Vec::new()))
+            }
+        }
+    }
+
+    /// Returns the artifact for `target`, or for `otherwise` if no target is asked for. An artifact is what it is: a
+    /// target it is not made for is refused.
+    ///
+    /// # Errors
+    /// A target for an artifact of another one; a model that cannot be run exactly.
+    pub fn load_for(&self, target: Option<Family>, otherwise: Family) -> Result<Loaded, CliError> {
+        let loaded = self.load(&Options { family: target.unwrap_or(otherwise), ..Options::default() })?;
+        let family = loaded.model()?.family();
+        match target {
+            Some(target) if target != family => Err(CliError::new(
+                self.path.display(),
+                format_args!("packed for family {}, not {}", family.name(), target.name()),
+                "give the .onnx or .tflite model, or leave --target away",
+            )),
+            _ => Ok(loaded),
+        }
+    }
+}
+
+impl Loaded {
+    /// Returns the artifact, parsed.
+    ///
+    /// # Errors
+    /// An artifact that the verifier refuses.
+    pub fn model(&self) -> Result<Model<'_>, CliError> {
+        parse(&self.path, &self.artifact)
+    }
+}
+
+fn parse<'a>(path: &Path, artifact: &'a Aligned) -> Result<Model<'a>, CliError> {
+    Model::parse(artifact).map_err(|error| {
+        CliError::new(path.display(), error, "compile the model again with `tanbo compile`, or copy the file again")
+    })
+}
+
+#[cfg(feature = "onnx")]
+fn import_onnx(path: &Path, bytes: &[u8]) -> Result<Content, CliError> {
+    tanbo_compiler::import::onnx::import(bytes, &name(path))
+        .map(Content::Graph)
+        .map_err(|error| CliError::compile(path, error))
+}
+
+#[cfg(feature = "tflite")]
+fn import_tflite(path: &Path, bytes: &[u8]) -> Result<Content, CliError> {
+    tanbo_compiler::import::tflite::import(bytes, &name(path))
+        .map(Content::Graph)
+        .map_err(|error| CliError::compile(path, error))
+}
+
+#[cfg(not(feature = "onnx"))]
+fn import_onnx(path: &Path, _: &[u8]) -> Result<Content, CliError> {
+    Err(not_built(path, "onnx"))
+}
+
+#[cfg(not(feature = "tflite"))]
+fn import_tflite(path: &Path, _: &[u8]) -> Result<Content, CliError> {
+    Err(not_built(path, "tflite"))
+}
+
+#[cfg(not(all(feature = "onnx", feature = "tflite")))]
+fn not_built(path: &Path, feature: &str) -> CliError {
+    let remedy = format_args!("build tanbo with its feature `{feature}`: cargo tanbo has it");
+    CliError::new(path.display(), format_args!("this build of tanbo does not read .{feature}"), remedy)
+}
+
+#[cfg(feature = "compile")]
+fn name(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}

@@ -1,0 +1,358 @@
+//! The command as its users call it: documents, data files, exit codes, and the words people read.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// Small models with the answers of TensorFlow Lite Micro's reference kernels.
+fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../compiler/tests/tflite/models")
+}
+
+fn model(name: &str) -> String {
+    models().join(name).with_extension("tflite").display().to_string()
+}
+
+fn tanbo(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tanbo")).args(arguments).output().expect("the command starts")
+}
+
+/// Runs the command with `--json`, demands the exit code, and returns the document.
+fn document(code: i32, arguments: &[&str]) -> Value {
+    let output = tanbo(&[&["--json"], arguments].concat());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {stderr}"))
+}
+
+/// The byte streams of the models' goldens, in their order.
+fn stream(number: usize, length: usize) -> Vec<u8> {
+    let mut state = 0x1234_5678u32;
+    let lcg = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    match number {
+        0 => std::iter::repeat_with(lcg).take(length).collect(),
+        1 => (0..length).map(|i| (7 * i & 255) as u8).collect(),
+        2 => (0..length).map(|i| if i % 2 == 0 { 0x7F } else { 0x80 }).collect(),
+        _ => vec![0; length],
+    }
+}
+
+fn size_of(ty: &str) -> usize {
+    match ty {
+        "int8" | "uint8" => 1,
+        "int16" => 2,
+        "int32" | "float32" => 4,
+        _ => panic!("type {ty}"),
+    }
+}
+
+fn shape_of(port: &Value) -> Vec<usize> {
+    port["shape"].as_array().unwrap().iter().map(|axis| axis.as_u64().unwrap() as usize).collect()
+}
+
+/// The bytes of every input for a stream; a float element takes one byte `b` and is `int8(b) / 16`.
+fn inputs(facts: &Value, number: usize) -> Vec<Vec<u8>> {
+    let mut at = 0;
+    let ports = facts["inputs"].as_array().unwrap();
+    let fill = |port: &Value| {
+        let ty = port["type"].as_str().unwrap();
+        let elements: usize = shape_of(port).iter().product();
+        let bytes = elements * if ty == "float32" { 1 } else { size_of(ty) };
+        let part = stream(number, at + bytes).split_off(at);
+        at += bytes;
+        if ty == "float32" {
+            part.iter().flat_map(|&b| (f32::from(b as i8) / 16.0).to_le_bytes()).collect()
+        } else {
+            part
+        }
+    };
+    ports.iter().map(fill).collect()
+}
+
+#[test]
+fn every_committed_model_equals_its_golden_byte_for_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut tested = 0;
+    for entry in fs::read_dir(models()).unwrap() {
+        let file = entry.unwrap().path();
+        if file.extension().is_none_or(|e| e != "tflite") {
+            continue;
+        }
+        let golden = fs::read(file.with_extension("golden")).unwrap();
+        let path = file.display().to_string();
+        let facts = document(0, &["inspect", &path]);
+        let mut arguments = vec!["run".to_string(), path.clone()];
+        for (index, bytes) in inputs(&facts, 0).into_iter().enumerate() {
+            let input = folder.path().join(format!("in{index}.bin"));
+            fs::write(&input, bytes).unwrap();
+            arguments.extend(["--input".to_string(), input.display().to_string()]);
+        }
+        let outputs: Vec<PathBuf> = (0..facts["outputs"].as_array().unwrap().len())
+            .map(|i| folder.path().join(format!("out{i}.bin")))
+            .collect();
+        for output in &outputs {
+            arguments.extend(["--output".to_string(), output.display().to_string()]);
+        }
+        document(0, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        let answer: Vec<u8> = outputs.iter().flat_map(|output| fs::read(output).unwrap()).collect();
+        // The golden holds four streams one after the other; `lcg` is the first.
+        assert_eq!(answer.len() * 4, golden.len(), "{path}");
+        assert!(golden.starts_with(&answer), "{path}: output differs from TFLM's");
+        tested += 1;
+    }
+    assert!(tested >= 40, "{tested} models");
+}
+
+/// A .npy file as numpy writes it.
+fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+    while (header.len() + 11) % 64 != 0 {
+        header.push(' ');
+    }
+    header.push('\n');
+    [b"\x93NUMPY\x01\x00".as_slice(), &(header.len() as u16).to_le_bytes(), header.as_bytes(), data].concat()
+}
+
+/// The elements of a .npy file, and its header.
+fn from_npy(bytes: &[u8]) -> (String, Vec<u8>) {
+    let length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    (String::from_utf8(bytes[10..10 + length].to_vec()).unwrap(), bytes[10 + length..].to_vec())
+}
+
+#[test]
+fn npy_bin_and_npz_carry_the_same_elements() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let path = model("conv_3x3_same");
+    let golden = fs::read(models().join("conv_3x3_same.golden")).unwrap();
+    let one = golden.len() / 4;
+    let facts = document(0, &["inspect", &path]);
+    let (input, output) = (&facts["inputs"][0], &facts["outputs"][0]);
+    assert_eq!((shape_of(input), shape_of(output)), (vec![1, 5, 7, 3], vec![1, 5, 7, 4]));
+    let streams: Vec<u8> = (0..4).flat_map(|n| inputs(&facts, n).concat()).collect();
+    let lcg = &streams[..streams.len() / 4];
+
+    fs::write(at("a.bin"), lcg).unwrap();
+    document(0, &["run", &path, "-i", &at("a.bin"), "-o", &at("a.out.npy")]);
+    let (header, data) = from_npy(&fs::read(at("a.out.npy")).unwrap());
+    assert!(header.contains("'|i1'") && header.contains("(1, 5, 7, 4)"), "{header}");
+    assert_eq!(data, golden[..one]);
+
+    // With, without, and with one more leading axis of length 1.
+    for shape in ["(1, 5, 7, 3)", "(5, 7, 3)", "(1, 1, 5, 7, 3)"] {
+        fs::write(at("b.npy"), npy("|i1", shape, lcg)).unwrap();
+        document(0, &["run", &path, "-i", &format!("t0={}", at("b.npy")), "-o", &at("b.bin")]);
+        assert_eq!(fs::read(at("b.bin")).unwrap(), golden[..one], "{shape}");
+    }
+
+    // Four samples along axis 0, in place of the batch and before it; what we write we can read.
+    let (name, result) = (input["name"].as_str().unwrap(), output["name"].as_str().unwrap());
+    for (shape, expected) in [("(4, 5, 7, 3)", "(4, 5, 7, 4)"), ("(4, 1, 5, 7, 3)", "(4, 1, 5, 7, 4)")] {
+        for method in [zip::CompressionMethod::Stored, zip::CompressionMethod::Deflated] {
+            let mut archive = zip::ZipWriter::new(fs::File::create(at("c.npz")).unwrap());
+            let options = zip::write::SimpleFileOptions::default().compression_method(method);
+            for (key, data) in [(name, &streams), ("labels", &vec![0; 4])] {
+                archive.start_file(format!("{key}.npy"), options).unwrap();
+                let shape = if key == name { shape } else { "(4,)" };
+                std::io::Write::write_all(&mut archive, &npy("|i1", shape, data)).unwrap();
+            }
+            archive.finish().unwrap();
+            let run = document(0, &["run", &path, "-i", &at("c.npz"), "-o", &at("c.out.npz")]);
+            assert_eq!(run["samples"], 4);
+            let mut archive = zip::ZipArchive::new(fs::File::open(at("c.out.npz")).unwrap()).unwrap();
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut archive.by_name(&format!("{result}.npy")).unwrap(), &mut bytes).unwrap();
+            let (header, data) = from_npy(&bytes);
+            assert!(header.contains(expected), "{header}");
+            assert_eq!(data, golden);
+        }
+    }
+}
+
+#[test]
+fn an_artifact_runs_as_its_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    for name in ["conv_3x3_same", "softmax_2d", "depthwise_multiplier3"] {
+        let path = model(name);
+        let card = at("card.md");
+        fs::write(&card, "# A card\n").unwrap();
+        for family in ["portable", "dsp"] {
+            let compiled = document(0, &["compile", &path, "-o", &at("m.tnb"), "--card", &card, "--target", family]);
+            let inspected = document(0, &["inspect", &at("m.tnb")]);
+            for key in ["family", "hash", "macs", "macs_source", "weights_bytes", "artifact_bytes", "arena_bytes"] {
+                assert_eq!(compiled[key], inspected[key], "{name}: {key}");
+            }
+            assert_eq!(inspected["family"], family);
+            assert_eq!(inspected["card"], "# A card\n");
+            assert_eq!(fs::metadata(at("m.tnb")).unwrap().len(), inspected["artifact_bytes"].as_u64().unwrap());
+            assert_eq!(document(0, &["card", &at("m.tnb")])["card"], "# A card\n");
+            fs::write(at("x.bin"), inputs(&inspected, 0).concat()).unwrap();
+            document(0, &["run", &at("m.tnb"), "-i", &at("x.bin"), "-o", &at("y.bin")]);
+            let golden = fs::read(models().join(name).with_extension("golden")).unwrap();
+            assert_eq!(fs::read(at("y.bin")).unwrap(), golden[..golden.len() / 4], "{name}");
+        }
+    }
+}
+
+#[test]
+fn inspect_tells_what_a_model_takes() {
+    let facts = document(0, &["inspect", &model("depthwise_multiplier3")]);
+    // The published facts of every model: what other tools rely on.
+    for key in [
+        "macs",
+        "macs_source",
+        "weights_bytes",
+        "artifact_bytes",
+        "arena_bytes",
+        "inputs",
+        "outputs",
+        "steps",
+        "operators",
+        "family",
+        "hash",
+        "hash_matches",
+        "card",
+        "signature",
+    ] {
+        assert!(facts.get(key).is_some(), "{key}");
+    }
+    let step = &facts["steps"][0];
+    let (output, channels) = (shape_of(&step["output"]), shape_of(&step["inputs"][0])[3]);
+    assert_eq!(step["op"], "depthwise_conv2d");
+    assert_eq!(output[3], 3 * channels);
+    // 3x3 taps for every output; one byte per tap and channel, four per bias.
+    assert_eq!(facts["macs"], 9 * output.iter().product::<usize>());
+    assert_eq!(facts["macs"], facts["macs_source"]);
+    assert_eq!(facts["weights_bytes"], (9 + 4) * output[3]);
+    assert_eq!(
+        (&facts["family"], &facts["signature"], &facts["hash_matches"]),
+        (&"portable".into(), &false.into(), &true.into())
+    );
+}
+
+#[test]
+fn bench_measures_and_compares_with_the_reference() {
+    let path = model("conv_3x3_same");
+    for runner in ["host", "host:reference"] {
+        let bench = document(0, &["bench", &path, "--runner", runner, "--runs", "20"]);
+        assert_eq!((&bench["runner"], &bench["bit_exact"]), (&runner.into(), &true.into()));
+        assert!(bench["instructions"].is_null() && bench["flash_code_bytes"].is_null());
+        let time = &bench["latency_us"];
+        assert_eq!(time["runs"], 20);
+        assert!(time["min"].as_f64().unwrap() > 0.0 && time["median"].as_f64() >= time["min"].as_f64(), "{time}");
+        assert!(bench["stack_bytes"].as_u64().unwrap() > 100);
+        assert_eq!(bench["arena_bytes"], document(0, &["inspect", &path])["arena_bytes"]);
+    }
+}
+
+#[test]
+fn without_json_the_document_is_on_stdout_and_the_table_on_stderr() {
+    let output = tanbo(&["inspect", &model("conv_3x3_same")]);
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["steps"][0]["op"], "conv2d");
+    let table = String::from_utf8(output.stderr).unwrap().replace(&model("conv_3x3_same"), "MODEL");
+    // The hash changes with every change of the format.
+    let table = table.replace(document["hash"].as_str().unwrap(), "HASH");
+    insta::assert_snapshot!("inspect_table", table);
+}
+
+#[test]
+fn a_changed_hash_is_a_no() {
+    let folder = tempfile::tempdir().unwrap();
+    let artifact = folder.path().join("m.tnb");
+    let path = artifact.display().to_string();
+    document(0, &["compile", &model("conv_3x3_same"), "-o", &path]);
+    assert!(document(1, &["card", &path])["card"].is_null());
+    let mut bytes = fs::read(&artifact).unwrap();
+    // The last bytes of the header are the hash, 16-byte sections follow at 176.
+    bytes[175] ^= 1;
+    fs::write(&artifact, &bytes).unwrap();
+    assert_eq!(document(1, &["inspect", &path])["hash_matches"], false);
+    bytes.truncate(bytes.len() / 2);
+    fs::write(&artifact, &bytes).unwrap();
+    assert_eq!(tanbo(&["inspect", &path]).status.code(), Some(2));
+}
+
+#[test]
+fn errors_name_place_reason_and_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    };
+    let conv = model("conv_3x3_same");
+    let add = model("add_same_shape");
+    let good = at("good.bin", &[0; 105]);
+    let artifact = folder.path().join("m.tnb").display().to_string();
+    document(0, &["compile", &conv, "-o", &artifact]);
+    let mut cut = fs::read(&artifact).unwrap();
+    cut.pop();
+
+    let calls: Vec<Vec<String>> = [
+        vec!["inspect", "missing.tflite"],
+        vec!["inspect", &at("model.pb", b"")],
+        vec!["inspect", &at("empty.tflite", b"")],
+        vec!["inspect", &at("garbage.tflite", &[0xA5; 300])],
+        vec!["inspect", &at("empty.tnb", b"")],
+        vec!["inspect", &at("cut.tnb", &cut)],
+        vec!["inspect", &artifact, "--target", "mve"],
+        vec!["inspect", &conv, "--target", "m9"],
+        vec!["compile", &artifact, "-o", "x.tnb"],
+        vec!["compile", &conv, "-o", &at("card.tnb", b""), "--card", &at("card.bin", &[0xFF])],
+        vec!["run", &conv, "-i", &good, "-r", "z80"],
+        vec!["run", &conv, "-i", &at("short.bin", &[0; 104])],
+        vec!["run", &conv, "-i", &at("x.txt", b"")],
+        vec!["run", &conv, "-i", "t0=missing.npy"],
+        vec!["run", &conv, "-i", &at("float.npy", &npy("<f4", "(1,)", &[0; 4]))],
+        vec!["run", &conv, "-i", &at("double.npy", &npy("<f8", "(1,)", &[0; 8]))],
+        vec!["run", &conv, "-i", &at("shape.npy", &npy("|i1", "(7, 5, 3)", &[0; 105]))],
+        vec!["run", &conv, "-i", &at("batch.npy", &npy("|i1", "(2, 5, 7, 3)", &[0; 210]))],
+        vec!["run", &conv, "-i", &at("lying.npy", &npy("|i1", "(1, 5, 7, 3)", &[0; 104]))],
+        vec!["run", &conv, "-i", &at("huge.npy", &npy("|i1", "(4294967296, 4294967296, 4294967296)", &[0; 8]))],
+        vec!["run", &conv, "-i", &at("not.npz", b"PK")],
+        vec!["run", &conv, "-i", &good, "-i", &good],
+        vec!["run", &conv, "-i", &good, "-o", "y.csv"],
+        vec!["run", &conv, "-i", &good, "-o", "a.bin", "-o", "b.bin"],
+        vec!["run", &add, "-i", &good],
+        vec!["bench", &conv, "--runner", "host:fast"],
+        vec!["replay", &artifact, "-i", &good],
+        vec!["replay", &artifact, "-i", &at("r.csv", b"t_s,x_gal,y_gal,z_gal\n0.0,1,2,3\n0.1,1,2,3\n0.2,1,2,3\n")],
+    ]
+    .into_iter()
+    .map(|call| call.into_iter().map(String::from).collect())
+    .collect();
+
+    let mut text = String::new();
+    for call in calls {
+        let arguments: Vec<&str> = call.iter().map(String::as_str).collect();
+        let output = tanbo(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{call:?}");
+        assert!(output.stdout.is_empty(), "{call:?} writes to stdout");
+        text += &format!("$ tanbo {}\n{}\n", call.join(" "), String::from_utf8(output.stderr).unwrap());
+    }
+    let text =
+        text.replace(&folder.path().display().to_string(), "TMP").replace(&models().display().to_string(), "MODELS");
+    insta::assert_snapshot!("errors", text);
+
+    // With --json the error is the document.
+    let error = document(2, &["inspect", "missing.tflite"]);
+    assert_eq!(error["error"]["place"], "missing.tflite");
+}
+
+#[test]
+fn help_is_complete() {
+    let mut text = String::new();
+    for command in [&["--help"][..], &["inspect", "--help"], &["run", "--help"], &["bench", "--help"]] {
+        let output = tanbo(command);
+        assert!(output.status.success());
+        text += &format!("$ tanbo {}\n{}\n", command.join(" "), String::from_utf8(output.stdout).unwrap());
+    }
+    insta::assert_snapshot!("help", text);
+}
