@@ -47,8 +47,10 @@ impl fmt::Display for PipelineError {
             }
             Self::InputQuantization { scale, zero_point } => write!(
                 f,
-                "the model's input has scale {scale} and zero point {zero_point}, the front end's features another: the \
-                 artifact was compiled with the front end of another model"
+                "the model's input has scale {}/65536 and zero point {zero_point}, the front end's features another: the \
+                 artifact was compiled with the front end of another model",
+                // As an integer: printing floats takes 11 KB of flash.
+                (scale * 65536.0) as u32
             ),
             Self::NotAScore => {
                 f.write_str("a detection model has one input and one output of one int8 element; this one has others")
