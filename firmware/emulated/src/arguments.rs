@@ -12,24 +12,27 @@ pub struct ArgumentError;
 
 impl fmt::Display for ArgumentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the first argument is longer than {PATH_MAX} bytes or not UTF-8: give a shorter path")
+        write!(f, "the first argument is longer than {PATH_MAX} bytes or not UTF-8: give a shorter one")
     }
 }
 
 impl core::error::Error for ArgumentError {}
 
-/// The first argument after the program's name; `None` if there is none.
+/// The first argument after the program's name; `otherwise` if there is none.
 ///
 /// On a bare machine the host hands over one line, the image's path first: neither it nor an argument may hold a blank.
 ///
 /// # Errors
 /// [`ArgumentError`].
-pub fn first() -> Result<Option<Argument>, ArgumentError> {
-    imp::first()
+pub fn first_or(otherwise: &str) -> Result<Argument, ArgumentError> {
+    match imp::first()? {
+        Some(argument) => Ok(argument),
+        None => argument(otherwise),
+    }
 }
 
-fn argument(text: &str) -> Result<Option<Argument>, ArgumentError> {
-    Argument::try_from(text).map(Some).map_err(|_| ArgumentError)
+fn argument(text: &str) -> Result<Argument, ArgumentError> {
+    Argument::try_from(text).map_err(|_| ArgumentError)
 }
 
 #[cfg(target_os = "none")]
@@ -44,7 +47,7 @@ mod imp {
         let line = env::args::<LINE>().map_err(|_| ArgumentError)?;
         match (&line).into_iter().nth(1) {
             None | Some(Ok("")) => Ok(None),
-            Some(text) => argument(text.map_err(|_| ArgumentError)?),
+            Some(text) => argument(text.map_err(|_| ArgumentError)?).map(Some),
         }
     }
 }
@@ -56,7 +59,7 @@ mod imp {
     pub fn first() -> Result<Option<Argument>, ArgumentError> {
         match std::env::args_os().nth(1) {
             None => Ok(None),
-            Some(text) => argument(text.to_str().ok_or(ArgumentError)?),
+            Some(text) => argument(text.to_str().ok_or(ArgumentError)?).map(Some),
         }
     }
 }
