@@ -1,0 +1,318 @@
+//! Float operators that meet their QuantizeLinear: the integer nodes they become, in the layout they need.
+
+use super::builder::{NewQuant, permute, stored_channels_last};
+use super::constant::transposed_indices;
+use super::quantize::{clip, clipped};
+use super::value::{Bias, Binary, Kind, LinearWeights, Move, Operand, Pending, Quant, View};
+use super::{Importer, QUANTIZE_ALL, Res};
+use crate::error::{CompileError, CompileErrorKind};
+use crate::graph::{Clamp, NodeOp, Weights, Window};
+
+/// A bias may move by this much of an output step when it is rounded to an integer: the share of
+/// outputs that then differ from ONNX Runtime's is at most this.
+const BIAS_TOLERANCE: f64 = 1.0 / 16384.0;
+/// Scales this near (a few units in the last place of float32) are the same.
+const SAME_SCALE: f64 = 1.0 / (1u64 << 22) as f64;
+
+impl Importer {
+    /// Emits an operator and the moves behind it.
+    pub(super) fn materialize_pending(
+        &mut self,
+        pending: &Pending,
+        quant: Quant,
+        name: &str,
+        op_place: &str,
+    ) -> Res<View> {
+        let place = pending.place.as_str();
+        let clamp = Clamp { low: quant.quantize(pending.low), high: quant.quantize(pending.high) };
+        let out = NewQuant::Is(quant);
+        let mut view = match &pending.kind {
+            Kind::Conv { input, quant: from, window, groups, weights } => {
+                let (groups, window) = (*groups, *window);
+                self.spend(weights.data.len(), place)?;
+                let bias = integer_bias(weights, *from, quant, place)?;
+                let stored = self.builder.channels_last(input, place)?;
+                let op = conv_op(weights, bias, &pending.result, input, window, groups, clamp, place)?;
+                let shape = stored_channels_last(&pending.result);
+                let tensor = self.builder.node(place, name, op, vec![stored], shape, out)?;
+                self.builder.from_channels_last(tensor, &pending.result, place)?
+            }
+            Kind::Dense { input, quant: from, weights } => {
+                self.spend(weights.data.len(), place)?;
+                let bias = integer_bias(weights, *from, quant, place)?;
+                self.dense(input, weights, bias, clamp, &pending.result, quant, name, place)?
+            }
+            Kind::AveragePool { input, window, count_include_pad } => {
+                let stored = self.builder.channels_last(input, place)?;
+                let op = NodeOp::AveragePool2d { window: *window, clamp, count_include_pad: *count_include_pad };
+                let shape = stored_channels_last(&pending.result);
+                let tensor = self.builder.node(place, name, op, vec![stored], shape, out)?;
+                self.builder.from_channels_last(tensor, &pending.result, place)?
+            }
+            Kind::Mean { input, axes, keep } => {
+                let input = self.builder.unreshaped(input, place)?;
+                let mut stored: Vec<usize> = axes.iter().filter_map(|&a| input.stored_axis(a)).collect();
+                stored.sort_unstable();
+                let perm: Vec<usize> = if *keep {
+                    input.perm.clone()
+                } else {
+                    let left: Vec<usize> = (0..input.shape.len()).filter(|a| !axes.contains(a)).collect();
+                    input.perm.iter().filter_map(|p| left.iter().position(|l| l == p)).collect()
+                };
+                let tensor = self.builder.reshape(input.tensor, permute(&input.core, &input.perm), place)?;
+                let op = NodeOp::Mean { axes: stored, clamp };
+                let tensor = self.builder.node(place, name, op, vec![tensor], permute(&pending.result, &perm), out)?;
+                View::permuted(tensor, pending.result.clone(), perm)
+            }
+            Kind::Binary { op, inputs } => self.binary(*op, inputs, clamp, &pending.result, quant, name, place)?,
+            Kind::Softmax { input, axis } => {
+                if pending.low > 0.0 || pending.high < 1.0 {
+                    return Err(CompileError::new(
+                        CompileErrorKind::Unsupported,
+                        place,
+                        "its result is clipped within 0 to 1 before it is quantized",
+                        QUANTIZE_ALL,
+                    ));
+                }
+                let input = self.builder.unreshaped(input, place)?;
+                let want: Vec<usize> = if input.perm.last() == Some(axis) {
+                    input.perm.clone()
+                } else {
+                    input.perm.iter().copied().filter(|p| p != axis).chain([*axis]).collect()
+                };
+                let stored = self.builder.arrange(&input, &want, place)?;
+                let shape = permute(&stored.core, &want);
+                let tensor = self.builder.reshape(stored.tensor, shape.clone(), place)?;
+                let tensor = self.builder.node(place, name, NodeOp::Softmax { beta: 1.0 }, vec![tensor], shape, out)?;
+                View::permuted(tensor, pending.result.clone(), want)
+            }
+            Kind::Concat { parts, axis } => {
+                let mut views = Vec::with_capacity(parts.len());
+                for (i, part) in parts.iter().enumerate() {
+                    let part = clipped(part, pending.low, pending.high);
+                    views.push(self.materialize(&part, quant, &format!("{name}/part{i}"), place)?);
+                }
+                self.builder.concat(name, &views, *axis, place)?
+            }
+            Kind::Table(table) => {
+                let table = table.map(|real| clip(real, pending.low, pending.high));
+                self.materialize_table(&table, quant, name, place)?
+            }
+        };
+        for step in &pending.moves {
+            view = self.builder.apply(&view, step, op_place)?;
+        }
+        Ok(view)
+    }
+
+    /// Emits a matrix product. The columns of the weights follow the stored order of an input that
+    /// is flattened, so that it need not be transposed.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one node")]
+    fn dense(
+        &mut self,
+        input: &View,
+        weights: &LinearWeights,
+        bias: Vec<i32>,
+        clamp: Clamp,
+        result: &[usize],
+        quant: Quant,
+        name: &str,
+        place: &str,
+    ) -> Res<View> {
+        let mut data = Vec::clone(&weights.data);
+        let flattened = match (input.shape.as_slice(), input.core.as_slice()) {
+            ([n, k], [first, rest @ ..]) if input.core != input.shape => {
+                n == first && rest.iter().product::<usize>() == *k && input.perm.first() == Some(&0)
+            }
+            _ => false,
+        };
+        let (tensor, perm) = if flattened {
+            let core: Vec<usize> = input.core.iter().skip(1).copied().collect();
+            let perm: Vec<usize> = input.perm.iter().skip(1).filter_map(|p| p.checked_sub(1)).collect();
+            if let (Some((_, columns)), Some(&k)) = (transposed_indices(&core, &perm), input.shape.last()) {
+                data = weights
+                    .data
+                    .chunks(k.max(1))
+                    .flat_map(|row| columns.iter().filter_map(|&c| row.get(c).copied()))
+                    .collect();
+            }
+            (self.builder.reshape(input.tensor, input.shape.clone(), place)?, vec![0, 1])
+        } else {
+            let view = self.builder.unreshaped(input, place)?;
+            let last = view.shape.len().saturating_sub(1);
+            let want: Vec<usize> =
+                if view.perm.last() == Some(&last) { view.perm.clone() } else { (0..=last).collect() };
+            let stored = self.builder.arrange(&view, &want, place)?;
+            (self.builder.reshape(stored.tensor, permute(&view.core, &want), place)?, want)
+        };
+        let weights = Weights { data, scales: weights.scales.clone(), bias };
+        let op = NodeOp::FullyConnected { weights, clamp };
+        let tensor = self.builder.node(place, name, op, vec![tensor], permute(result, &perm), NewQuant::Is(quant))?;
+        Ok(View::permuted(tensor, result.to_vec(), perm))
+    }
+
+    /// Emits a sum, difference or product in the layout of its larger activation.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one node")]
+    fn binary(
+        &mut self,
+        op: Binary,
+        inputs: &[Operand; 2],
+        clamp: Clamp,
+        result: &[usize],
+        quant: Quant,
+        name: &str,
+        place: &str,
+    ) -> Res<View> {
+        let size = |operand: &Operand| match operand {
+            Operand::Activation(view, _) => view.shape.iter().product::<usize>(),
+            Operand::Constant(_) => 0,
+        };
+        let [a, b] = inputs;
+        let ((Operand::Activation(view, _), _) | (_, Operand::Activation(view, _))) =
+            (if size(a) >= size(b) { (a, b) } else { (b, a) })
+        else {
+            return Err(CompileError::new(
+                CompileErrorKind::Unsupported,
+                place,
+                "both operands are constants",
+                "fold constants before quantizing (onnxruntime.quantization.shape_inference.quant_pre_process)",
+            ));
+        };
+        let reference = self.full_rank(view, result.len(), place)?;
+        let mut tensors = Vec::with_capacity(2);
+        for (i, operand) in inputs.iter().enumerate() {
+            tensors.push(match operand {
+                Operand::Activation(view, quant) => {
+                    let view = self.builder.with_quant(view, *quant, place)?;
+                    let view = self.full_rank(&view, result.len(), place)?;
+                    let stored = self.builder.arrange(&view, &reference.perm, place)?;
+                    self.builder.reshape(stored.tensor, permute(&view.core, &reference.perm), place)?
+                }
+                Operand::Constant(constant) => {
+                    self.spend(constant.centered.len(), place)?;
+                    let ones = result.len().saturating_sub(constant.shape.len());
+                    let full: Vec<usize> = std::iter::repeat_n(1, ones).chain(constant.shape.iter().copied()).collect();
+                    let stored = constant.reshaped(full).and_then(|c| c.transposed(&reference.perm));
+                    let ([scale], Some(stored)) = (constant.scales.as_slice(), stored) else {
+                        return Err(CompileError::new(
+                            CompileErrorKind::Unsupported,
+                            place,
+                            "its constant operand is quantized per channel",
+                            "quantize it per tensor",
+                        ));
+                    };
+                    let integers: Option<Vec<u8>> = stored
+                        .centered
+                        .iter()
+                        .map(|&c| i8::try_from(c + constant.zero_point).ok().map(|q| q as u8))
+                        .collect();
+                    let integers = integers.ok_or_else(|| {
+                        CompileError::new(
+                            CompileErrorKind::Unsupported,
+                            place,
+                            "its constant operand is not of 8 bits",
+                            "quantize it to int8 or uint8, per tensor",
+                        )
+                    })?;
+                    let quant = Quant { scale: *scale, zero_point: constant.zero_point };
+                    self.builder.constant(&format!("{name}/operand{i}"), stored.shape, quant, integers, place)?
+                }
+            });
+        }
+        let op = match op {
+            Binary::Add => NodeOp::Add { clamp },
+            Binary::Sub => NodeOp::Sub { clamp },
+            Binary::Mul => NodeOp::Mul { clamp },
+        };
+        let shape = permute(result, &reference.perm);
+        let tensor = self.builder.node(place, name, op, tensors, shape, NewQuant::Is(quant))?;
+        Ok(View::permuted(tensor, result.to_vec(), reference.perm))
+    }
+
+    fn full_rank(&mut self, view: &View, rank: usize, place: &str) -> Res<View> {
+        let view = self.builder.unreshaped(view, place)?;
+        let ones = rank.saturating_sub(view.shape.len());
+        let shape: Vec<usize> = std::iter::repeat_n(1, ones).chain(view.shape.iter().copied()).collect();
+        self.builder.apply(&view, &Move::Reshape(shape), place)
+    }
+}
+
+/// Returns the convolution as a node: depthwise where each group has one input channel.
+#[expect(clippy::too_many_arguments, reason = "the parts of one node")]
+fn conv_op(
+    weights: &LinearWeights,
+    bias: Vec<i32>,
+    result: &[usize],
+    input: &View,
+    window: Window,
+    groups: usize,
+    clamp: Clamp,
+    place: &str,
+) -> Res<NodeOp> {
+    let [kh, kw] = window.kernel;
+    let out_channels = result.get(1).copied().unwrap_or(0);
+    let in_channels = input.shape.get(1).copied().unwrap_or(0);
+    let depthwise = groups == in_channels && groups > 1;
+    let (shape, perm) = if depthwise {
+        (vec![out_channels, kh, kw], [1, 2, 0].as_slice())
+    } else {
+        (vec![out_channels, in_channels / groups.max(1), kh, kw], [0, 2, 3, 1].as_slice())
+    };
+    let data: Option<Vec<i8>> = transposed_indices(&shape, perm)
+        .and_then(|(_, indices)| indices.iter().map(|&i| weights.data.get(i).copied()).collect());
+    let data = data.filter(|data| data.len() == weights.data.len()).ok_or_else(|| {
+        CompileError::new(
+            CompileErrorKind::Inconsistent,
+            place,
+            "its weights do not fit its shape",
+            "check the model with onnx.checker.check_model(model, full_check=True)",
+        )
+    })?;
+    let weights = Weights { data, scales: weights.scales.clone(), bias };
+    Ok(if depthwise {
+        NodeOp::DepthwiseConv2d { window, weights, clamp }
+    } else {
+        NodeOp::Conv2d { window, groups, weights, clamp }
+    })
+}
+
+/// Returns the bias as integers at scale input · weight.
+///
+/// ONNX Runtime adds the real bias in float. An integer bias of just that scale is that sum; any other
+/// is rounded, and refused if the rounding could show.
+fn integer_bias(weights: &LinearWeights, from: Quant, to: Quant, place: &str) -> Res<Vec<i32>> {
+    let channels = weights.scales.len();
+    let Some(bias) = &weights.bias else { return Ok(vec![0; channels]) };
+    let mut out = Vec::with_capacity(channels);
+    for (channel, &scale) in weights.scales.iter().enumerate() {
+        let unit = f64::from(from.scale) * f64::from(scale);
+        let exact = match bias {
+            Bias::Quantized { integers, scales } => {
+                let one = integers.get(channel).or(integers.first()).copied().unwrap_or(0);
+                let bias_scale = f64::from(scales.get(channel).or(scales.first()).copied().unwrap_or(0.0));
+                let ratio = bias_scale / unit;
+                if (ratio - 1.0).abs() <= SAME_SCALE { f64::from(one) } else { f64::from(one) * ratio }
+            }
+            Bias::Real(reals) => reals.get(channel).copied().unwrap_or(0.0) / unit,
+        };
+        let rounded = exact.round_ties_even();
+        if (exact - rounded).abs() * unit / f64::from(to.scale) > BIAS_TOLERANCE {
+            return Err(CompileError::new(
+                CompileErrorKind::Unsupported,
+                place,
+                format!("the bias of channel {channel} is no integer at the scale input · weight ({unit:e})"),
+                "quantize the bias to int32 at that scale (quantize_static does, with extra option QuantizeBias on)",
+            ));
+        }
+        if rounded.abs() > f64::from(i32::MAX) {
+            return Err(CompileError::new(
+                CompileErrorKind::TooLarge,
+                place,
+                format!("the bias of channel {channel} does not fit 32 bits at the scale input · weight ({unit:e})"),
+                "quantize again with a current ONNX Runtime, which adjusts the weight scales of such channels",
+            ));
+        }
+        out.push(rounded as i32);
+    }
+    Ok(out)
+}

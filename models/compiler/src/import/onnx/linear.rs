@@ -1,0 +1,276 @@
+//! Conv, Gemm, MatMul, and the bias an Add brings.
+
+use std::rc::Rc;
+
+use super::constant::{Data, Dequantized, transposed_indices};
+use super::pool::{Geometry, spatial_window};
+use super::proto::Op;
+use super::value::{Bias, Kind, LinearWeights, Pending, Value, View};
+use super::{Importer, QUANTIZE_ALL, Res};
+
+impl Importer {
+    pub(super) fn conv(&mut self, op: &Op) -> Res<Value> {
+        let (input, quant) = self.activation(op, 0)?;
+        let weights = self.weights(op, 1)?;
+        let shape = input.shape.clone();
+        let (&[batch, channels, ref spatial @ ..], &[out_channels, group_channels, ref kernel @ ..]) =
+            (shape.as_slice(), weights.shape.as_slice())
+        else {
+            return Err(op.inconsistent("its input or weights have fewer than two axes"));
+        };
+        if spatial.len() != kernel.len() || spatial.is_empty() {
+            return Err(op.inconsistent(format!(
+                "an input of {} axes and weights of {}",
+                shape.len(),
+                weights.shape.len()
+            )));
+        }
+        if spatial.len() > 2 {
+            return Err(
+                op.unsupported("it has more than two spatial axes", "use a one- or two-dimensional convolution")
+            );
+        }
+        if op
+            .ints("kernel_shape")?
+            .is_some_and(|k| !k.iter().eq(kernel.iter().map(|&k| k as i64).collect::<Vec<_>>().iter()))
+        {
+            return Err(op.inconsistent("kernel_shape is not that of its weights"));
+        }
+        let groups = usize::try_from(op.int("group", 1)?).unwrap_or(0);
+        if groups == 0 || group_channels.checked_mul(groups) != Some(channels) || out_channels % groups != 0 {
+            return Err(op.inconsistent(format!(
+                "{channels} channels in, {out_channels} out, {group_channels} per group, {groups} groups"
+            )));
+        }
+        let geometry: Geometry = spatial_window(op, spatial, kernel, false)?;
+        let (data, scales) = self.int8_weights(op, &weights, 0, out_channels)?;
+        let bias = self.bias(op, 2, out_channels, 1.0)?;
+        let result: Vec<usize> = [batch, out_channels].into_iter().chain(geometry.out).collect();
+        let weights = LinearWeights { data: Rc::new(data), scales, bias };
+        let kind = Kind::Conv { input, quant, window: geometry.window, groups, weights };
+        self.pending(op, kind, result)
+    }
+
+    pub(super) fn gemm(&mut self, op: &Op) -> Res<Value> {
+        let (mut input, quant) = self.activation(op, 0)?;
+        let alpha = op.float("alpha", 1.0)?;
+        if alpha <= 0.0 {
+            return Err(op.unsupported(format!("alpha = {alpha}"), "fold alpha into the weights before quantizing"));
+        }
+        let beta = op.float("beta", 1.0)?;
+        if op.int("transA", 0)? != 0 {
+            input = self.builder.apply(&input, &super::value::Move::Transpose(vec![1, 0]), &op.place)?;
+        }
+        let weights = self.weights(op, 1)?;
+        let &[first, second] = weights.shape.as_slice() else {
+            return Err(op.inconsistent(format!("its weights have {} axes, not 2", weights.shape.len())));
+        };
+        let trans_b = op.int("transB", 0)? != 0;
+        let (inner, outer) = if trans_b { (second, first) } else { (first, second) };
+        let &[rows, columns] = input.shape.as_slice() else {
+            return Err(op.inconsistent(format!("its input has {} axes, not 2", input.shape.len())));
+        };
+        if columns != inner {
+            return Err(op.inconsistent(format!("{columns} columns times {inner} rows")));
+        }
+        let (data, mut scales) = self.dense_weights(op, &weights, trans_b, outer)?;
+        for scale in &mut scales {
+            *scale *= alpha;
+        }
+        let bias = self.bias(op, 2, outer, beta)?;
+        let weights = LinearWeights { data: Rc::new(data), scales, bias };
+        self.pending(op, Kind::Dense { input, quant, weights }, vec![rows, outer])
+    }
+
+    pub(super) fn mat_mul(&mut self, op: &Op) -> Res<Value> {
+        let (input, quant) = self.activation(op, 0)?;
+        let mut weights = self.weights(op, 1)?;
+        while let [1, rest @ ..] = weights.shape.as_slice()
+            && rest.len() >= 2
+            && weights.shape.len() <= input.shape.len()
+        {
+            let rest = rest.to_vec();
+            let squeezed = weights.reshaped(rest);
+            weights = Rc::new(squeezed.ok_or_else(|| op.inconsistent("its weights have a scale per batch"))?);
+        }
+        let &[inner, outer] = weights.shape.as_slice() else {
+            return Err(op.unsupported(
+                format!("its weights have shape {:?}", weights.shape),
+                "use constant weights of two axes",
+            ));
+        };
+        let Some((&columns, leading)) = input.shape.split_last() else {
+            return Err(op.inconsistent("its input has no axes"));
+        };
+        if columns != inner {
+            return Err(op.inconsistent(format!("{columns} columns times {inner} rows")));
+        }
+        if leading.is_empty() {
+            return Err(op.unsupported("its input is a vector", "give it a leading axis of extent 1"));
+        }
+        let (data, scales) = self.dense_weights(op, &weights, false, outer)?;
+        let result: Vec<usize> = leading.iter().copied().chain([outer]).collect();
+        let weights = LinearWeights { data: Rc::new(data), scales, bias: None };
+        self.pending(op, Kind::Dense { input, quant, weights }, result)
+    }
+
+    /// Returns the sum of a convolution or matrix product and one constant per output channel, with
+    /// the constant as its bias; `None` if `value` and `constant` are nothing of the kind.
+    pub(super) fn add_bias(&self, op: &Op, value: &Value, constant: &Value) -> Res<Option<Value>> {
+        let Value::Pending(pending) = value else { return Ok(None) };
+        let (channel_axis, channels, known) = match &pending.kind {
+            Kind::Conv { weights, .. } => (1, weights.scales.len(), &weights.bias),
+            Kind::Dense { weights, .. } => {
+                (pending.result.len().saturating_sub(1), weights.scales.len(), &weights.bias)
+            }
+            _ => return Ok(None),
+        };
+        let open = pending.moves.is_empty() && pending.low == f32::NEG_INFINITY && pending.high == f32::INFINITY;
+        let shape = constant.shape();
+        let ones = pending.result.len().checked_sub(shape.len());
+        let per_channel = ones.is_some_and(|ones| {
+            let full = std::iter::repeat_n(&1, ones).chain(shape);
+            full.enumerate().all(|(i, &extent)| extent == 1 || (i == channel_axis && extent == channels))
+        });
+        let Some(new) = as_bias(constant, channels, 1.0).filter(|_| open && per_channel) else {
+            return Ok(None);
+        };
+        let bias = match (known, new) {
+            (None, new) => new,
+            (Some(old), new) => {
+                let sum = old.reals(channels).iter().zip(new.reals(channels)).map(|(a, b)| a + b).collect();
+                Bias::Real(sum)
+            }
+        };
+        let mut pending = Pending::clone(pending);
+        pending.place = format!("{} with {}", pending.place, op.place);
+        match &mut pending.kind {
+            Kind::Conv { weights, .. } | Kind::Dense { weights, .. } => weights.bias = Some(bias),
+            _ => return Ok(None),
+        }
+        Ok(Some(Value::Pending(Rc::new(pending))))
+    }
+
+    /// Returns the dequantized activation that is input `i`: its int8 tensor and quantization.
+    pub(super) fn activation(&mut self, op: &Op, i: usize) -> Res<(View, super::value::Quant)> {
+        match self.input(op, i)? {
+            Value::Table(table) => self.linear(&table, &op.place),
+            Value::Pending(pending) => Err(op.unsupported(
+                format!("its input is computed in float: no QuantizeLinear stands after {}", pending.place),
+                QUANTIZE_ALL,
+            )),
+            Value::Real(_) => Err(op.unsupported("it works on a float input of the model", QUANTIZE_ALL)),
+            Value::Integer { .. } => Err(op.inconsistent("it computes with integers that no DequantizeLinear scales")),
+            Value::Constant(_) | Value::Dequantized(_) => Err(op.unsupported(
+                format!("its input {i} is a constant"),
+                "fold constants before quantizing (onnxruntime.quantization.shape_inference.quant_pre_process)",
+            )),
+        }
+    }
+
+    fn weights(&self, op: &Op, i: usize) -> Res<Rc<Dequantized>> {
+        match self.input(op, i)? {
+            Value::Dequantized(weights) => Ok(weights),
+            Value::Constant(_) => Err(op.unsupported("its weights are in float", QUANTIZE_ALL)),
+            _ => Err(op.unsupported(
+                "its second input is no constant",
+                "only products with constant weights can run; keep this part of the model out",
+            )),
+        }
+    }
+
+    /// Returns weights as symmetric int8 and one scale per index of `axis`.
+    fn int8_weights(
+        &mut self,
+        op: &Op,
+        weights: &Dequantized,
+        axis: usize,
+        channels: usize,
+    ) -> Res<(Vec<i8>, Vec<f32>)> {
+        self.spend(weights.centered.len(), &op.place)?;
+        let scales = weights.channel_scales(axis, channels).ok_or_else(|| {
+            op.unsupported(
+                format!("its weights are quantized along axis {}, not per output channel", weights.axis),
+                "quantize weights per tensor or per output channel",
+            )
+        })?;
+        let data: Option<Vec<i8>> = weights.centered.iter().map(|&c| i8::try_from(c).ok()).collect();
+        let data = data.ok_or_else(|| {
+            op.unsupported(
+                "its weights less their zero point do not fit int8",
+                "quantize weights symmetrically: weight_type=QuantType.QInt8, extra option WeightSymmetric",
+            )
+        })?;
+        Ok((data, scales))
+    }
+
+    /// Returns `[in, out]` weights (`[out, in]` if `transposed`) as `[out, in]`.
+    fn dense_weights(
+        &mut self,
+        op: &Op,
+        weights: &Dequantized,
+        transposed: bool,
+        channels: usize,
+    ) -> Res<(Vec<i8>, Vec<f32>)> {
+        let (data, scales) = self.int8_weights(op, weights, usize::from(!transposed), channels)?;
+        if transposed {
+            return Ok((data, scales));
+        }
+        let turned = transposed_indices(&weights.shape, &[1, 0])
+            .and_then(|(_, indices)| indices.iter().map(|&i| data.get(i).copied()).collect::<Option<Vec<_>>>());
+        Ok((turned.ok_or_else(|| op.inconsistent("its weights do not fit their shape"))?, scales))
+    }
+
+    fn bias(&self, op: &Op, i: usize, channels: usize, beta: f32) -> Res<Option<Bias>> {
+        if op.input_name(i).is_none() || beta == 0.0 {
+            return Ok(None);
+        }
+        let value = self.input(op, i)?;
+        let leading_ones = value.shape().split_last().is_none_or(|(_, leading)| leading.iter().all(|&d| d == 1));
+        match as_bias(&value, channels, beta).filter(|_| leading_ones) {
+            Some(bias) => Ok(Some(bias)),
+            None => Err(op.unsupported(
+                format!("its bias is not a constant of {channels} elements"),
+                "use one constant bias per output channel, or add it behind its own QuantizeLinear",
+            )),
+        }
+    }
+}
+
+impl Bias {
+    fn reals(&self, channels: usize) -> Vec<f64> {
+        match self {
+            Self::Real(reals) => reals.clone(),
+            Self::Quantized { integers, scales } => (0..channels)
+                .map(|i| {
+                    let integer = integers.get(i).or(integers.first()).copied().unwrap_or(0);
+                    f64::from(integer) * f64::from(scales.get(i).or(scales.first()).copied().unwrap_or(0.0))
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Returns a constant of one element, or one per channel, as `factor` times a bias.
+fn as_bias(value: &Value, channels: usize, factor: f32) -> Option<Bias> {
+    let fits = |n: usize| n == channels || n == 1;
+    match value {
+        Value::Dequantized(d) if fits(d.centered.len()) && factor == 1.0 => {
+            Some(Bias::Quantized { integers: d.centered.clone(), scales: d.scales.clone() })
+        }
+        Value::Dequantized(d) if fits(d.centered.len()) => Some(real_bias(&d.exact_reals(), channels, factor)),
+        Value::Constant(c) => match &c.data {
+            Data::F32(reals) if fits(reals.len()) => {
+                let reals: Vec<f64> = reals.iter().map(|&r| r.into()).collect();
+                Some(real_bias(&reals, channels, factor))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn real_bias(reals: &[f64], channels: usize, factor: f32) -> Bias {
+    let one = |i: usize| reals.get(i).or(reals.first()).copied().unwrap_or(0.0) * f64::from(factor);
+    Bias::Real((0..channels).map(one).collect())
+}

@@ -1,0 +1,430 @@
+//! ONNX in QDQ form, operator sets 13 to 21, as ONNX Runtime's `quantize_static` and tf2onnx write it.
+//!
+//! A QuantizeLinear rounds what an operator computed in float from DequantizeLinear's results; the three
+//! become one integer node. The walk keeps, for each name, what it stands for ([`value::Value`]): an
+//! 8-bit tensor, a function of one 8-bit value, or an operator still waiting for its QuantizeLinear.
+//! uint8 activations become int8, their zero points 128 less. Layout: every tensor is stored in the order
+//! the node that wrote it left it in, channels last behind a convolution or a pool; see [`builder`].
+//!
+//! Judge: ONNX Runtime with graph optimisations disabled. It computes in float32, so that an integer node
+//! may differ where a value lies within float32's error of a rounding boundary, and at exact halves, which
+//! QuantizeLinear rounds to even and a requantization rounds up.
+//!
+//! Specification: <https://onnx.ai/onnx/operators/>.
+
+mod builder;
+mod cleanup;
+mod constant;
+mod emit;
+mod linear;
+mod moves;
+mod pointwise;
+mod pool;
+mod proto;
+mod quantize;
+mod value;
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::dimension;
+use tract_onnx::pb::{ValueInfoProto, type_proto};
+
+use self::builder::{Builder, NewQuant};
+use self::constant::Constant;
+use self::proto::Op;
+use self::value::{Quant, Value, View};
+use crate::error::{CompileError, CompileErrorKind};
+use crate::graph::{BoundaryRounding, Graph, Port, SourceType};
+
+type Res<T> = Result<T, CompileError>;
+
+/// Largest file read: protobuf's own limit is 2 GiB, a model for this engine is far smaller.
+const MAX_FILE_BYTES: usize = 1 << 29;
+/// Most nodes of a source graph.
+const MAX_NODES: usize = 1 << 16;
+/// Most inputs, and most outputs, of a source graph.
+const MAX_PORTS: usize = 256;
+/// Elements of constants that may be made per byte of the file: each constant is read a few times, and a
+/// hostile file could read one a thousand times.
+const CONSTANT_ELEMENTS_PER_BYTE: usize = 16;
+/// Most tensors of the graph built.
+const MAX_EMITTED: usize = 1 << 18;
+/// Most elements of a tensor.
+const MAX_ELEMENTS: usize = 1 << 28;
+/// Most moves between an operator and its QuantizeLinear.
+const MAX_MOVES: usize = 64;
+/// How deep Concats may feed one another without a QuantizeLinear between.
+const MAX_NESTED: usize = 16;
+
+/// Remedy for a model in float.
+const QUANTIZE_FIRST: &str = "quantize it first (ONNX Runtime: onnxruntime.quantization.quantize_static, \
+     quant_format=QuantFormat.QDQ, int8 weights, calibration data)";
+/// Remedy for a part of the model in float.
+const QUANTIZE_ALL: &str = "quantize every operator (quantize_static with quant_format=QuantFormat.QDQ, \
+     without nodes_to_exclude or op_types_to_quantize)";
+
+/// A graph and how it maps to the source model.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// The graph.
+    pub graph: Graph,
+    /// The 8-bit tensors of the source model that the graph holds, in the source's order: where each is
+    /// and how its axes are stored. For comparing the graph with the source, tensor by tensor.
+    pub values: Vec<Port>,
+}
+
+/// Returns the graph of an ONNX file; `name` is what messages call the file.
+///
+/// # Errors
+///
+/// What is damaged, contradictory, or cannot run exactly is refused, with the node's name, the reason
+/// and the remedy.
+pub fn import(bytes: &[u8], name: &str) -> Result<Graph, CompileError> {
+    import_with_values(bytes, name).map(|imported| imported.graph)
+}
+
+/// Returns the graph of an ONNX file and where the source's tensors are in it.
+///
+/// # Errors
+///
+/// As [`import`].
+pub fn import_with_values(bytes: &[u8], name: &str) -> Result<Imported, CompileError> {
+    let (graph, opset) = proto::decode(bytes, name)?;
+    let mut importer = Importer {
+        builder: Builder::default(),
+        values: HashMap::new(),
+        order: Vec::new(),
+        constant_budget: bytes.len() * CONSTANT_ELEMENTS_PER_BYTE + (1 << 16),
+    };
+    for tensor in &graph.initializer {
+        let place = format!("initializer '{}'", tensor.name);
+        let constant = proto::constant(tensor, &place)?;
+        importer.define(&tensor.name, Value::Constant(Rc::new(constant)), &place)?;
+    }
+    let mut inputs = Vec::new();
+    for info in &graph.input {
+        if !importer.values.contains_key(&info.name) {
+            inputs.push(importer.graph_input(info)?);
+        }
+    }
+    for (index, node) in graph.node.iter().enumerate() {
+        importer.node(&Op::new(node, index, opset))?;
+    }
+    let mut outputs = Vec::new();
+    for info in &graph.output {
+        outputs.push(importer.graph_output(&info.name)?);
+    }
+    if outputs.is_empty() {
+        return Err(CompileError::new(
+            CompileErrorKind::Malformed,
+            name,
+            "the graph has no outputs",
+            "check the model with onnx.checker.check_model",
+        ));
+    }
+    let mut values = Vec::new();
+    for name in &importer.order {
+        if let Some(Value::Integer { view, unsigned }) = importer.values.get(name) {
+            let source_type = if *unsigned { SourceType::U8 } else { SourceType::I8 };
+            // A lazily flattened view is not stored in the source's shape under any permutation.
+            if view.core == view.shape {
+                values.push(port(name, view, source_type));
+            }
+        }
+    }
+    let (tensors, nodes) = importer.builder.finish();
+    let mut graph = Graph { name: name.into(), tensors, nodes, inputs, outputs };
+    cleanup::cleanup(&mut graph, &mut values);
+    Ok(Imported { graph, values })
+}
+
+/// The walk over the source graph.
+struct Importer {
+    builder: Builder,
+    values: HashMap<String, Value>,
+    /// Names in the order they were defined.
+    order: Vec<String>,
+    /// Elements of constants that may still be made.
+    constant_budget: usize,
+}
+
+impl Importer {
+    fn define(&mut self, name: &str, value: Value, place: &str) -> Res<()> {
+        if self.values.insert(name.into(), value).is_some() {
+            return Err(CompileError::new(
+                CompileErrorKind::Malformed,
+                place,
+                format!("the name '{name}' is used twice"),
+                "check the model with onnx.checker.check_model",
+            ));
+        }
+        self.order.push(name.into());
+        Ok(())
+    }
+
+    /// Counts `elements` of a constant about to be made.
+    fn spend(&mut self, elements: usize, place: &str) -> Res<()> {
+        match self.constant_budget.checked_sub(elements) {
+            Some(left) => {
+                self.constant_budget = left;
+                Ok(())
+            }
+            None => Err(CompileError::new(
+                CompileErrorKind::TooLarge,
+                place,
+                "the model's constants, as its nodes use them, are many times the size of the file",
+                "use each weight once",
+            )),
+        }
+    }
+
+    /// Returns what input `i` of a node stands for.
+    fn input(&self, op: &Op, i: usize) -> Res<Value> {
+        let name = op.input_name(i).ok_or_else(|| op.malformed(format!("input {i} is missing")))?;
+        match self.values.get(name) {
+            Some(value) => Ok(value.clone()),
+            None => {
+                Err(op.malformed(format!("it reads '{name}', which no input, initializer or earlier node defines")))
+            }
+        }
+    }
+
+    /// Returns constant input `i` of a node.
+    fn constant(&self, op: &Op, i: usize) -> Res<Rc<Constant>> {
+        match self.input(op, i)? {
+            Value::Constant(constant) => Ok(constant),
+            _ => Err(op.unsupported(
+                format!("its input {i} is not constant"),
+                "fold constants before quantizing (onnxruntime.quantization.shape_inference.quant_pre_process)",
+            )),
+        }
+    }
+
+    fn graph_input(&mut self, info: &ValueInfoProto) -> Res<Port> {
+        let place = format!("input '{}'", info.name);
+        let tensor_type = match info.r#type.as_ref().and_then(|t| t.value.as_ref()) {
+            Some(type_proto::Value::TensorType(tensor)) => tensor,
+            None => {
+                return Err(CompileError::new(
+                    CompileErrorKind::Malformed,
+                    place,
+                    "it is no tensor",
+                    "check the model with onnx.checker.check_model",
+                ));
+            }
+        };
+        let unsupported = |reason: String, remedy: &str| {
+            Err(CompileError::new(CompileErrorKind::Unsupported, &place, reason, remedy))
+        };
+        let Some(dims) = tensor_type.shape.as_ref().map(|shape| &shape.dim) else {
+            return unsupported("its shape is unknown".into(), "give it a fixed shape");
+        };
+        let mut shape = Vec::with_capacity(dims.len().min(16));
+        for (i, dim) in dims.iter().enumerate().take(16) {
+            shape.push(match dim.value {
+                Some(dimension::Value::DimValue(extent)) if extent > 0 => usize::try_from(extent).unwrap_or(usize::MAX),
+                _ if i == 0 => 1,
+                _ => {
+                    return unsupported(
+                        format!("the extent of its axis {i} is open"),
+                        "fix it (python -m onnxruntime.tools.make_dynamic_shape_fixed)",
+                    );
+                }
+            });
+        }
+        if elements(&shape).is_none() || dims.len() > 16 {
+            return unsupported(format!("shape {shape:?}"), "use a smaller input");
+        }
+        let source_type = match DataType::try_from(tensor_type.elem_type) {
+            Ok(DataType::Float) => SourceType::F32,
+            Ok(DataType::Int8) => SourceType::I8,
+            Ok(DataType::Uint8) => SourceType::U8,
+            _ => {
+                return unsupported(
+                    format!("its element type is {}", tensor_type.elem_type),
+                    "inputs are float32, int8 or uint8",
+                );
+            }
+        };
+        let tensor = self.builder.tensor(&info.name, shape.clone(), NewQuant::Open, &place)?;
+        let view = View::plain(tensor, shape);
+        let port = port(&info.name, &view, source_type);
+        let value = match source_type {
+            SourceType::F32 => Value::Real(view),
+            _ => Value::Integer { view, unsigned: source_type == SourceType::U8 },
+        };
+        self.define(&info.name, value, &place)?;
+        Ok(port)
+    }
+
+    fn graph_output(&mut self, name: &str) -> Res<Port> {
+        let place = format!("output '{name}'");
+        let unsupported = |reason: String| {
+            let remedy = "quantize the last operator as well, so that a DequantizeLinear gives the output, or cut the \
+                          model before it (onnx.utils.extract_model)";
+            Err(CompileError::new(CompileErrorKind::Unsupported, &place, reason, remedy))
+        };
+        let (view, source_type) = match self.values.get(name).cloned() {
+            Some(Value::Integer { view, unsigned }) => {
+                // Integers that nothing scales: their own values.
+                let zero_point = if unsigned { -128 } else { 0 };
+                if self.builder.quant(view.tensor).is_none() {
+                    self.builder.set_quant(view.tensor, Quant { scale: 1.0, zero_point });
+                }
+                (view, if unsigned { SourceType::U8 } else { SourceType::I8 })
+            }
+            Some(Value::Table(table)) => (self.linear(&table, &place)?.0, SourceType::F32),
+            Some(Value::Pending(pending)) => {
+                return unsupported(format!("{} computes it in float: no QuantizeLinear follows", pending.place));
+            }
+            Some(Value::Real(_)) => return unsupported("it is an input in float".into()),
+            Some(Value::Constant(_) | Value::Dequantized(_)) => return unsupported("it is a constant".into()),
+            None => {
+                return Err(CompileError::new(
+                    CompileErrorKind::Malformed,
+                    place,
+                    "nothing defines it",
+                    "check the model with onnx.checker.check_model",
+                ));
+            }
+        };
+        let view = self.builder.unreshaped(&view, &place)?;
+        Ok(port(name, &view, source_type))
+    }
+
+    fn node(&mut self, op: &Op) -> Res<()> {
+        let first_new = self.builder.tensor_count();
+        let value = match self.compute(op)? {
+            Outputs::One(value) => value,
+            Outputs::Many(values) => {
+                for (i, value) in values.into_iter().enumerate() {
+                    if let Some(name) = op.optional_output(i) {
+                        self.define(name, value, &op.place)?;
+                    }
+                }
+                return Ok(());
+            }
+        };
+        let name = op.output_name(0)?;
+        if let Value::Integer { view, .. } = &value
+            && view.tensor >= first_new
+        {
+            self.builder.rename(view.tensor, name);
+        }
+        self.define(name, value, &op.place)
+    }
+
+    fn compute(&mut self, op: &Op) -> Res<Outputs> {
+        let kind = op.proto.op_type.as_str();
+        let own_domain = matches!(op.proto.domain.as_str(), "" | "ai.onnx");
+        let microsoft = op.proto.domain == "com.microsoft" && matches!(kind, "QuantizeLinear" | "DequantizeLinear");
+        if !own_domain && !microsoft {
+            return Err(op.unsupported(
+                format!("operator {kind} of domain '{}' is not known", op.proto.domain),
+                "export with standard ONNX operators, quantized in the QDQ format",
+            ));
+        }
+        Ok(Outputs::One(match kind {
+            "QuantizeLinear" => self.quantize_linear(op)?,
+            "DequantizeLinear" => self.dequantize_linear(op)?,
+            "Conv" => self.conv(op)?,
+            "Gemm" => self.gemm(op)?,
+            "MatMul" => self.mat_mul(op)?,
+            "MaxPool" => self.max_pool(op)?,
+            "GlobalMaxPool" => self.global_max_pool(op)?,
+            "AveragePool" => self.average_pool(op)?,
+            "GlobalAveragePool" => self.global_average_pool(op)?,
+            "ReduceMean" => self.reduce_mean(op)?,
+            "Softmax" => self.softmax(op)?,
+            "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Min" | "Max" => self.arithmetic(op)?,
+            "Reshape" => self.reshape(op)?,
+            "Flatten" => self.flatten(op)?,
+            "Squeeze" => self.squeeze(op)?,
+            "Unsqueeze" => self.unsqueeze(op)?,
+            "Transpose" => self.transpose(op)?,
+            "Slice" => self.slice(op)?,
+            "Gather" => self.gather(op)?,
+            "Pad" => self.pad(op)?,
+            "Expand" => self.expand(op)?,
+            "Concat" => self.concat(op)?,
+            "Shape" => self.shape_of(op)?,
+            "Cast" => self.cast(op)?,
+            "Split" => return Ok(Outputs::Many(self.split(op)?)),
+            "Identity" | "Dropout" => {
+                if kind == "Dropout" && op.input_name(2).is_some() && self.constant(op, 2)?.integers() != Some(vec![0])
+                {
+                    return Err(op.unsupported("it is in training mode", "export the model for inference"));
+                }
+                self.input(op, 0)?
+            }
+            "Constant" => self.constant_node(op)?,
+            _ => match self.unary(op)? {
+                Some(value) => value,
+                None => return Err(unknown(op)),
+            },
+        }))
+    }
+
+    fn constant_node(&self, op: &Op) -> Res<Value> {
+        let constant = if let Some(tensor) = op.tensor("value")? {
+            proto::constant(tensor, &op.place)?
+        } else if op.has_attribute("value_int") {
+            Constant { shape: vec![], data: constant::Data::I64(vec![op.int("value_int", 0)?]) }
+        } else if op.has_attribute("value_float") {
+            Constant { shape: vec![], data: constant::Data::F32(vec![op.float("value_float", 0.0)?]) }
+        } else if let Some(values) = op.ints("value_ints")? {
+            Constant::from_i64(values.to_vec())
+        } else if let Some(values) = op.floats("value_floats")? {
+            Constant { shape: vec![values.len()], data: constant::Data::F32(values.to_vec()) }
+        } else {
+            return Err(op.unsupported("it holds no numbers", "use constants of numbers"));
+        };
+        Ok(Value::Constant(Rc::new(constant)))
+    }
+}
+
+enum Outputs {
+    One(Value),
+    Many(Vec<Value>),
+}
+
+/// Returns the refusal of an operator, with the remedy that fits it.
+fn unknown(op: &Op) -> CompileError {
+    let kind = op.proto.op_type.as_str();
+    let remedy = match kind {
+        "BatchNormalization" => {
+            "fold it into the convolution before it: run \
+             onnxruntime.quantization.shape_inference.quant_pre_process, then quantize again"
+        }
+        "QLinearConv" | "QLinearMatMul" | "QLinearAdd" | "ConvInteger" | "MatMulInteger" | "DynamicQuantizeLinear" => {
+            "quantize with quant_format=QuantFormat.QDQ and quantize_static, not in the operator format or dynamically"
+        }
+        "ConvTranspose" | "Resize" | "Upsample" => "use a model without upsampling",
+        "LSTM" | "GRU" | "RNN" | "Loop" | "If" | "Scan" => "use a convolutional or feed-forward model",
+        "LogSoftmax" | "ArgMax" | "TopK" => {
+            "cut the model before it and do this on the host (onnx.utils.extract_model)"
+        }
+        _ => "replace it, or cut the model before it (onnx.utils.extract_model)",
+    };
+    op.unsupported(format!("operator {kind} cannot run in 8-bit integers here"), remedy)
+}
+
+/// Returns the port of a view that is not reshaped.
+fn port(name: &str, view: &View, source_type: SourceType) -> Port {
+    let identity = view.perm.iter().copied().eq(0..view.perm.len());
+    Port {
+        name: name.into(),
+        tensor: view.tensor,
+        source_shape: view.shape.clone(),
+        source_type,
+        perm: (!identity).then(|| view.perm.clone()),
+        rounding: BoundaryRounding::HalfEven,
+    }
+}
+
+/// Returns the number of elements of a shape, or `None` if it is more than a tensor may have.
+fn elements(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n <= MAX_ELEMENTS)
+}

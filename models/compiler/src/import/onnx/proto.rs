@@ -1,0 +1,318 @@
+//! The protobuf side: decoding, opset, attributes, constant arrays. Every size is checked before use.
+
+use prost::Message;
+use tract_onnx::pb::attribute_proto::AttributeType;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
+
+use super::constant::{Constant, Data};
+use super::{MAX_ELEMENTS, MAX_FILE_BYTES, MAX_NODES, MAX_PORTS, QUANTIZE_FIRST, Res, elements};
+use crate::error::{CompileError, CompileErrorKind};
+
+/// Oldest operator set read: the first with per-channel QuantizeLinear.
+const MIN_OPSET: i64 = 13;
+/// Newest operator set read.
+const MAX_OPSET: i64 = 21;
+/// Shortest encoding of a node with an operator and an output: bounds the nodes of a file.
+const MIN_NODE_BYTES: usize = 8;
+
+/// Returns the model's graph and its version of the default operator set.
+pub(super) fn decode(bytes: &[u8], name: &str) -> Res<(GraphProto, i64)> {
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(CompileError::new(
+            CompileErrorKind::TooLarge,
+            name,
+            format!("the file has {} bytes, more than {MAX_FILE_BYTES}", bytes.len()),
+            "use a smaller model",
+        ));
+    }
+    check_message_counts(bytes, name)?;
+    let model = ModelProto::decode(bytes).map_err(|error| not_onnx(name, error.to_string()))?;
+    let Some(graph) = model.graph else {
+        return Err(not_onnx(name, "it holds no graph".into()));
+    };
+    let opset = model
+        .opset_import
+        .iter()
+        .filter(|set| is_default_domain(&set.domain))
+        .map(|set| set.version)
+        .max()
+        .ok_or_else(|| not_onnx(name, "it names no operator set".into()))?;
+    if !(MIN_OPSET..=MAX_OPSET).contains(&opset) {
+        return Err(CompileError::new(
+            CompileErrorKind::Unsupported,
+            name,
+            format!("operator set {opset} is not one of {MIN_OPSET} to {MAX_OPSET}"),
+            format!("convert it: onnx.version_converter.convert_version(model, {MAX_OPSET}), before quantizing"),
+        ));
+    }
+    if graph.node.len() > MAX_NODES {
+        return Err(CompileError::new(
+            CompileErrorKind::TooLarge,
+            name,
+            format!("{} nodes, more than {MAX_NODES}", graph.node.len()),
+            "use a smaller model",
+        ));
+    }
+    if graph.input.len() > graph.initializer.len() + MAX_PORTS || graph.output.len() > MAX_PORTS {
+        return Err(CompileError::new(
+            CompileErrorKind::TooLarge,
+            name,
+            format!("{} inputs and {} outputs, more than {MAX_PORTS}", graph.input.len(), graph.output.len()),
+            "use fewer",
+        ));
+    }
+    if !graph.sparse_initializer.is_empty() {
+        return Err(CompileError::new(
+            CompileErrorKind::Unsupported,
+            name,
+            "it holds sparse initializers",
+            "store the weights densely",
+        ));
+    }
+    let quantized = graph.node.iter().any(|node| is_quantization(&node.op_type));
+    if !quantized && !graph.node.is_empty() {
+        return Err(CompileError::new(
+            CompileErrorKind::Unsupported,
+            name,
+            "the model is in float: it has no QuantizeLinear or DequantizeLinear",
+            QUANTIZE_FIRST,
+        ));
+    }
+    Ok((graph, opset))
+}
+
+fn is_quantization(op_type: &str) -> bool {
+    matches!(op_type, "QuantizeLinear" | "DequantizeLinear")
+}
+
+fn is_default_domain(domain: &str) -> bool {
+    matches!(domain, "" | "ai.onnx")
+}
+
+fn not_onnx(name: &str, reason: String) -> CompileError {
+    CompileError::new(
+        CompileErrorKind::Malformed,
+        name,
+        format!("not a readable ONNX model: {reason}"),
+        "check the file with onnx.checker.check_model",
+    )
+}
+
+/// Refuses a file that would decode to far more memory than it has bytes: an empty node takes two
+/// bytes in the file and hundreds when decoded.
+fn check_message_counts(bytes: &[u8], name: &str) -> Res<()> {
+    let limit = bytes.len() / MIN_NODE_BYTES + 64;
+    let mut tiny = 0usize;
+    count_tiny(bytes, 0, &mut tiny, limit);
+    if tiny > limit {
+        return Err(not_onnx(name, format!("more than {limit} empty messages")));
+    }
+    Ok(())
+}
+
+/// Counts length-delimited fields with at most two bytes, in messages nested up to three deep (model,
+/// graph, node or tensor, attribute). What is not a message ends the walk of its field.
+fn count_tiny(bytes: &[u8], depth: u32, tiny: &mut usize, limit: usize) {
+    let mut rest = bytes;
+    while !rest.is_empty() && *tiny <= limit {
+        let Ok((tag, wire)) = prost::encoding::decode_key(&mut rest) else { return };
+        if wire == prost::encoding::WireType::LengthDelimited {
+            let Ok(len) = prost::encoding::decode_varint(&mut rest) else { return };
+            let Some((field, after)) = usize::try_from(len).ok().and_then(|len| rest.split_at_checked(len)) else {
+                return;
+            };
+            *tiny += usize::from(field.len() <= 2);
+            // Model: graph 7. Graph: node 1, initializer 5, input 11, output 12, value_info 13.
+            // Node: attribute 5.
+            let message = match depth {
+                0 => matches!(tag, 7 | 14 | 20 | 25),
+                1 => matches!(tag, 1 | 5 | 11 | 12 | 13 | 14),
+                2 => matches!(tag, 2 | 5),
+                _ => false,
+            };
+            if message {
+                count_tiny(field, depth + 1, tiny, limit);
+            }
+            rest = after;
+        } else {
+            let context = prost::encoding::DecodeContext::default();
+            if prost::encoding::skip_field(wire, tag, &mut rest, context).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// A node with what messages about it need.
+pub(super) struct Op<'a> {
+    /// The node as decoded.
+    pub proto: &'a NodeProto,
+    /// How messages name it.
+    pub place: String,
+    /// Version of the default operator set.
+    pub opset: i64,
+}
+
+impl<'a> Op<'a> {
+    pub(super) fn new(proto: &'a NodeProto, index: usize, opset: i64) -> Self {
+        let place = if proto.name.is_empty() {
+            format!("node {index} ({})", proto.op_type)
+        } else {
+            format!("node '{}' ({})", proto.name, proto.op_type)
+        };
+        Self { proto, place, opset }
+    }
+
+    /// Returns the name of input `i` unless it is left out.
+    pub(super) fn input_name(&self, i: usize) -> Option<&'a str> {
+        self.proto.input.get(i).map(String::as_str).filter(|name| !name.is_empty())
+    }
+
+    /// Returns the name of output `i`.
+    pub(super) fn output_name(&self, i: usize) -> Res<&'a str> {
+        self.optional_output(i).ok_or_else(|| self.malformed(format!("output {i} has no name")))
+    }
+
+    /// Returns the name of output `i` unless it is left out.
+    pub(super) fn optional_output(&self, i: usize) -> Option<&'a str> {
+        self.proto.output.get(i).map(String::as_str).filter(|name| !name.is_empty())
+    }
+
+    fn attribute(&self, name: &str, kind: AttributeType) -> Res<Option<&'a AttributeProto>> {
+        let Some(attribute) = self.proto.attribute.iter().find(|a| a.name == name) else {
+            return Ok(None);
+        };
+        if attribute.r#type != kind as i32 {
+            return Err(self.malformed(format!("attribute {name} is not of type {}", kind.as_str_name())));
+        }
+        Ok(Some(attribute))
+    }
+
+    pub(super) fn has_attribute(&self, name: &str) -> bool {
+        self.proto.attribute.iter().any(|a| a.name == name)
+    }
+
+    pub(super) fn int(&self, name: &str, default: i64) -> Res<i64> {
+        Ok(self.attribute(name, AttributeType::Int)?.map_or(default, |a| a.i))
+    }
+
+    pub(super) fn float(&self, name: &str, default: f32) -> Res<f32> {
+        let value = self.attribute(name, AttributeType::Float)?.map_or(default, |a| a.f);
+        if value.is_finite() { Ok(value) } else { Err(self.malformed(format!("attribute {name} is not finite"))) }
+    }
+
+    pub(super) fn ints(&self, name: &str) -> Res<Option<&'a [i64]>> {
+        Ok(self.attribute(name, AttributeType::Ints)?.map(|a| a.ints.as_slice()))
+    }
+
+    pub(super) fn floats(&self, name: &str) -> Res<Option<&'a [f32]>> {
+        Ok(self.attribute(name, AttributeType::Floats)?.map(|a| a.floats.as_slice()))
+    }
+
+    pub(super) fn string(&self, name: &str, default: &'static str) -> Res<&'a str> {
+        match self.attribute(name, AttributeType::String)? {
+            None => Ok(default),
+            Some(a) => {
+                std::str::from_utf8(&a.s).map_err(|_| self.malformed(format!("attribute {name} is not valid UTF-8")))
+            }
+        }
+    }
+
+    pub(super) fn tensor(&self, name: &str) -> Res<Option<&'a TensorProto>> {
+        Ok(self.attribute(name, AttributeType::Tensor)?.and_then(|a| a.t.as_ref()))
+    }
+
+    /// Two attributes of kernel, stride and the like: `default` where left out.
+    pub(super) fn positive(&self, name: &str, rank: usize, default: usize) -> Res<Vec<usize>> {
+        let Some(values) = self.ints(name)? else { return Ok(vec![default; rank]) };
+        if values.len() != rank {
+            return Err(self.malformed(format!("attribute {name} has {} entries, not {rank}", values.len())));
+        }
+        let convert = |&v: &i64| usize::try_from(v).ok().filter(|v| (1..=MAX_ELEMENTS).contains(v));
+        values
+            .iter()
+            .map(convert)
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| self.malformed(format!("attribute {name} = {values:?} is not positive")))
+    }
+
+    pub(super) fn malformed(&self, reason: impl Into<String>) -> CompileError {
+        CompileError::new(
+            CompileErrorKind::Malformed,
+            &self.place,
+            reason,
+            "check the model with onnx.checker.check_model(model, full_check=True)",
+        )
+    }
+
+    pub(super) fn inconsistent(&self, reason: impl Into<String>) -> CompileError {
+        CompileError::new(
+            CompileErrorKind::Inconsistent,
+            &self.place,
+            reason,
+            "check the model with onnx.checker.check_model(model, full_check=True)",
+        )
+    }
+
+    pub(super) fn unsupported(&self, reason: impl Into<String>, remedy: impl Into<String>) -> CompileError {
+        CompileError::new(CompileErrorKind::Unsupported, &self.place, reason, remedy)
+    }
+}
+
+/// Returns the constant array of a tensor message.
+pub(super) fn constant(tensor: &TensorProto, place: &str) -> Res<Constant> {
+    let malformed = |reason: String| {
+        CompileError::new(CompileErrorKind::Malformed, place, reason, "check the model with onnx.checker.check_model")
+    };
+    if tensor.data_location.unwrap_or(0) != 0 || !tensor.external_data.is_empty() {
+        return Err(CompileError::new(
+            CompileErrorKind::Unsupported,
+            place,
+            "its data is in another file",
+            "save the model as one file: onnx.save(onnx.load(path), path, save_as_external_data=False)",
+        ));
+    }
+    if tensor.segment.is_some() {
+        return Err(malformed("it is stored in segments".into()));
+    }
+    let shape = tensor
+        .dims
+        .iter()
+        .map(|&d| usize::try_from(d).ok())
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(|| malformed(format!("shape {:?} has a negative extent", tensor.dims)))?;
+    let count = elements(&shape).ok_or_else(|| malformed(format!("shape {shape:?} is too large")))?;
+    let raw = tensor.raw_data.as_slice();
+    let kind = DataType::try_from(tensor.data_type).unwrap_or(DataType::Undefined);
+    let data = match kind {
+        DataType::Float => Data::F32(pick(raw, &tensor.float_data, f32::from_le_bytes, Some)),
+        DataType::Int8 => Data::I8(pick(raw, &tensor.int32_data, i8::from_le_bytes, |v| i8::try_from(v).ok())),
+        DataType::Uint8 => Data::U8(pick(raw, &tensor.int32_data, u8::from_le_bytes, |v| u8::try_from(v).ok())),
+        DataType::Bool => {
+            Data::I64(pick(raw, &tensor.int32_data, |b: [u8; 1]| i64::from(b != [0]), |v| Some(v.into())))
+        }
+        DataType::Int32 => Data::I32(pick(raw, &tensor.int32_data, i32::from_le_bytes, Some)),
+        DataType::Int64 => Data::I64(pick(raw, &tensor.int64_data, i64::from_le_bytes, Some)),
+        _ => return Ok(Constant { shape, data: Data::Other(tensor.data_type) }),
+    };
+    if data.len() != count {
+        return Err(malformed(format!("{} elements of data for shape {shape:?}", data.len())));
+    }
+    Ok(Constant { shape, data })
+}
+
+/// Elements of a tensor message: the raw bytes if there are any, else the typed field. Values that
+/// do not fit and bytes that are left over make the length wrong, which the caller finds.
+fn pick<const N: usize, S: Copy, T>(
+    raw: &[u8],
+    typed: &[S],
+    from_bytes: impl Fn([u8; N]) -> T,
+    from_typed: impl Fn(S) -> Option<T>,
+) -> Vec<T> {
+    if raw.is_empty() {
+        return typed.iter().filter_map(|&v| from_typed(v)).collect();
+    }
+    let (chunks, rest) = raw.as_chunks::<N>();
+    if rest.is_empty() { chunks.iter().map(|&chunk| from_bytes(chunk)).collect() } else { Vec::new() }
+}

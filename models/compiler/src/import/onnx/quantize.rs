@@ -1,0 +1,365 @@
+//! QuantizeLinear and DequantizeLinear: where float operators become integer nodes.
+
+use std::rc::Rc;
+
+use tanbo_quant::{Multiplier, Rounding, requantize};
+
+use super::builder::NewQuant;
+use super::constant::{Constant, Data, Dequantized};
+use super::proto::Op;
+use super::value::{Border, Move, Pending, Quant, Table, Value, View};
+use super::{Importer, QUANTIZE_ALL, Res};
+use crate::error::{CompileError, CompileErrorKind};
+use crate::graph::{Clamp, NodeOp};
+
+/// ONNX's numbers of the element types of zero points.
+const UINT8: i64 = 2;
+const INT8: i64 = 3;
+
+/// Scale, zero point and type of a QuantizeLinear or DequantizeLinear.
+struct Parameters {
+    scales: Vec<f32>,
+    zero_points: Option<Rc<Constant>>,
+}
+
+impl Importer {
+    fn parameters(&self, op: &Op) -> Res<Parameters> {
+        if op.int("block_size", 0)? != 0 {
+            return Err(op.unsupported(
+                "it quantizes in blocks",
+                "quantize per tensor or per channel (quantize_static does, without block_size)",
+            ));
+        }
+        let scale = self.constant(op, 1)?;
+        let Data::F32(scales) = &scale.data else {
+            return Err(op.unsupported(
+                format!("its scale is {}", scale.data.type_name()),
+                "quantize the float32 model: scales are float32",
+            ));
+        };
+        if scales.is_empty() || scales.iter().any(|s| !(s.is_finite() && *s > 0.0)) {
+            return Err(op.inconsistent("a scale is not a positive number"));
+        }
+        let zero_points = match op.input_name(2) {
+            Some(_) => Some(self.constant(op, 2)?),
+            None => None,
+        };
+        if zero_points.as_ref().is_some_and(|z| z.data.len() != scales.len() && !matches!(z.data, Data::Other(_))) {
+            return Err(op.inconsistent("it has not as many zero points as scales"));
+        }
+        Ok(Parameters { scales: scales.clone(), zero_points })
+    }
+
+    /// Returns the quantization and whether it is unsigned, of an activation.
+    fn activation_quant(&self, op: &Op, unsigned_default: bool) -> Res<(Quant, bool)> {
+        let parameters = self.parameters(op)?;
+        let [scale] = parameters.scales.as_slice() else {
+            return Err(op.unsupported(
+                "it quantizes an activation per channel",
+                "quantize activations per tensor (quantize_static always does)",
+            ));
+        };
+        let (zero_point, unsigned) = match parameters.zero_points.as_deref().map(|z| &z.data) {
+            None => (0, unsigned_default),
+            Some(Data::I8(z)) => (z.first().map_or(0, |&z| i32::from(z)), false),
+            Some(Data::U8(z)) => (z.first().map_or(0, |&z| i32::from(z)), true),
+            Some(other) => {
+                return Err(op.unsupported(
+                    format!("its activation is {}", other.type_name()),
+                    "quantize activations to int8 or uint8 (activation_type=QuantType.QInt8)",
+                ));
+            }
+        };
+        let zero_point = if unsigned { zero_point - 128 } else { zero_point };
+        Ok((Quant { scale: *scale, zero_point }, unsigned))
+    }
+
+    pub(super) fn dequantize_linear(&mut self, op: &Op) -> Res<Value> {
+        match self.input(op, 0)? {
+            Value::Constant(constant) => self.dequantize_constant(op, &constant),
+            Value::Integer { view, unsigned } => {
+                let (quant, of_unsigned) = self.activation_quant(op, unsigned)?;
+                if of_unsigned != unsigned {
+                    return Err(op.inconsistent("its zero point is not of its input's type"));
+                }
+                let view = self.builder.with_quant(&view, quant, &op.place)?;
+                Ok(Value::Table(Table::dequantized(view, quant)))
+            }
+            _ => Err(op.inconsistent("its input is not an integer tensor")),
+        }
+    }
+
+    fn dequantize_constant(&mut self, op: &Op, constant: &Constant) -> Res<Value> {
+        self.spend(constant.data.len(), &op.place)?;
+        let parameters = self.parameters(op)?;
+        let axis = channel_axis(op, constant.shape.len())?;
+        check_channels(op, &parameters.scales, &constant.shape, axis)?;
+        let zero_points: Vec<i32> = match (parameters.zero_points.as_deref().map(|z| &z.data), &constant.data) {
+            (None, _) => vec![0; parameters.scales.len()],
+            (Some(Data::I8(z)), Data::I8(_)) => z.iter().map(|&z| z.into()).collect(),
+            (Some(Data::U8(z)), Data::U8(_)) => z.iter().map(|&z| z.into()).collect(),
+            (Some(Data::I32(z)), Data::I32(_)) if z.iter().all(|&z| z == 0) => z.clone(),
+            (Some(z), data) => {
+                return Err(op.unsupported(
+                    format!("a constant of {} with zero points of {}", data.type_name(), z.type_name()),
+                    "use int8 or uint8 weights and int32 biases with zero point 0",
+                ));
+            }
+        };
+        let integers: Vec<i32> = match &constant.data {
+            Data::I8(v) => v.iter().map(|&x| x.into()).collect(),
+            Data::U8(v) => v.iter().map(|&x| x.into()).collect(),
+            Data::I32(v) => v.clone(),
+            other => {
+                return Err(op.unsupported(
+                    format!("its constant is {}", other.type_name()),
+                    "use int8 or uint8 weights and int32 biases",
+                ));
+            }
+        };
+        let inner: usize = constant.shape.iter().skip(axis + 1).product();
+        let zero_of = |i: usize| zero_points.get(i / inner.max(1) % zero_points.len().max(1)).copied().unwrap_or(0);
+        let centered = if zero_points.iter().all(|&z| z == 0) {
+            integers
+        } else {
+            integers.iter().enumerate().map(|(i, &q)| q - zero_of(i)).collect()
+        };
+        let zero_point = match zero_points.as_slice() {
+            [z] if matches!(constant.data, Data::U8(_)) => z - 128,
+            [z] => *z,
+            _ => 0,
+        };
+        Ok(Value::Dequantized(Rc::new(Dequantized {
+            shape: constant.shape.clone(),
+            centered,
+            scales: parameters.scales,
+            axis,
+            zero_point,
+        })))
+    }
+
+    pub(super) fn quantize_linear(&mut self, op: &Op) -> Res<Value> {
+        let input = self.input(op, 0)?;
+        if let Value::Constant(constant) = &input {
+            return self.quantize_constant(op, constant);
+        }
+        let unsigned_default = match op.int("output_dtype", 0)? {
+            0 | UINT8 => true,
+            INT8 => false,
+            other => {
+                return Err(op.unsupported(
+                    format!("it quantizes to element type {other}"),
+                    "quantize activations to int8 or uint8 (activation_type=QuantType.QInt8)",
+                ));
+            }
+        };
+        let (quant, unsigned) = self.activation_quant(op, unsigned_default)?;
+        let name = op.output_name(0)?;
+        let view = self.materialize(&input, quant, name, &op.place)?;
+        Ok(Value::Integer { view, unsigned })
+    }
+
+    /// Quantizes a constant, as ONNX Runtime would on loading.
+    fn quantize_constant(&mut self, op: &Op, constant: &Constant) -> Res<Value> {
+        self.spend(constant.data.len(), &op.place)?;
+        let Data::F32(reals) = &constant.data else {
+            return Err(op.unsupported(
+                format!("it quantizes a constant of {}", constant.data.type_name()),
+                "keep float32 before quantizing",
+            ));
+        };
+        let parameters = self.parameters(op)?;
+        let axis = channel_axis(op, constant.shape.len())?;
+        check_channels(op, &parameters.scales, &constant.shape, axis)?;
+        let inner: usize = constant.shape.iter().skip(axis + 1).product::<usize>().max(1);
+        let channels = parameters.scales.len();
+        let quantized = |zero_points: Vec<i32>, low: i32, high: i32| -> Vec<i32> {
+            let at = |i: usize| i / inner % channels.max(1);
+            let quantize = |(i, &real): (usize, &f32)| {
+                let scale = parameters.scales.get(at(i)).copied().unwrap_or(1.0);
+                tanbo_quant::quantize(real, scale, zero_points.get(at(i)).copied().unwrap_or(0), low, high)
+            };
+            reals.iter().enumerate().map(quantize).collect()
+        };
+        let data = match parameters.zero_points.as_deref().map(|z| &z.data) {
+            None => Data::U8(quantized(vec![0; channels], 0, 255).iter().map(|&q| q as u8).collect()),
+            Some(Data::U8(z)) => {
+                Data::U8(quantized(z.iter().map(|&z| z.into()).collect(), 0, 255).iter().map(|&q| q as u8).collect())
+            }
+            Some(Data::I8(z)) => {
+                let zero_points = z.iter().map(|&z| z.into()).collect();
+                Data::I8(quantized(zero_points, -128, 127).iter().map(|&q| q as i8).collect())
+            }
+            Some(other) => {
+                return Err(op.unsupported(
+                    format!("it quantizes a constant to {}", other.type_name()),
+                    "quantize weights to int8",
+                ));
+            }
+        };
+        Ok(Value::Constant(Rc::new(Constant { shape: constant.shape.clone(), data })))
+    }
+
+    /// Returns the integers of a float value in the quantization `quant`.
+    pub(super) fn materialize(&mut self, value: &Value, quant: Quant, name: &str, place: &str) -> Res<View> {
+        match value {
+            Value::Real(view) => {
+                if self.builder.set_quant(view.tensor, quant) {
+                    return Ok(view.clone());
+                }
+                Err(CompileError::new(
+                    CompileErrorKind::Unsupported,
+                    place,
+                    "a float input is quantized in two different ways",
+                    "quantize each input once (quantize_static does)",
+                ))
+            }
+            Value::Table(table) => self.materialize_table(table, quant, name, place),
+            Value::Pending(pending) => self.materialize_pending(pending, quant, name, place),
+            Value::Dequantized(constant) => {
+                let integers = constant.reals().iter().map(|&real| quant.quantize(real) as u8).collect();
+                self.constant_view(&constant.shape, integers, quant, name, place)
+            }
+            Value::Constant(constant) => match &constant.data {
+                Data::F32(reals) => {
+                    let integers = reals.iter().map(|&real| quant.quantize(real) as u8).collect();
+                    self.constant_view(&constant.shape, integers, quant, name, place)
+                }
+                other => Err(CompileError::new(
+                    CompileErrorKind::Inconsistent,
+                    place,
+                    format!("it quantizes a constant of {}", other.type_name()),
+                    "check the model with onnx.checker.check_model(model, full_check=True)",
+                )),
+            },
+            Value::Integer { .. } => Err(CompileError::new(
+                CompileErrorKind::Inconsistent,
+                place,
+                "it quantizes a tensor that is an integer already",
+                "check the model with onnx.checker.check_model(model, full_check=True)",
+            )),
+        }
+    }
+
+    fn constant_view(&mut self, shape: &[usize], data: Vec<u8>, quant: Quant, name: &str, place: &str) -> Res<View> {
+        self.spend(data.len(), place)?;
+        let tensor = self.builder.constant(name, shape.to_vec(), quant, data, place)?;
+        Ok(View::plain(tensor, shape.to_vec()))
+    }
+
+    /// Emits a function of one int8: nothing if it is the identity, a Requantize if that gives the
+    /// same 256 values, else a table.
+    pub(super) fn materialize_table(&mut self, table: &Table, quant: Quant, name: &str, place: &str) -> Res<View> {
+        let mut integers = [0i8; 256];
+        for (q, &real) in integers.iter_mut().zip(table.values.iter()) {
+            *q = quant.quantize(real) as i8;
+        }
+        self.integer_function(&table.view, table.quant, &integers, quant, name, place)
+    }
+
+    fn integer_function(
+        &mut self,
+        view: &View,
+        from: Quant,
+        integers: &[i8; 256],
+        quant: Quant,
+        name: &str,
+        place: &str,
+    ) -> Res<View> {
+        if integers.iter().copied().eq(-128..=127) {
+            return self.builder.with_quant(view, quant, place);
+        }
+        let input = self.builder.with_quant(view, from, place)?.tensor;
+        let low = integers.iter().copied().min().map_or(-128, i32::from);
+        let high = integers.iter().copied().max().map_or(127, i32::from);
+        let linear = Multiplier::from_real(f64::from(from.scale) / f64::from(quant.scale)).is_some_and(|m| {
+            let of = |q| requantize(q - from.zero_point, m, Rounding::Single, quant.zero_point, low, high);
+            integers.iter().zip(-128..).all(|(&y, q)| i32::from(y) == of(q))
+        });
+        let op = if linear {
+            NodeOp::Requantize { clamp: Clamp { low, high } }
+        } else {
+            NodeOp::Lut { table: Box::new(*integers) }
+        };
+        let shape = self.builder.shape(input);
+        let tensor = self.builder.node(place, name, op, vec![input], shape, NewQuant::Is(quant))?;
+        Ok(View { tensor, ..view.clone() })
+    }
+
+    /// Returns an int8 tensor of which the table is the dequantization. A function whose values all
+    /// lie on its own tensor's grid (a Relu between DequantizeLinear and the operator) becomes a node.
+    pub(super) fn linear(&mut self, table: &Table, place: &str) -> Res<(View, Quant)> {
+        let quant = table.quant;
+        if table.linear {
+            return Ok((self.builder.with_quant(&table.view, quant, place)?, quant));
+        }
+        let mut integers = [0i8; 256];
+        for (q, &real) in integers.iter_mut().zip(table.values.iter()) {
+            let nearest = quant.quantize(real);
+            if quant.dequantize(nearest) != real {
+                return Err(CompileError::new(
+                    CompileErrorKind::Unsupported,
+                    place,
+                    "it reads a function computed in float: no QuantizeLinear stands between",
+                    QUANTIZE_ALL,
+                ));
+            }
+            *q = nearest as i8;
+        }
+        let name = format!("{}/on_grid", self.builder.name(table.view.tensor));
+        let view = self.integer_function(&table.view, quant, &integers, quant, &name, place)?;
+        Ok((view, quant))
+    }
+}
+
+pub(super) fn clip(real: f32, low: f32, high: f32) -> f32 {
+    real.max(low).min(high)
+}
+
+/// Returns a float value limited to `[low, high]`.
+pub(super) fn clipped(value: &Value, low: f32, high: f32) -> Value {
+    match value {
+        Value::Table(table) if (low, high) != (f32::NEG_INFINITY, f32::INFINITY) => {
+            Value::Table(table.map(|real| clip(real, low, high)))
+        }
+        Value::Pending(pending) => {
+            let mut pending = Pending::clone(pending);
+            pending.low = clip(pending.low, low, high);
+            pending.high = clip(pending.high, low, high);
+            for step in &mut pending.moves {
+                if let Move::Pad { border: Border::Real(real), .. } = step {
+                    *real = clip(*real, low, high);
+                }
+            }
+            Value::Pending(Rc::new(pending))
+        }
+        Value::Dequantized(constant) if (low, high) != (f32::NEG_INFINITY, f32::INFINITY) => {
+            let reals = constant.reals().iter().map(|&real| clip(real, low, high)).collect();
+            Value::Constant(Rc::new(Constant { shape: constant.shape.clone(), data: Data::F32(reals) }))
+        }
+        Value::Constant(constant) => match &constant.data {
+            Data::F32(reals) => {
+                let reals = reals.iter().map(|&real| clip(real, low, high)).collect();
+                Value::Constant(Rc::new(Constant { shape: constant.shape.clone(), data: Data::F32(reals) }))
+            }
+            _ => value.clone(),
+        },
+        other => other.clone(),
+    }
+}
+
+/// Returns the axis attribute of per-channel quantization.
+fn channel_axis(op: &Op, rank: usize) -> Res<usize> {
+    let axis = op.int("axis", 1)?;
+    let full = i64::try_from(rank).unwrap_or(0);
+    let axis = if axis < 0 { axis + full } else { axis };
+    // Per-tensor scales leave the default axis, which a vector does not have.
+    Ok(usize::try_from(axis).unwrap_or(0).min(rank.saturating_sub(1)))
+}
+
+fn check_channels(op: &Op, scales: &[f32], shape: &[usize], axis: usize) -> Res<()> {
+    if scales.len() > 1 && shape.get(axis) != Some(&scales.len()) {
+        return Err(op.inconsistent(format!("{} scales along axis {axis} of shape {shape:?}", scales.len())));
+    }
+    Ok(())
+}

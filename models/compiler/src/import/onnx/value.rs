@@ -1,0 +1,228 @@
+//! What a name of the source graph stands for while the nodes are walked in order.
+
+use std::rc::Rc;
+
+use super::constant::{Constant, Dequantized};
+use crate::graph::{TensorId, Window};
+
+/// Scale and zero point, the zero point in int8 (uint8's less 128).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Quant {
+    pub scale: f32,
+    pub zero_point: i32,
+}
+
+impl Quant {
+    /// Returns the int8 that stands for `real`: QuantizeLinear, as ONNX Runtime computes it.
+    pub(super) fn quantize(self, real: f32) -> i32 {
+        tanbo_quant::quantize(real, self.scale, self.zero_point, -128, 127)
+    }
+
+    /// Returns the real value of an int8: DequantizeLinear.
+    pub(super) fn dequantize(self, q: i32) -> f32 {
+        (q - self.zero_point) as f32 * self.scale
+    }
+}
+
+/// A tensor of the graph seen as an array of the source model: stored axis `i` is axis `perm[i]` of
+/// an array of shape `core`, and the source sees that array's elements in `shape`.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct View {
+    pub tensor: TensorId,
+    pub core: Vec<usize>,
+    pub perm: Vec<usize>,
+    pub shape: Vec<usize>,
+}
+
+impl View {
+    /// Returns the view of a tensor that is stored as the source sees it.
+    pub(super) fn plain(tensor: TensorId, shape: Vec<usize>) -> Self {
+        Self { tensor, perm: (0..shape.len()).collect(), core: shape.clone(), shape }
+    }
+
+    /// Returns the view of a tensor stored with its axes permuted.
+    pub(super) fn permuted(tensor: TensorId, shape: Vec<usize>, perm: Vec<usize>) -> Self {
+        Self { tensor, core: shape.clone(), perm, shape }
+    }
+
+    /// Returns the stored axis that holds source axis `axis`, if the view is not reshaped.
+    pub(super) fn stored_axis(&self, axis: usize) -> Option<usize> {
+        (self.core == self.shape).then(|| self.perm.iter().position(|&p| p == axis)).flatten()
+    }
+}
+
+/// A float array of which each element is a function of one int8: `values[q + 128]`.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    pub view: View,
+    /// Quantization of the int8 tensor.
+    pub quant: Quant,
+    pub values: Rc<[f32; 256]>,
+    /// The function is the dequantization itself.
+    pub linear: bool,
+}
+
+impl Table {
+    /// Returns the dequantized tensor.
+    pub(super) fn dequantized(view: View, quant: Quant) -> Self {
+        let mut values = [0.0; 256];
+        for (value, q) in values.iter_mut().zip(-128..) {
+            *value = quant.dequantize(q);
+        }
+        Self { view, quant, values: Rc::new(values), linear: true }
+    }
+
+    /// Returns the table of `f` of these values.
+    pub(super) fn map(&self, f: impl Fn(f32) -> f32) -> Self {
+        let mut values = *self.values;
+        for value in &mut values {
+            *value = f(*value);
+        }
+        Self { values: Rc::new(values), linear: false, ..self.clone() }
+    }
+
+    pub(super) fn is_monotone(&self) -> bool {
+        self.values.is_sorted()
+    }
+}
+
+/// What a padded border holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Border {
+    /// An integer of the tensor.
+    Int(i32),
+    /// A real number, quantized when the result is.
+    Real(f32),
+}
+
+/// An operation that moves values or picks some of them: it gives the same on integers as on the
+/// reals they stand for.
+#[derive(Clone, Debug)]
+pub(super) enum Move {
+    Reshape(Vec<usize>),
+    Transpose(Vec<usize>),
+    Slice { begin: Vec<usize>, stride: Vec<isize>, count: Vec<usize> },
+    Pad { before: Vec<usize>, shape: Vec<usize>, border: Border },
+    MaxPool { window: Window, shape: Vec<usize> },
+}
+
+/// A bias and where its integers come from.
+#[derive(Clone, Debug)]
+pub(super) enum Bias {
+    /// A constant behind a DequantizeLinear: integers and one scale, or one per channel.
+    Quantized { integers: Vec<i32>, scales: Vec<f32> },
+    /// Real values per channel.
+    Real(Vec<f64>),
+}
+
+/// Weights of a convolution or matrix product, output channel first.
+#[derive(Clone, Debug)]
+pub(super) struct LinearWeights {
+    pub data: Rc<Vec<i8>>,
+    pub scales: Vec<f32>,
+    pub bias: Option<Bias>,
+}
+
+/// An operator waiting for the QuantizeLinear that makes it an integer node.
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    /// Weights OIHW, `groups`; the view has three or four axes.
+    Conv {
+        input: View,
+        quant: Quant,
+        window: Window,
+        groups: usize,
+        weights: LinearWeights,
+    },
+    /// Weights \[out, in\] over the last axis.
+    Dense {
+        input: View,
+        quant: Quant,
+        weights: LinearWeights,
+    },
+    AveragePool {
+        input: View,
+        window: Window,
+        count_include_pad: bool,
+    },
+    Mean {
+        input: View,
+        axes: Vec<usize>,
+        keep: bool,
+    },
+    Binary {
+        op: Binary,
+        inputs: [Operand; 2],
+    },
+    Softmax {
+        input: View,
+        axis: usize,
+    },
+    Concat {
+        parts: Vec<Value>,
+        axis: usize,
+    },
+    /// A function of one int8 whose border is not one of its values.
+    Table(Table),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Binary {
+    Add,
+    Sub,
+    Mul,
+}
+
+/// An operand of a sum or product.
+#[derive(Clone, Debug)]
+pub(super) enum Operand {
+    Activation(View, Quant),
+    Constant(Rc<Dequantized>),
+}
+
+/// A float array that is not a function of one int8 each.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    /// The source node, for messages.
+    pub place: String,
+    pub kind: Kind,
+    /// Shape of the operator's own result.
+    pub result: Vec<usize>,
+    /// Applied to the result, in order.
+    pub moves: Vec<Move>,
+    /// Shape after them.
+    pub shape: Vec<usize>,
+    /// Fused activation: results are limited to `[low, high]`.
+    pub low: f32,
+    pub high: f32,
+    /// How deep operators waiting for one another are nested.
+    pub depth: usize,
+}
+
+/// What a name stands for.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Constant(Rc<Constant>),
+    Dequantized(Rc<Dequantized>),
+    /// An 8-bit activation.
+    Integer {
+        view: View,
+        unsigned: bool,
+    },
+    /// A float input before its QuantizeLinear.
+    Real(View),
+    Table(Table),
+    Pending(Rc<Pending>),
+}
+
+impl Value {
+    pub(super) fn shape(&self) -> &[usize] {
+        match self {
+            Self::Constant(c) => &c.shape,
+            Self::Dequantized(d) => &d.shape,
+            Self::Integer { view, .. } | Self::Real(view) => &view.shape,
+            Self::Table(table) => &table.view.shape,
+            Self::Pending(pending) => &pending.shape,
+        }
+    }
+}
