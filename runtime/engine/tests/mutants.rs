@@ -29,6 +29,8 @@ struct Count {
     ran: u32,
     too_large: u32,
     slowest_parse: Duration,
+    /// Sum over all mutants of a hash of the refusal or of the outputs: equal on every target.
+    digest: u32,
 }
 
 impl Count {
@@ -37,7 +39,13 @@ impl Count {
         self.ran += other.ran;
         self.too_large += other.too_large;
         self.slowest_parse = self.slowest_parse.max(other.slowest_parse);
+        self.digest = self.digest.wrapping_add(other.digest);
     }
+}
+
+/// FNV-1a.
+fn hash(digest: u32, bytes: &[u8]) -> u32 {
+    bytes.iter().fold(digest ^ 0x811c_9dc5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 /// Parses, and runs what is accepted and not too large.
@@ -46,9 +54,12 @@ fn survive(bytes: &[u8]) -> Count {
     let begin = Instant::now();
     let parsed = Model::parse(&aligned);
     let mut count = Count { slowest_parse: begin.elapsed(), ..Count::default() };
-    let Ok(model) = parsed else {
-        count.refused = 1;
-        return count;
+    let model = match parsed {
+        Ok(model) => model,
+        Err(error) => {
+            (count.refused, count.digest) = (1, hash(0, format!("{error:?}").as_bytes()));
+            return count;
+        }
     };
     if model.arena_bytes() > MAX_ARENA || random::work(&model) > MAX_WORK {
         count.too_large = 1;
@@ -63,7 +74,7 @@ fn survive(bytes: &[u8]) -> Count {
     }
     while engine.step(64).unwrap() == Progress::More {}
     for index in 0..model.outputs().len() {
-        engine.output_bytes(index).unwrap();
+        count.digest = hash(count.digest, engine.output_bytes(index).unwrap());
     }
     for tensor in 0..model.tensor_count() as u16 {
         engine.tensor_bytes(tensor).unwrap();
@@ -158,10 +169,15 @@ const EXTREMES: [u32; 22] = [
     0xffff_ffff,
 ];
 
+/// Returns a number below `end`, the same on targets of 32 and of 64 bits.
+fn below(rng: &mut Rng, end: usize) -> usize {
+    rng.u64(0..end as u64) as usize
+}
+
 /// Damages one place: a field of the header, of a record, of a constant.
 fn damage(bytes: &mut [u8], rng: &mut Rng) {
     let Some(head) = header(bytes) else { return };
-    let section = rng.usize(0..=SECTIONS);
+    let section = below(rng, SECTIONS + 1);
     let (start, length, record) = match head.sections.get(section) {
         Some(extent) => (extent.offset as usize, extent.bytes as usize, record_bytes(section)),
         None => (0, HEADER_BYTES, 4),
@@ -170,18 +186,18 @@ fn damage(bytes: &mut [u8], rng: &mut Rng) {
     if area.is_empty() {
         return;
     }
-    let at = rng.usize(0..area.len());
+    let at = below(rng, area.len());
     match rng.u8(0..8) {
         0 => area[at] ^= 1 << rng.u8(0..8),
         1 => area[at] = rng.u8(..),
         2 | 3 => {
             if let Some(word) = area.get_mut(at & !3..(at & !3) + 4) {
-                word.copy_from_slice(&EXTREMES[rng.usize(0..EXTREMES.len())].to_le_bytes());
+                word.copy_from_slice(&EXTREMES[below(rng, EXTREMES.len())].to_le_bytes());
             }
         }
         4 => {
             if let Some(half) = area.get_mut(at & !1..(at & !1) + 2) {
-                half.copy_from_slice(&(EXTREMES[rng.usize(0..EXTREMES.len())] as u16).to_le_bytes());
+                half.copy_from_slice(&(EXTREMES[below(rng, EXTREMES.len())] as u16).to_le_bytes());
             }
         }
         5 => {
@@ -194,7 +210,7 @@ fn damage(bytes: &mut [u8], rng: &mut Rng) {
             // Swaps two records, or copies one over the other.
             let records = area.len() / record;
             if records > 1 {
-                let (from, to) = (rng.usize(0..records) * record, rng.usize(0..records) * record);
+                let (from, to) = (below(rng, records) * record, below(rng, records) * record);
                 let (a, b) = (area[from..from + record].to_vec(), area[to..to + record].to_vec());
                 area[to..to + record].copy_from_slice(&a);
                 if kind == 6 {
@@ -235,8 +251,9 @@ fn repair_storages(bytes: &mut [u8]) {
     let Some(head) = header(bytes) else { return };
     let storages = head.sections[Section::Storages as usize];
     for tensor in records::<TensorRecord>(bytes, head.sections[Section::Tensors as usize]) {
-        let at = storages.offset as usize + usize::from(tensor.storage) * size_of::<StorageRecord>();
-        let Some(place) = bytes.get_mut(at..at + size_of::<StorageRecord>()) else { continue };
+        let begin = usize::from(tensor.storage) * size_of::<StorageRecord>();
+        let area = bytes.get_mut(storages.offset as usize..).unwrap_or_default();
+        let Some(place) = area.get_mut(begin..begin + size_of::<StorageRecord>()) else { continue };
         let mut storage: StorageRecord = bytemuck::pod_read_unaligned(place);
         if storage.kind == STORAGE_ARENA && storage.ring_rows == 0 {
             let size = [1, 1, 2, 4].get(usize::from(tensor.ty)).copied().unwrap_or(1);
@@ -248,12 +265,12 @@ fn repair_storages(bytes: &mut [u8]) {
 
 fn mutant(originals: &[Vec<u8>], seed: u64) -> Vec<u8> {
     let rng = &mut Rng::with_seed(seed);
-    let mut bytes = originals[rng.usize(0..originals.len())].clone();
-    for _ in 0..rng.usize(1..=3) {
+    let mut bytes = originals[below(rng, originals.len())].clone();
+    for _ in 0..1 + below(rng, 3) {
         damage(&mut bytes, rng);
     }
     if rng.u8(0..32) == 0 {
-        let length = rng.usize(0..=bytes.len() + 40);
+        let length = below(rng, bytes.len() + 41);
         bytes.resize(length, 0);
     }
     if rng.u8(0..2) == 0 {
