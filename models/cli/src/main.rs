@@ -11,6 +11,7 @@ mod args;
 #[cfg(feature = "run")]
 mod arrays;
 mod command;
+mod engine;
 mod error;
 mod facts;
 mod files;
@@ -26,7 +27,6 @@ mod session;
 mod source;
 #[cfg(feature = "run")]
 mod streams;
-mod tables;
 
 use std::process::ExitCode;
 

@@ -6,8 +6,8 @@ use tanbo_emulated::stack::with_stack;
 use tanbo_format::emit::Aligned;
 use tanbo_format::{Family, Model};
 
+use crate::engine::{Arena, REFERENCE};
 use crate::error::CliError;
-use crate::tables::REFERENCE;
 
 /// Stack for an inference on this machine, bytes.
 const STACK: usize = 1 << 20;
@@ -130,9 +130,9 @@ pub fn with_engine<R: Send>(
     work: impl FnOnce(&mut Engine<'_, '_>, &tanbo_emulated::stack::Stack) -> Result<R, CliError> + Send,
 ) -> Result<R, CliError> {
     let model = Model::parse(artifact).map_err(|error| CliError::new("artifact", error, "compile the model again"))?;
-    let mut arena = Aligned::new(&vec![0; model.arena_bytes()]);
+    let mut arena = Arena::of(&model)?;
     let result = with_stack(STACK, |stack| {
-        let mut engine = Engine::new(&model, &REFERENCE, &mut arena).map_err(refused)?;
+        let mut engine = Engine::new(&model, &REFERENCE, arena.get()).map_err(refused)?;
         work(&mut engine, &stack)
     });
     result.unwrap_or_else(|| Err(CliError::new("host", "the inference thread ended early", "report this as a bug")))
