@@ -5,7 +5,7 @@ use tanbo_emulated::host::Runner;
 
 use crate::report::{Report, findings};
 use crate::workspace::{Error, cargo, succeeds};
-use crate::{layers, setup, zoo};
+use crate::{board, budget, layers, setup, zoo};
 
 /// Targets without an operating system on which every crate of the runtime must build: the least and the other ISA.
 const BARE_TARGETS: [&str; 2] = ["thumbv6m-none-eabi", "riscv32imc-unknown-none-elf"];
@@ -39,6 +39,11 @@ pub fn test(host_only: bool) -> Result<bool, Error> {
             });
         }
         report.check("conformance on every runner", || conformance(&[]));
+        report.check("seismic model bit-exact on every runner", bit_exact);
+        report.check("board: same events as on this machine", || board::check().map(|wrong| findings("board", &wrong)));
+        report.check("budgets of flash, RAM and instructions", || {
+            budget::check().map(|wrong| findings("budget", &wrong))
+        });
     }
     Ok(report.finish())
 }
@@ -76,8 +81,21 @@ pub fn conformance(names: &[String]) -> Result<bool, Error> {
         wrong.extend(runners::judge(&lines));
     } else {
         wrong.extend(lines.iter().filter(|line| line.failed > 0).map(|line| format!("failed: {line}")));
+        wrong.extend(runners::disagreements(&lines));
     }
     Ok(findings("conformance", &wrong))
+}
+
+/// Runs the seismic model through the command on every runner that holds it; `tanbo bench` fails where a bit differs.
+fn bit_exact() -> Result<bool, Error> {
+    let runners = Runner::list().map_err(|error| Error(error.to_string()))?;
+    let mut all = true;
+    for runner in runners.iter().filter(|runner| runner.name != "microbit") {
+        let model = "models/zoo/seismic/seismic.tnb";
+        let bench = ["run", "-q", "-p", "tanbo-cli", "--bin", "tanbo", "--", "--json", "bench", model, "--runner"];
+        all &= succeeds(cargo(&bench).arg(&runner.name))?;
+    }
+    Ok(all)
 }
 
 /// Checks format and lints without changing anything.
@@ -87,9 +105,8 @@ pub fn conformance(names: &[String]) -> Result<bool, Error> {
 pub fn lint() -> Result<bool, Error> {
     let mut report = Report::default();
     report.check("rustfmt", || succeeds(&mut cargo(&["fmt", "--all", "--check"])));
-    report.check("clippy", || {
-        succeeds(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
-    });
+    report
+        .check("clippy", || succeeds(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])));
     Ok(report.finish())
 }
 
@@ -99,8 +116,7 @@ pub fn lint() -> Result<bool, Error> {
 /// None: a check that cannot be run has failed.
 pub fn soak() -> Result<bool, Error> {
     let mut report = Report::default();
-    report.check("tests at full size", || {
-        succeeds(cargo(&["test", "--workspace", "--release"]).env("TANBO_SOAK", "1"))
-    });
+    report
+        .check("tests at full size", || succeeds(cargo(&["test", "--workspace", "--release"]).env("TANBO_SOAK", "1")));
     Ok(report.finish())
 }

@@ -29,7 +29,10 @@ pub fn check(update: bool) -> Result<Vec<String>, Error> {
         if !compile(folder, output)? {
             wrong.push(format!("{name}: does not compile; the reason stands above"));
         } else if !update && fs::read(&artifact).ok() != fs::read(&fresh).ok() {
-            wrong.push(format!("{name}: {} is not what it compiles to: run `cargo xtask zoo --update`", artifact.display()));
+            wrong.push(format!(
+                "{name}: {} is not what it compiles to: run `cargo xtask zoo --update`",
+                artifact.display()
+            ));
         }
     }
     if models.is_empty() {
