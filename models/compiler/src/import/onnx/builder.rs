@@ -292,7 +292,7 @@ impl Builder {
     }
 
     /// Returns the view of `shape` (`[N, C, H, W]` or `[N, C, T]`) of a tensor stored channels last.
-    pub(super) fn from_channels_last(&mut self, tensor: TensorId, shape: &[usize], place: &str) -> Res<View> {
+    pub(super) fn seen_channels_first(&mut self, tensor: TensorId, shape: &[usize], place: &str) -> Res<View> {
         match *shape {
             [n, c, t] => {
                 let tensor = self.reshape(tensor, vec![n, t, c], place)?;
@@ -356,7 +356,7 @@ impl Builder {
                 let op = NodeOp::MaxPool2d { window: *window, clamp: Clamp::INT8 };
                 let output =
                     self.node(place, &name, op, vec![input], stored_channels_last(shape), NewQuant::Of(input))?;
-                self.from_channels_last(output, shape, place)
+                self.seen_channels_first(output, shape, place)
             }
         }
     }

@@ -35,7 +35,7 @@ impl Importer {
                 let op = conv_op(weights, bias, &pending.result, input, window, groups, clamp, place)?;
                 let shape = stored_channels_last(&pending.result);
                 let tensor = self.builder.node(place, name, op, vec![stored], shape, out)?;
-                self.builder.from_channels_last(tensor, &pending.result, place)?
+                self.builder.seen_channels_first(tensor, &pending.result, place)?
             }
             Kind::Dense { input, quant: from, weights } => {
                 self.spend(weights.data.len(), place)?;
@@ -47,7 +47,7 @@ impl Importer {
                 let op = NodeOp::AveragePool2d { window: *window, clamp, count_include_pad: *count_include_pad };
                 let shape = stored_channels_last(&pending.result);
                 let tensor = self.builder.node(place, name, op, vec![stored], shape, out)?;
-                self.builder.from_channels_last(tensor, &pending.result, place)?
+                self.builder.seen_channels_first(tensor, &pending.result, place)?
             }
             Kind::Mean { input, axes, keep } => {
                 let input = self.builder.unreshaped(input, place)?;

@@ -113,7 +113,7 @@ impl Importer {
         }
         if let Some(slot) = open.and_then(|i| shape.get_mut(i)) {
             *slot = 1;
-            let known = elements(&shape).filter(|&n| n > 0 && total % n == 0);
+            let known = elements(&shape).filter(|&n| n > 0 && total.is_multiple_of(n));
             let rest = known.ok_or_else(|| op.inconsistent(format!("shape {from:?} as {wanted:?}")))?;
             if let Some(slot) = open.and_then(|i| shape.get_mut(i)) {
                 *slot = total / rest;

@@ -9,6 +9,9 @@ use super::quantize::{clip, clipped};
 use super::value::{Binary, Kind, Operand, Table, Value};
 use super::{Importer, QUANTIZE_ALL, Res};
 
+/// A function of one float32.
+type Function = Box<dyn Fn(f32) -> f32>;
+
 impl Importer {
     /// Returns the result of a function of one value, or `None` if `op` is none.
     pub(super) fn unary(&mut self, op: &Op) -> Res<Option<Value>> {
@@ -47,9 +50,9 @@ impl Importer {
     }
 
     /// Returns the function of `op` on float32.
-    fn function(&self, op: &Op) -> Res<Option<Box<dyn Fn(f32) -> f32>>> {
+    fn function(&self, op: &Op) -> Res<Option<Function>> {
         // Computed in f64 and rounded once, the float32 nearest to the truth.
-        fn wide(f: impl Fn(f64) -> f64 + 'static) -> Box<dyn Fn(f32) -> f32> {
+        fn wide(f: impl Fn(f64) -> f64 + 'static) -> Function {
             Box::new(move |x| f(f64::from(x)) as f32)
         }
         const FRAC_1_SQRT_2: f64 = std::f64::consts::FRAC_1_SQRT_2;
