@@ -72,17 +72,22 @@ pub fn print(text: &str) -> Result<(), CliError> {
     }
 }
 
-/// Lines up columns: the first and the texts to the left, numbers to the right.
+/// Lines up columns under their headings in the first row: numbers to the right, everything else to the left.
 pub fn table(rows: &[Vec<String>]) -> String {
+    let number = |cell: &String| {
+        let digits = cell.strip_prefix('-').unwrap_or(cell);
+        digits.starts_with(|c: char| c.is_ascii_digit()) && digits.chars().all(|c| c.is_ascii_digit() || ",.".contains(c))
+    };
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
+    let widths: Vec<usize> =
+        (0..columns).map(|n| cells(n).map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
+    let right: Vec<bool> = (0..columns).map(|n| cells(n).count() > 1 && cells(n).skip(1).all(number)).collect();
     let mut text = String::new();
     for row in rows {
         let mut line = String::new();
-        for (cell, &width) in row.iter().zip(&widths) {
-            let number = cell.chars().next().is_some_and(|c| c.is_ascii_digit()) && !cell.contains(['x', ' ']);
-            line += &if number { format!("{cell:>width$}  ") } else { format!("{cell:<width$}  ") };
+        for ((cell, &width), &right) in row.iter().zip(&widths).zip(&right) {
+            line += &if right { format!("{cell:>width$}  ") } else { format!("{cell:<width$}  ") };
         }
         text += line.trim_end();
         text.push('\n');
@@ -121,7 +126,8 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let rows = [["op", "MAC"], ["conv2d", "1,200"], ["add", "0"]].map(|row| row.map(String::from).to_vec());
-        assert_eq!(table(&rows), "op      MAC\nconv2d  1,200\nadd         0\n");
+        let rows = [["op", "MACs", "shape"], ["conv2d", "1,200", "1x2"], ["add", "-1", "scalar"]];
+        let rows = rows.map(|row| row.map(String::from).to_vec());
+        assert_eq!(table(&rows), "op       MACs  shape\nconv2d  1,200  1x2\nadd        -1  scalar\n");
     }
 }
