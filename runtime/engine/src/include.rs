@@ -2,9 +2,15 @@
 
 /// Declares a module with `BYTES`, `ARENA_BYTES`, `OPERATORS` and `OPS` of an artifact.
 ///
-/// ```ignore
-/// tanbo::include_model!(pub mod seismic = include "seismic.tnb", tanbo::Reference);
-/// tanbo::include_model!(pub mod seismic = tanbo_zoo::SEISMIC, tanbo::Reference);
+/// ```
+/// tanbo::include_model!(pub mod dense = include "../tests/data/two_layers.tnb", tanbo::Reference);
+///
+/// const BYTES: &[u8] = &tanbo::Aligned(*include_bytes!("../tests/data/two_layers.tnb")).0;
+/// tanbo::include_model!(mod same = BYTES, tanbo::Reference);
+///
+/// # fn main() {
+/// assert_eq!(dense::ARENA_BYTES, same::ARENA_BYTES);
+/// # }
 /// ```
 ///
 /// The second form takes a constant of type `&[u8]` at a 16-byte boundary. What is not an artifact does not compile.
@@ -15,17 +21,21 @@ macro_rules! include_model {
     };
     ($vis:vis mod $name:ident = $bytes:expr, $kernels:ty) => {
         $vis mod $name {
-            #[allow(unused_imports, reason = "the expressions are the caller's")]
-            use super::*;
-            const CONST_BYTES: &[u8] = $bytes;
+            // The caller's expressions see the caller's names only, not the ones below.
+            mod given {
+                #[allow(unused_imports, reason = "what the expressions need")]
+                use super::super::*;
+                pub(super) const INCLUDED_ARTIFACT: &[u8] = $bytes;
+                pub(super) type IncludedTable = $kernels;
+            }
             /// The artifact, at a 16-byte boundary.
-            pub static BYTES: &[u8] = CONST_BYTES;
+            pub static BYTES: &[u8] = given::INCLUDED_ARTIFACT;
             /// Length of the arena.
-            pub const ARENA_BYTES: usize = $crate::const_arena_bytes(CONST_BYTES);
+            pub const ARENA_BYTES: usize = $crate::const_arena_bytes(given::INCLUDED_ARTIFACT);
             /// Operators, as bits.
-            pub const OPERATORS: u64 = $crate::const_operators(CONST_BYTES);
+            pub const OPERATORS: u64 = $crate::const_operators(given::INCLUDED_ARTIFACT);
             /// The operators, in kernels of the named family.
-            pub static OPS: $crate::OpSet = $crate::OpSet::from_bits::<$kernels>(OPERATORS);
+            pub static OPS: $crate::OpSet = $crate::OpSet::from_bits::<given::IncludedTable>(OPERATORS);
         }
     };
 }

@@ -6,6 +6,7 @@
 //! time, no operating system. The only `unsafe` under it is in `tanbo-kernels`, and there is none on this path.
 #![no_std]
 #![forbid(unsafe_code)]
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod arena;
 mod engine;

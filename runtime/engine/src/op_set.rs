@@ -15,6 +15,7 @@ pub struct OpSet {
 
 impl OpSet {
     /// Returns the set with the operators whose bits are set (see [`crate::const_operators`]), in the kernels of `K`.
+    #[allow(clippy::indexing_slicing, reason = "const context, bounded by `Op::ALL`")]
     pub const fn from_bits<K: Kernels>(operators: u64) -> Self {
         let mut run = [None; OP_TABLE_LEN];
         let mut i = 0;

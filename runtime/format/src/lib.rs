@@ -6,6 +6,7 @@
 //! crate is the normative description.
 #![no_std]
 #![forbid(unsafe_code)]
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[cfg(feature = "emit")]
 extern crate std;
@@ -13,6 +14,7 @@ extern crate std;
 pub mod attrs;
 mod check;
 #[cfg(feature = "emit")]
+#[allow(clippy::indexing_slicing, reason = "the writer's own vectors; never in an engine")]
 pub mod emit;
 mod error;
 mod model;

@@ -383,6 +383,7 @@ pub const fn const_operators(artifact: &[u8]) -> u64 {
     const_u32(artifact, at) as u64 | (const_u32(artifact, at + 4) as u64) << 32
 }
 
+#[allow(clippy::indexing_slicing, reason = "const context: what is not there does not compile")]
 const fn const_u32(artifact: &[u8], at: usize) -> u32 {
     assert!(artifact.len() >= HEADER_BYTES, "not a Tanbo artifact: shorter than its header");
     assert!(

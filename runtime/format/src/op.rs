@@ -154,6 +154,7 @@ op_list! {
 /// One more than the largest operator number: the length of a table indexed by it.
 pub const OP_TABLE_LEN: usize = 17;
 
+#[allow(clippy::indexing_slicing, reason = "const context")]
 const _: () = {
     let mut i = 0;
     while i < Op::ALL.len() {

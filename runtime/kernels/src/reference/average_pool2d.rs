@@ -12,7 +12,7 @@ use crate::{AveragePool2d, KernelResult, Rows, RowsMut};
 pub fn run(p: &AveragePool2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, row: usize) -> KernelResult {
     let [kernel_h, kernel_w] = p.window.kernel;
     let channels = p.input.channels;
-    ensure(input.row_len() == p.input.row_len() && output.row_len() == p.output.row_len())?;
+    ensure(input.row_len() == p.input.row_len() && output.row_len() == p.output.row_len() && p.output.height > 0)?;
     ensure(p.range.rounding == Rounding::Tflite || p.divisors.shifts.len() == kernel_h * kernel_w)?;
     ensure(p.divisors.mantissas.len() == p.divisors.shifts.len() && p.output.channels == channels)?;
     let (batch, oy) = (row / p.output.height, row % p.output.height);

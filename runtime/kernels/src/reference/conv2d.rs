@@ -11,7 +11,7 @@ pub fn run(p: &Conv2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, row: usize
     ensure(p.groups > 0 && channels.is_multiple_of(p.groups) && outputs.is_multiple_of(p.groups))?;
     let (group_inputs, group_outputs) = (channels / p.groups, outputs / p.groups);
     let taps = kernel_h * kernel_w * group_inputs;
-    ensure(input.row_len() == p.input.row_len() && output.row_len() == p.output.row_len())?;
+    ensure(input.row_len() == p.input.row_len() && output.row_len() == p.output.row_len() && p.output.height > 0)?;
     ensure(p.weights.len() == outputs * taps && p.bias.len() == outputs && p.multipliers.covers(outputs))?;
     let (batch, oy) = (row / p.output.height, row % p.output.height);
     for ox in 0..p.output.width {

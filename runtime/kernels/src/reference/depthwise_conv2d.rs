@@ -9,7 +9,7 @@ pub fn run(p: &DepthwiseConv2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, r
     let [kernel_h, kernel_w] = p.window.kernel;
     let (channels, outputs) = (p.input.channels, p.output.channels);
     ensure(channels > 0 && outputs.is_multiple_of(channels))?;
-    ensure(input.row_len() == p.input.row_len() && output.row_len() == p.output.row_len())?;
+    ensure(input.row_len() == p.input.row_len() && output.row_len() == p.output.row_len() && p.output.height > 0)?;
     ensure(p.weights.len() == kernel_h * kernel_w * outputs && p.bias.len() == outputs)?;
     ensure(p.multipliers.covers(outputs))?;
     let multiplier = outputs / channels;

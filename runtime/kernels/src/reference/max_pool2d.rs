@@ -7,7 +7,7 @@ use crate::{KernelResult, MaxPool2d, Rows, RowsMut};
 pub fn run(p: &MaxPool2d, input: Rows<'_>, output: &mut RowsMut<'_>, row: usize) -> KernelResult {
     let [kernel_h, kernel_w] = p.window.kernel;
     let channels = p.input.channels;
-    ensure(input.row_len() == p.input.row_len() && output.row_len() == p.output.row_len())?;
+    ensure(input.row_len() == p.input.row_len() && output.row_len() == p.output.row_len() && p.output.height > 0)?;
     ensure(p.output.channels == channels)?;
     let (batch, oy) = (row / p.output.height, row % p.output.height);
     for ox in 0..p.output.width {

@@ -6,7 +6,7 @@ use crate::{Integer, KernelResult, Requantize};
 /// Computes every output.
 pub fn run(p: &Requantize, input: &[u8], output: &mut [u8]) -> KernelResult {
     let (from, to) = (p.from.bytes(), p.to.bytes());
-    ensure(input.len() / from * to == output.len())?;
+    ensure(input.len().is_multiple_of(from) && input.len() / from * to == output.len())?;
     for (x, y) in input.chunks_exact(from).zip(output.chunks_exact_mut(to)) {
         let x = match p.from {
             Integer::I8 => i32::from(x[0] as i8),
