@@ -4,7 +4,7 @@ use tanbo_conformance::runners;
 use tanbo_emulated::host::Runner;
 
 use crate::report::{Report, findings};
-use crate::workspace::{Error, cargo, succeeds};
+use crate::workspace::{Error, cargo, succeeds, tanbo};
 use crate::{board, budget, layers, setup, zoo};
 
 /// Targets without an operating system on which every crate of the runtime must build: the least and the other ISA.
@@ -38,6 +38,9 @@ pub fn test(host_only: bool) -> Result<bool, Error> {
                 succeeds(&mut cargo(&arguments))
             });
         }
+        report.check("command line on emulated cores", || {
+            succeeds(&mut cargo(&["test", "--workspace", "--test", "emulated", "--", "--ignored"]))
+        });
         report.check("conformance on every runner", || conformance(&[]));
         report.check("seismic model bit-exact on every runner", bit_exact);
         report.check("board: same events as on this machine", || board::check().map(|wrong| findings("board", &wrong)));
@@ -92,8 +95,7 @@ fn bit_exact() -> Result<bool, Error> {
     let mut all = true;
     for runner in runners.iter().filter(|runner| runner.name != "microbit") {
         let model = "models/zoo/seismic/seismic.tnb";
-        let bench = ["run", "-q", "-p", "tanbo-cli", "--bin", "tanbo", "--", "--json", "bench", model, "--runner"];
-        all &= succeeds(cargo(&bench).arg(&runner.name))?;
+        all &= succeeds(tanbo()?.args(["--json", "bench", model, "--runner", &runner.name]))?;
     }
     Ok(all)
 }

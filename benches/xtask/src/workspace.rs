@@ -28,6 +28,21 @@ pub fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
+/// Returns the `tanbo` command, built with the features that the tests of the whole workspace use: built on its own, its
+/// largest dependencies would be compiled a second time.
+///
+/// # Errors
+/// It does not build.
+pub fn tanbo() -> Result<Command, Error> {
+    if !succeeds(&mut cargo(&["build", "-q", "--workspace", "--bin", "tanbo"]))? {
+        return Err(Error("tanbo does not build; the reason stands above".into()));
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let mut command = Command::new(root().join(target).join("debug/tanbo"));
+    command.current_dir(root());
+    Ok(command)
+}
+
 /// Runs a command, its output going where ours goes; returns whether it succeeded.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::workspace::{Error, cargo, root, succeeds};
+use crate::workspace::{Error, root, succeeds, tanbo};
 
 /// Compiles every model of the zoo again; with `update`, replaces the artifacts, otherwise compares the bytes.
 /// Returns what is wrong, a line each.
@@ -49,8 +49,8 @@ fn compile(folder: &Path, output: &Path) -> Result<bool, Error> {
     if let Some(parent) = output.parent() {
         fs::create_dir_all(parent).map_err(|error| unreadable(parent, &error))?;
     }
-    let mut command = cargo(&["run", "-q", "-p", "tanbo-cli", "--bin", "tanbo", "--", "--json", "compile"]);
-    command.arg(folder.join("model.onnx")).arg("-o").arg(output);
+    let mut command = tanbo()?;
+    command.args(["--json", "compile"]).arg(folder.join("model.onnx")).arg("-o").arg(output);
     command.arg("--card").arg(folder.join("CARD.md")).arg("--front-end").arg(folder.join("model.toml"));
     succeeds(&mut command)
 }
