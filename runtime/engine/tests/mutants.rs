@@ -1,18 +1,20 @@
 //! Hostile artifacts: every truncation, and random damage that keeps the header consistent. Each is refused, or runs to
-//! the end without a panic (with overflow checks, which the test profile has).
+//! the end without a panic (with overflow checks, which the test profile has) and computes what does not depend on the
+//! arena's old content.
 //!
-//! `TANBO_MUTANTS=<number>` sets how many mutants are tried; 1,000,000 unless told.
+//! `TANBO_MUTANTS=<number>` sets how many mutants are tried, 1,000,000 unless told, and a quarter as many rearrangements.
 
 #[path = "../../format/tests/random/mod.rs"]
 mod random;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use arbitrary::Unstructured;
 use fastrand::Rng;
 use tanbo::{Engine, Model, OpSet, Progress, Reference};
-use tanbo_format::emit::Aligned;
+use tanbo_format::emit::{Aligned, Artifact, ConstData, StorageSpec};
 use tanbo_format::record::*;
 
 static OPS: OpSet = OpSet::all::<Reference>();
@@ -65,32 +67,41 @@ fn survive(bytes: &[u8]) -> Count {
         count.too_large = 1;
         return count;
     }
-    let mut arena = Aligned::new(&vec![0x5a; model.arena_bytes()]);
-    let mut engine = Engine::new(&model, &OPS, &mut arena).unwrap();
+    // Whatever the arena held, the outputs are the same.
+    let [digest, other] = [0x5a, 0xa5].map(|garbage| run(&model, garbage));
+    assert_eq!(digest, other, "an output depends on what the arena held");
+    (count.ran, count.digest) = (1, digest);
+    count
+}
+
+/// Runs an inference in steps, in an arena that holds `garbage`, and returns a hash of the outputs.
+fn run(model: &Model<'_>, garbage: u8) -> u32 {
+    let mut arena = Aligned::new(&vec![garbage; model.arena_bytes()]);
+    let mut engine = Engine::new(model, &OPS, &mut arena).unwrap();
     for index in 0..model.inputs().len() {
         for (at, byte) in engine.input_bytes_mut(index).unwrap().iter_mut().enumerate() {
             *byte = (at * 73) as u8;
         }
     }
     while engine.step(64).unwrap() == Progress::More {}
-    for index in 0..model.outputs().len() {
-        count.digest = hash(count.digest, engine.output_bytes(index).unwrap());
-    }
     for tensor in 0..model.tensor_count() as u16 {
         engine.tensor_bytes(tensor).unwrap();
     }
-    count.ran = 1;
-    count
+    (0..model.outputs().len()).fold(0, |digest, index| hash(digest, engine.output_bytes(index).unwrap()))
 }
 
-fn artifacts(count: u64) -> Vec<Vec<u8>> {
-    let random = (0..count).map(|seed| {
+fn specs(count: u64) -> Vec<Artifact> {
+    let random = |seed: u64| {
         let mut rng = Rng::with_seed(seed);
         let choices: Vec<u8> = (0..400).map(|_| rng.u8(..)).collect();
         let choices = &mut Unstructured::new(&choices);
-        let artifact = if seed % 3 == 0 { random::row_chain(choices) } else { random::artifact(choices) };
-        artifact.unwrap().emit().unwrap()
-    });
+        if seed % 3 == 0 { random::row_chain(choices).unwrap() } else { random::artifact(choices).unwrap() }
+    };
+    (0..count).map(random).collect()
+}
+
+fn artifacts(count: u64) -> Vec<Vec<u8>> {
+    let random = specs(count).into_iter().map(|spec| spec.emit().unwrap());
     [TWO_LAYERS.to_vec()].into_iter().chain(random).collect()
 }
 
@@ -282,38 +293,136 @@ fn mutant(originals: &[Vec<u8>], seed: u64) -> Vec<u8> {
     bytes
 }
 
-#[test]
-fn mutants_are_refused_or_run() {
-    let wanted: u64 = match std::env::var("TANBO_MUTANTS") {
+/// Number of mutants of bytes to try.
+fn wanted() -> u64 {
+    match std::env::var("TANBO_MUTANTS") {
         Ok(number) => number.parse().expect("TANBO_MUTANTS is a number"),
         Err(_) => 1_000_000,
-    };
-    let originals = artifacts(120);
+    }
+}
+
+/// Tries `wanted` mutants on all cores. A panic names the mutant.
+fn try_all(wanted: u64, one: impl Fn(u64) -> Count + Sync) -> Count {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get()) as u64;
+    let one = &one;
+    let work = |worker: u64| {
+        let mut count = Count::default();
+        for seed in (worker..wanted).step_by(threads as usize) {
+            match catch_unwind(AssertUnwindSafe(|| one(seed))) {
+                Ok(single) => count.add(single),
+                Err(_) => panic!("mutant {seed} made the engine panic"),
+            }
+        }
+        count
+    };
     let mut total = Count::default();
     std::thread::scope(|scope| {
-        let originals = &originals;
-        let workers: Vec<_> = (0..threads)
-            .map(|worker| {
-                scope.spawn(move || {
-                    let mut count = Count::default();
-                    for seed in (worker..wanted).step_by(threads as usize) {
-                        let bytes = mutant(originals, seed);
-                        match catch_unwind(AssertUnwindSafe(|| survive(&bytes))) {
-                            Ok(one) => count.add(one),
-                            Err(_) => panic!("mutant {seed} made the engine panic"),
-                        }
-                    }
-                    count
-                })
-            })
-            .collect();
+        let workers: Vec<_> = (0..threads).map(|worker| scope.spawn(move || work(worker))).collect();
         for worker in workers {
             total.add(worker.join().expect("a mutant made the engine panic: see above"));
         }
     });
-    println!("{wanted} mutants: {total:?}");
     assert_eq!(u64::from(total.refused + total.ran + total.too_large), wanted);
+    total
+}
+
+#[test]
+fn mutants_are_refused_or_run() {
+    let (wanted, originals) = (wanted(), artifacts(120));
+    let total = try_all(wanted, |seed| survive(&mutant(&originals, seed)));
+    println!("{wanted} mutants: {total:?}");
     assert!(u64::from(total.ran) >= wanted / 5, "too few mutants ran for this to say something");
     assert!(u64::from(total.refused) >= wanted / 5, "too few mutants were refused for this to say something");
+}
+
+/// Changes a model's structure; what the change asks of offsets and lifetimes is put right afterwards.
+fn rearrange(a: &mut Artifact, rng: &mut Rng) {
+    let step = below(rng, a.steps.len());
+    let tensor = below(rng, a.tensors.len());
+    let (any_tensor, any_storage) = (below(rng, a.tensors.len()) as u16, below(rng, a.storages.len()) as u16);
+    match rng.u8(0..13) {
+        0 => {
+            let words = &mut a.steps[step].attrs;
+            if !words.is_empty() {
+                let word = below(rng, words.len());
+                let extreme = EXTREMES[below(rng, EXTREMES.len())] as i32;
+                words[word] = if rng.bool() { extreme } else { words[word].wrapping_add(rng.i32(-2..=2)) };
+            }
+        }
+        1 => {
+            let shape = &mut a.tensors[tensor].shape;
+            if !shape.is_empty() {
+                let axis = below(rng, shape.len());
+                shape[axis] = rng.u32(1..8);
+            }
+        }
+        2 => {
+            let inputs = &mut a.steps[step].inputs;
+            if !inputs.is_empty() {
+                let input = below(rng, inputs.len());
+                inputs[input] = any_tensor;
+            }
+        }
+        3 => a.steps[step].output = any_tensor,
+        4 | 5 => {
+            // Two chains become one.
+            let chain = below(rng, a.chains.len());
+            if chain + 1 < a.chains.len() {
+                a.chains[chain] += a.chains.remove(chain + 1);
+            }
+        }
+        6 => {
+            let chain = below(rng, a.chains.len());
+            if a.chains[chain] > 1 {
+                a.chains[chain] -= 1;
+                a.chains.insert(chain, 1);
+            }
+        }
+        7 => {
+            if let StorageSpec::Arena { ring_rows, .. } = &mut a.storages[usize::from(any_storage)] {
+                *ring_rows = rng.u16(0..6);
+            }
+        }
+        8 => a.tensors[tensor].storage = any_storage,
+        9 => {
+            let other = below(rng, a.steps.len());
+            a.steps.swap(step, other);
+        }
+        10 => a.outputs.push(any_tensor),
+        11 => a.steps[step].scratch = Some(any_storage),
+        _ => {
+            if let Some(ConstData::I8(values)) = a.steps[step].consts.first_mut() {
+                let length = below(rng, values.len() + 3);
+                values.resize(length, 5);
+            }
+        }
+    }
+}
+
+/// A model whose structure was changed is refused, or computes the same by rows as step by step.
+#[test]
+fn rearranged_models_are_refused_or_mean_what_their_steps_mean() {
+    let originals: Vec<_> = specs(200).into_iter().filter(|spec| !spec.steps.is_empty()).collect();
+    let chained = AtomicU32::new(0);
+    let wanted = wanted() / 4;
+    let total = try_all(wanted, |seed| {
+        let rng = &mut Rng::with_seed(seed);
+        let mut spec = originals[below(rng, originals.len())].clone();
+        for _ in 0..1 + below(rng, 3) {
+            rearrange(&mut spec, rng);
+        }
+        random::place(&mut spec);
+        let Ok(bytes) = spec.emit() else { return Count { refused: 1, ..Count::default() } };
+        let count = survive(&bytes);
+        if count.ran == 1 && spec.chains.iter().any(|&steps| steps > 1) {
+            chained.fetch_add(1, Ordering::Relaxed);
+            let whole = survive(&random::whole(&spec).emit().unwrap());
+            assert_eq!(whole.digest, count.digest, "by rows the model computes something else than by steps");
+        }
+        count
+    });
+    let chained = chained.into_inner();
+    println!("{wanted} rearranged models: {total:?}, {chained} of them with chains of several steps");
+    assert!(u64::from(total.ran) >= wanted / 10, "too few models ran for this to say something");
+    assert!(u64::from(chained) >= wanted / 20, "too few models with chains ran for this to say something");
 }

@@ -499,27 +499,29 @@ pub fn place(artifact: &mut Artifact) {
     let last = artifact.chains.len().saturating_sub(1) as u16;
     let mut life: Vec<Option<(u16, u16)>> = vec![None; artifact.storages.len()];
     let storage_of = |tensor: u16| usize::from(artifact.tensors[usize::from(tensor)].storage);
-    let mut touch = |tensor: u16, chain: u16| {
-        let (first, end) = life[storage_of(tensor)].get_or_insert((chain, chain));
+    let mut touch = |storage: usize, chain: u16| {
+        let (first, end) = life[storage].get_or_insert((chain, chain));
         (*first, *end) = ((*first).min(chain), (*end).max(chain));
     };
     let mut steps = artifact.steps.iter();
     for (chain, &count) in artifact.chains.iter().enumerate() {
         for step in steps.by_ref().take(usize::from(count)) {
-            step.inputs.iter().chain([&step.output]).for_each(|&tensor| touch(tensor, chain as u16));
+            let tensors = step.inputs.iter().chain([&step.output]).map(|&tensor| storage_of(tensor));
+            tensors.chain(step.scratch.map(usize::from)).for_each(|storage| touch(storage, chain as u16));
         }
     }
-    artifact.inputs.iter().for_each(|&tensor| touch(tensor, 0));
-    artifact.outputs.iter().for_each(|&tensor| touch(tensor, last));
+    artifact.inputs.iter().for_each(|&tensor| touch(storage_of(tensor), 0));
+    artifact.outputs.iter().for_each(|&tensor| touch(storage_of(tensor), last));
     let mut placed: Vec<(u32, u32, (u16, u16))> = Vec::new();
     for (index, storage) in artifact.storages.iter_mut().enumerate() {
         let StorageSpec::Arena { offset, bytes, ring_rows, chains } = storage else { continue };
-        let Some(tensor) = artifact.tensors.iter().find(|t| usize::from(t.storage) == index) else { continue };
-        let mut shape = tensor.shape.clone();
-        if *ring_rows > 0 {
-            shape[1] = shape[1].min(u32::from(*ring_rows));
+        if let Some(tensor) = artifact.tensors.iter().find(|t| usize::from(t.storage) == index) {
+            let mut shape = tensor.shape.clone();
+            if let (1.., Some(rows)) = (*ring_rows, shape.get_mut(1)) {
+                *rows = (*rows).min(u32::from(*ring_rows));
+            }
+            *bytes = shape.iter().product::<u32>() * tensor.ty.bytes() as u32;
         }
-        *bytes = shape.iter().product::<u32>() * tensor.ty.bytes() as u32;
         *chains = life[index].unwrap_or((0, 0));
         let mut taken: Vec<(u32, u32)> = placed
             .iter()
