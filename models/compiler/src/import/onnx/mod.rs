@@ -6,6 +6,20 @@
 //! uint8 activations become int8, their zero points 128 less. Layout: every tensor is stored in the order
 //! the node that wrote it left it in, channels last behind a convolution or a pool; see [`builder`].
 //!
+//! | read | as |
+//! |---|---|
+//! | Conv (one and two axes, groups, `auto_pad`), Gemm, MatMul with constant weights, Add of a bias | convolution, depthwise convolution, fully connected |
+//! | AveragePool, GlobalAveragePool, ReduceMean, MaxPool, GlobalMaxPool | pools and means |
+//! | Add, Sub, Mul of two tensors (broadcasting), Concat, Softmax | the same; unequal scales of a Concat are requantized |
+//! | Relu, Clip, Min and Max with a scalar | clamp of the operator before, or a function |
+//! | functions of one value, arithmetic with scalars or of a value with functions of it (x · sigmoid(x)) | a table of 256 entries |
+//! | Reshape, Flatten, Squeeze, Unsqueeze, Transpose, Slice, Split, Gather (evenly spaced), Pad (constant), Expand | moves, on integers or on floats |
+//! | Identity, Dropout, Constant, Cast that changes nothing, integer arithmetic on Shape | nothing |
+//!
+//! Refused, each with its remedy: what is left in float, 16-bit and 4-bit quantization, weights that do not fit
+//! symmetric int8, a bias that is not int32 at the scale input · weight (unless rounding it cannot show), dilated
+//! pools, products of two activations other than element by element, everything else.
+//!
 //! Judge: ONNX Runtime with graph optimisations disabled. It computes in float32, so that an integer node
 //! may differ where a value lies within float32's error of a rounding boundary, and at exact halves, which
 //! QuantizeLinear rounds to even and a requantization rounds up.
