@@ -169,12 +169,31 @@ mod tests {
         }
     }
 
+    /// HM with the quotient truncated towards zero and RD on magnitudes, as TensorFlow Lite's documents describe them.
+    fn tflite_by_definition(a: i32, m: i32, shift: i32) -> i32 {
+        let left = if shift > 0 { a.wrapping_mul(1i32.wrapping_shl(shift as u32)) } else { a };
+        let product = left as i128 * m as i128;
+        let nudge = if product >= 0 { 1 << 30 } else { 1 - (1 << 30) };
+        let high = ((product + nudge) / (1 << 31)).min(i32::MAX as i128);
+        let right = 0.max(-shift);
+        let half = if right > 0 { 1i128 << (right - 1) } else { 0 };
+        (high.signum() * ((high.abs() + half) >> right)) as i32
+    }
+
     #[test]
-    fn tflite_is_total() {
-        for a in EXTREMES {
+    fn tflite_equals_its_definition() {
+        let mut random = 1u32;
+        let mut next = || {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            random as i32
+        };
+        let more: [i32; 200] = core::array::from_fn(|_| next() >> 7);
+        for a in EXTREMES.into_iter().chain(more) {
             for m in MANTISSAS {
                 for shift in Multiplier::MIN_SHIFT..=Multiplier::MAX_SHIFT {
-                    let _ = Multiplier::new(m, shift).unwrap().apply(a, Rounding::Tflite);
+                    let multiplier = Multiplier::new(m, shift).unwrap();
+                    let want = tflite_by_definition(a, m, shift);
+                    assert_eq!(multiplier.apply(a, Rounding::Tflite), want, "{a} {m} {shift}");
                 }
             }
         }
