@@ -52,6 +52,13 @@ def MB_single(a, m, s):
     return sat32((a * m + (1 << (30 - s))) >> (31 - s))
 
 
+def MB_half_even(a, m, s):
+    """As MB_single, but an exact half goes to the even neighbour."""
+    quotient, rest = divmod(a * m, 1 << (31 - s))
+    half = 1 << (30 - s)
+    return sat32(quotient + int(rest > half or (rest == half and quotient % 2 == 1)))
+
+
 MB = {"tflite": MB_tflite, "single": MB_single}
 
 

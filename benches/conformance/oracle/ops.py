@@ -7,7 +7,7 @@ what the formula says.
 
 from itertools import product
 
-from arith import HM, I32_MAX, I32_MIN, MB, MB_single, RD, clamp, clz32, div_trunc, exp5, rec
+from arith import HM, I32_MAX, I32_MIN, MB, MB_half_even, MB_single, RD, clamp, clz32, div_trunc, exp5, rec
 
 
 def accumulator(x):
@@ -39,6 +39,12 @@ def per_channel(values, channel):
 
 def requantize(acc, mantissa, shift, zero_point, low, high, rounding):
     return clamp(MB[rounding](accumulator(acc), mantissa, shift) + zero_point, low, high)
+
+
+def average(acc, mantissa, shift, zero_point, low, high, rounding):
+    """As requantize, but in single rounding an exact half goes to even."""
+    scale = MB_half_even if rounding == "single" else MB[rounding]
+    return clamp(scale(accumulator(acc), mantissa, shift) + zero_point, low, high)
 
 
 def finish(acc, channel, attrs, consts, rounding):
@@ -131,8 +137,8 @@ def average_pool2d(inputs, attrs, consts, rounding, shape):
             out.append(clamp(div_trunc(acc + (half if acc > 0 else -half), count), attrs["low"], attrs["high"]))
         else:
             acc = sum(valid) - count * attrs["input_zero_point"]
-            out.append(requantize(acc, consts["mantissas"][count - 1], consts["shifts"][count - 1],
-                                  attrs["output_zero_point"], attrs["low"], attrs["high"], rounding))
+            out.append(average(acc, consts["mantissas"][count - 1], consts["shifts"][count - 1],
+                               attrs["output_zero_point"], attrs["low"], attrs["high"], rounding))
     return out
 
 
@@ -155,8 +161,8 @@ def mean(inputs, attrs, consts, rounding, shape):
         kept = tuple(i for axis, i in enumerate(index) if not attrs["axes"] >> axis & 1)
         sums[kept] = sums.get(kept, 0) + value
     return [
-        requantize(total - attrs["input_zero_point"] * count, attrs["mantissa"], attrs["shift"],
-                   attrs["output_zero_point"], attrs["low"], attrs["high"], rounding)
+        average(total - attrs["input_zero_point"] * count, attrs["mantissa"], attrs["shift"],
+                attrs["output_zero_point"], attrs["low"], attrs["high"], rounding)
         for _, total in sorted(sums.items())
     ]
 

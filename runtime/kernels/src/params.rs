@@ -63,6 +63,18 @@ impl Output {
     pub fn requantize(&self, accumulator: i32, multiplier: Multiplier) -> i32 {
         requantize(accumulator, multiplier, self.rounding, self.zero_point, self.low, self.high)
     }
+
+    /// Returns the sum as an average: the multiplier holds the division. In single rounding an exact half goes to the
+    /// even neighbour, before the zero point is added.
+    #[inline]
+    pub fn average(&self, sum: i32, multiplier: Multiplier) -> i32 {
+        match self.rounding {
+            Rounding::Single => {
+                multiplier.apply_half_even(sum).saturating_add(self.zero_point).clamp(self.low, self.high)
+            }
+            Rounding::Tflite => self.requantize(sum, multiplier),
+        }
+    }
 }
 
 /// One multiplier for all channels, or one for each.

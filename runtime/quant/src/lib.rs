@@ -69,15 +69,20 @@ impl Multiplier {
     const fn apply_single(self, a: i32) -> i32 {
         // |a·m| < 2^62 and the rounding term is at most 2^61: the sum fits an i64.
         let right = 31 - self.shift;
+        saturate((a as i64 * self.mantissa as i64 + (1i64 << (right - 1))) >> right)
+    }
+
+    /// Returns `a` scaled by the multiplier, an exact half rounded to the even neighbour; saturates to `i32`.
+    ///
+    /// For averages in [`Rounding::Single`] steps: a sum of `2^k` values divided by `2^k` is often an exact half, and ONNX
+    /// rounds it to even.
+    #[inline(always)]
+    pub const fn apply_half_even(self, a: i32) -> i32 {
+        let right = 31 - self.shift;
         let sum = a as i64 * self.mantissa as i64 + (1i64 << (right - 1));
-        let scaled = sum >> right;
-        if scaled > i32::MAX as i64 {
-            i32::MAX
-        } else if scaled < i32::MIN as i64 {
-            i32::MIN
-        } else {
-            scaled as i32
-        }
+        let rounded = sum >> right;
+        let tie = sum & ((1i64 << right) - 1) == 0;
+        saturate(if tie { rounded & !1 } else { rounded })
     }
 
     #[inline(always)]
@@ -85,6 +90,16 @@ impl Multiplier {
         let (left, right) = if self.shift > 0 { (self.shift, 0) } else { (0, -self.shift) };
         let high = rounding_doubling_high_mul(a.wrapping_shl(left as u32), self.mantissa);
         rounding_divide_by_pot(high, right)
+    }
+}
+
+const fn saturate(x: i64) -> i32 {
+    if x > i32::MAX as i64 {
+        i32::MAX
+    } else if x < i32::MIN as i64 {
+        i32::MIN
+    } else {
+        x as i32
     }
 }
 
@@ -155,6 +170,25 @@ mod tests {
                         single_by_definition(a, m, shift),
                         "{a} {m} {shift}"
                     );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn half_even_differs_from_single_only_at_odd_ties() {
+        let half = Multiplier { mantissa: 1 << 30, shift: 0 };
+        for (a, want) in [(1, 0), (3, 2), (5, 2), (-1, 0), (-3, -2), (-5, -2), (4, 2), (i32::MIN, i32::MIN / 2)] {
+            assert_eq!(half.apply_half_even(a), want, "{a} / 2");
+        }
+        for a in EXTREMES {
+            for m in MANTISSAS {
+                for shift in Multiplier::MIN_SHIFT..=Multiplier::MAX_SHIFT {
+                    let multiplier = Multiplier::new(m, shift).unwrap();
+                    let (even, single) = (multiplier.apply_half_even(a), multiplier.apply(a, Rounding::Single));
+                    let tie = (a as i128 * m as i128 + (1i128 << (30 - shift))).rem_euclid(1i128 << (31 - shift)) == 0;
+                    let saturated = single == i32::MAX || single == i32::MIN;
+                    assert!(even == single || tie && !saturated && even == single - 1 && even % 2 == 0, "{a} {m} {shift}");
                 }
             }
         }

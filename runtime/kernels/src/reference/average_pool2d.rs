@@ -1,7 +1,7 @@
 //! The mean of the `n` taps inside the input.
 //!
 //! TensorFlow Lite rounding: `clamp((Σx ± n/2) / n)`, division towards zero, `+` only if `Σx > 0`; input and output share
-//! scale and zero point. Single rounding: `requantize(Σ (x - zx); divisors[n - 1])`.
+//! scale and zero point. Single rounding: `average(Σ (x - zx); divisors[n - 1])`, an exact half to the even neighbour.
 
 use tanbo_quant::Rounding;
 
@@ -34,7 +34,7 @@ pub fn run(p: &AveragePool2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, row
                     let mean = if sum > 0 { (sum + n / 2) / n } else { (sum - n / 2) / n };
                     mean.clamp(p.range.low, p.range.high)
                 }
-                Rounding::Single => p.range.requantize(sum - p.input_zero_point * n, p.divisors.get(n as usize - 1)),
+                Rounding::Single => p.range.average(sum - p.input_zero_point * n, p.divisors.get(n as usize - 1)),
             };
             output.row_mut(row)[ox * channels + c] = y as i8;
         }

@@ -1,4 +1,5 @@
-//! `y = requantize(Σ x - zx · n)` over the `n` values along the reduced axes; the division is in the multiplier.
+//! `y = average(Σ x - zx · n)` over the `n` values along the reduced axes; the division is in the multiplier. In single
+//! rounding an exact half goes to the even neighbour.
 
 use super::{ensure, nd};
 use crate::{KernelResult, MAX_RANK, Mean};
@@ -20,7 +21,7 @@ pub fn run(p: &Mean<'_>, input: &[i8], output: &mut [i8]) -> KernelResult {
         let mut sum = 0i32;
         let inner = nd::walk(&reduced, [base as isize], [strides], |[at]| sum += i32::from(input[at]));
         if let (Ok(()), Some(y)) = (inner, outputs.next()) {
-            *y = p.range.requantize(sum - p.input_zero_point * count as i32, p.multiplier) as i8;
+            *y = p.range.average(sum - p.input_zero_point * count as i32, p.multiplier) as i8;
         }
     })
 }
