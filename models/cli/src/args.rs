@@ -34,6 +34,8 @@ pub enum Command {
     Bench(BenchArgs),
     /// Send a recording through a model's pipeline: one JSON line per alarm that begins or ends.
     Replay(ReplayArgs),
+    /// Replay a real earthquake and real human motion: an alarm for one, none for the other.
+    Demo(DemoArgs),
     /// Print the model card inside an artifact.
     Card(CardArgs),
 }
@@ -76,6 +78,13 @@ pub struct ReplayArgs {
     /// Picture to write: waveforms, score, alarms.
     #[arg(long, value_name = "OUT.svg")]
     pub svg: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct DemoArgs {
+    /// Folder for the pictures [default: target/demo].
+    #[arg(short, long, value_name = "FOLDER")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

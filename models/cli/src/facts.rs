@@ -198,7 +198,7 @@ impl Facts {
                 grouped(step.flash_bytes),
                 grouped(step.live_bytes),
                 bar(step.live_bytes, self.arena_bytes as u64),
-                step.name.clone().unwrap_or_default(),
+                shortened(step.name.as_deref().unwrap_or_default()),
             ]);
         }
         let _ = write!(text, "\n{}", table(&steps));
@@ -209,6 +209,13 @@ impl Facts {
 /// Returns a bar of at most 20 characters: the share `part / whole`.
 fn bar(part: u64, whole: u64) -> String {
     "#".repeat((part.min(whole) * 20).div_ceil(whole.max(1)) as usize)
+}
+
+/// Returns the end of a long name, where converters put what tells it from others.
+fn shortened(name: &str) -> String {
+    const MOST: usize = 48;
+    let surplus = name.chars().count().saturating_sub(MOST);
+    if surplus == 0 { name.into() } else { format!("...{}", name.chars().skip(surplus + 3).collect::<String>()) }
 }
 
 /// Returns bytes in hexadecimal.

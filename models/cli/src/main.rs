@@ -52,6 +52,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "compile")]
         Command::Compile(args) => command::compile::compile(args, &out),
         Command::Inspect(args) => command::inspect::inspect(args, &out),
+        Command::Demo(args) => command::demo::demo(args, &out),
         Command::Replay(args) => command::replay::replay(args, &out),
         #[cfg(feature = "run")]
         Command::Run(args) => command::run::run(args, &out),

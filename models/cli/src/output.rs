@@ -76,7 +76,8 @@ pub fn print(text: &str) -> Result<(), CliError> {
 pub fn table(rows: &[Vec<String>]) -> String {
     let number = |cell: &String| {
         let digits = cell.strip_prefix('-').unwrap_or(cell);
-        digits.starts_with(|c: char| c.is_ascii_digit()) && digits.chars().all(|c| c.is_ascii_digit() || ",.".contains(c))
+        digits.starts_with(|c: char| c.is_ascii_digit())
+            && digits.chars().all(|c| c.is_ascii_digit() || ",.".contains(c))
     };
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));

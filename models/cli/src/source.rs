@@ -58,7 +58,11 @@ impl Source {
             "tflite" => Kind::Tflite,
             "tnb" => Kind::Tnb,
             _ => {
-                return Err(CliError::new(path.display(), "unknown kind of file", "give a .onnx, .tflite or .tnb file"));
+                return Err(CliError::new(
+                    path.display(),
+                    "unknown kind of file",
+                    "give a .onnx, .tflite or .tnb file",
+                ));
             }
         };
         let bytes = files::read(path, files::MODEL_LIMIT)?;

@@ -356,3 +356,35 @@ fn help_is_complete() {
     }
     insta::assert_snapshot!("help", text);
 }
+
+#[test]
+fn the_demo_alarms_on_the_quake_and_not_on_the_motion() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().display().to_string();
+    let demo = document(0, &["demo", "--output", &at]);
+    assert_eq!(demo["as_expected"], true);
+    let [quake, motion] = demo["recordings"].as_array().unwrap().as_slice() else { panic!("{demo}") };
+    assert_eq!((&quake["alarm"], &motion["alarm"]), (&true.into(), &false.into()));
+    assert_eq!(motion["events"].as_array().map(Vec::len), Some(0));
+    for replayed in [quake, motion] {
+        let picture = fs::read_to_string(replayed["picture"].as_str().unwrap()).unwrap();
+        assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"));
+    }
+    // What a newcomer sees, to the sample.
+    let output = tanbo(&["demo", "--output", &at]);
+    let text = String::from_utf8(output.stderr).unwrap().replace(&at, "FOLDER");
+    insta::assert_snapshot!("demo", text);
+
+    // `replay` of the same files says the same.
+    let zoo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../zoo/seismic");
+    let artifact = zoo.join("seismic.tnb").display().to_string();
+    let recording = zoo.join("fixtures/south-napa-2014-ce68150.csv").display().to_string();
+    let output = tanbo(&["--json", "replay", &artifact, "--input", &recording]);
+    let lines: Vec<Value> = output
+        .stdout
+        .split(|&b| b == b'\n')
+        .filter(|l| !l.is_empty())
+        .map(|l| serde_json::from_slice(l).unwrap())
+        .collect();
+    assert_eq!(&lines, quake["events"].as_array().unwrap());
+}

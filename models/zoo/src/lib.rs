@@ -1,3 +1,21 @@
 //! Layer 0: the collection of models, each an artifact at a 16-byte boundary with its card beside it.
+//!
+//! `cargo xtask zoo` compiles every model again and compares the bytes; with `--update` it replaces them.
 #![no_std]
 #![forbid(unsafe_code)]
+
+/// What artifacts and engines ask for.
+#[repr(C, align(16))]
+struct Aligned<T: ?Sized>(T);
+
+/// Tells earthquakes from people: three-axis acceleration in, alarms out. See `seismic/CARD.md`.
+pub const SEISMIC: &[u8] = &Aligned(*include_bytes!("../seismic/seismic.tnb")).0;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn artifacts_lie_where_engines_take_them() {
+        assert_eq!(super::SEISMIC.as_ptr().addr() % 16, 0);
+        assert_eq!(super::SEISMIC.get(..4), Some(b"TNBO".as_slice()));
+    }
+}

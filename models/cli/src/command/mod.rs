@@ -5,6 +5,7 @@ pub mod bench;
 pub mod card;
 #[cfg(feature = "compile")]
 pub mod compile;
+pub mod demo;
 pub mod inspect;
 pub mod replay;
 #[cfg(feature = "run")]
