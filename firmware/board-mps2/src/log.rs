@@ -1,0 +1,29 @@
+//! Log lines: defmt on the board, text on a desktop. Both take the same format strings.
+
+/// Logs what happened.
+#[cfg(target_os = "none")]
+macro_rules! info {
+    ($($arg:tt)*) => { defmt::info!($($arg)*) };
+}
+/// Logs what happened.
+#[cfg(not(target_os = "none"))]
+macro_rules! info {
+    ($($arg:tt)*) => { std::println!($($arg)*) };
+}
+
+/// Logs why the station stops.
+#[cfg(target_os = "none")]
+macro_rules! error {
+    ($error:expr) => {
+        defmt::error!("{}", defmt::Display2Format(&$error))
+    };
+}
+/// Logs why the station stops.
+#[cfg(not(target_os = "none"))]
+macro_rules! error {
+    ($error:expr) => {
+        std::eprintln!("{}", $error)
+    };
+}
+
+pub(crate) use {error, info};
