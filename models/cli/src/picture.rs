@@ -255,10 +255,13 @@ fn score_panel(picture: &Picture<'_>, top: f64, x: &impl Fn(f64) -> f64) -> Grou
         let text = format!("{value}");
         group = group.add(label(&text, LEFT - 8.0, y(value) + 4.0, 11.0, FAINT).set("text-anchor", "end"));
     }
-    for (value, name, dashes) in [(picture.on_score, "alarm", "7 4"), (picture.off_score, "calm", "2 4")] {
+    // The words stand above and below: the two lines may be close.
+    for (value, name, dashes, below) in
+        [(picture.on_score, "alarm", "7 4", -4.0), (picture.off_score, "calm", "2 4", 12.0)]
+    {
         group = group
             .add(line((LEFT, y(value)), (RIGHT, y(value)), ALARM).set("stroke-dasharray", dashes))
-            .add(label(name, RIGHT - 6.0, y(value) - 4.0, 11.0, ALARM).set("text-anchor", "end"));
+            .add(label(name, RIGHT - 6.0, y(value) + below, 11.0, ALARM).set("text-anchor", "end"));
     }
     let mut data = Data::new();
     let mut running = false;
@@ -281,7 +284,7 @@ fn score_panel(picture: &Picture<'_>, top: f64, x: &impl Fn(f64) -> f64) -> Grou
     );
     let awake = picture.hops.iter().filter(|hop| hop.score.is_some()).count();
     let share = 100.0 * awake as f64 / (picture.hops.len() as f64).max(1.0);
-    let text = format!("score   the model is awake in the shaded hops: {share:.0} % of them");
+    let text = format!("score (the model is awake where shaded: {share:.0} % of the time)");
     group.add(label(&text, LEFT + 10.0, top + 18.0, 13.0, SCORE).set("font-weight", 600))
 }
 
