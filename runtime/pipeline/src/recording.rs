@@ -233,6 +233,7 @@ fn simplest_rate(intervals: u64, span_us: u64) -> Option<Rate> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 mod tests {
     extern crate std;
     use super::*;
