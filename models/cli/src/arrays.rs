@@ -85,6 +85,11 @@ pub fn targets(arguments: &[String], bindings: &[Binding]) -> Result<Vec<Target>
     if let [only] = arguments
         && is_npz(only)
     {
+        let twice = bindings.iter().enumerate().find(|(n, a)| bindings.iter().take(*n).any(|b| a.name == b.name));
+        if let Some((_, binding)) = twice {
+            let reason = format_args!("two outputs are called '{}', an .npz holds each name once", binding.name);
+            return Err(CliError::new(format_args!("--output {only}"), reason, "give one .npy or .bin per output"));
+        }
         return Ok((0..bindings.len()).map(|index| Target { index, path: PathBuf::from(only) }).collect());
     }
     let places = resolve("--output", "output", arguments, bindings)?;
