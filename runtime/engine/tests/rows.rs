@@ -48,12 +48,13 @@ fn partial_rings(artifact: &Artifact) -> usize {
 }
 
 fn config(cases: u32) -> ProptestConfig {
+    let cases = if std::env::var_os("TANBO_SOAK").is_some() { 100 * cases } else { cases };
     // Failing choices are printed; no file is kept beside the test.
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {
-    #![proptest_config(config(1500))]
+    #![proptest_config(config(5000))]
 
     #[test]
     fn rings_equal_whole_tensors(choices in proptest::collection::vec(any::<u8>(), 40..300), seed: u64) {
@@ -68,7 +69,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(config(500))]
+    #![proptest_config(config(2000))]
 
     #[test]
     fn step_equals_run_whatever_the_budget(choices in proptest::collection::vec(any::<u8>(), 0..400), seed: u64) {
