@@ -95,7 +95,7 @@ fn specs(count: u64) -> Vec<Artifact> {
         let mut rng = Rng::with_seed(seed);
         let choices: Vec<u8> = (0..400).map(|_| rng.u8(..)).collect();
         let choices = &mut Unstructured::new(&choices);
-        if seed % 3 == 0 { random::row_chain(choices).unwrap() } else { random::artifact(choices).unwrap() }
+        if seed.is_multiple_of(3) { random::row_chain(choices).unwrap() } else { random::artifact(choices).unwrap() }
     };
     (0..count).map(random).collect()
 }

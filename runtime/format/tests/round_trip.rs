@@ -7,8 +7,13 @@ use proptest::prelude::*;
 use tanbo_format::emit::{Aligned, Artifact, content_hash};
 use tanbo_format::{Model, Op};
 
+fn config() -> ProptestConfig {
+    let cases = if std::env::var_os("TANBO_SOAK").is_some() { 100_000 } else { 1000 };
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn written_and_read_back(choices in proptest::collection::vec(any::<u8>(), 0..400)) {

@@ -188,7 +188,10 @@ mod tests {
                     let (even, single) = (multiplier.apply_half_even(a), multiplier.apply(a, Rounding::Single));
                     let tie = (a as i128 * m as i128 + (1i128 << (30 - shift))).rem_euclid(1i128 << (31 - shift)) == 0;
                     let saturated = single == i32::MAX || single == i32::MIN;
-                    assert!(even == single || tie && !saturated && even == single - 1 && even % 2 == 0, "{a} {m} {shift}");
+                    assert!(
+                        even == single || tie && !saturated && even == single - 1 && even % 2 == 0,
+                        "{a} {m} {shift}"
+                    );
                 }
             }
         }

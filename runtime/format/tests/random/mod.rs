@@ -432,6 +432,9 @@ impl<'u, 'b> Generator<'u, 'b> {
             Op::Softmax => {
                 let zero_point = self.zero_point(ElementType::I8)?;
                 if rounding == Rounding::Tflite {
+                    if shape.last().is_some_and(|&length| length > 511) {
+                        return Ok(None);
+                    }
                     let shift = self.word(0, 30)?;
                     let widest = 31 << 26 >> shift;
                     attrs.extend([self.word(0, i32::MAX)?, shift, -self.word(0, widest)?, zero_point]);
