@@ -35,13 +35,14 @@ pub enum Change {
 /// Threshold, n of m, and hysteresis.
 ///
 /// A hop votes when its score reaches `on_score`; a hop whose gate is closed has no score and does not vote. `votes` of
-/// the last `of_hops` raise the alarm. It ends when none of the last `of_hops` scored above `off_score`.
+/// the last `of_hops` raise the alarm. It ends when none of the last `of_hops` reached `off_score`: with `i8::MIN`, when the
+/// gate has been closed that long.
 #[derive(Clone, Copy, Debug)]
 pub struct Decider {
     decision: Decision,
     /// Bit 0 is the last hop: whether it voted.
     votes: u32,
-    /// Hops in a row that did not exceed `off_score`.
+    /// Hops in a row that did not reach `off_score`.
     calm_hops: u8,
     alarm: bool,
 }
@@ -60,7 +61,7 @@ impl Decider {
     /// Takes the score of a hop, `None` where the gate was closed.
     pub fn update(&mut self, score: Option<i8>) -> Option<Change> {
         let voted = score.is_some_and(|score| score >= self.decision.on_score);
-        let excited = score.is_some_and(|score| score > self.decision.off_score);
+        let excited = score.is_some_and(|score| score >= self.decision.off_score);
         let mask = u32::MAX >> 32u32.saturating_sub(self.decision.of_hops.into()).min(31);
         self.votes = (self.votes << 1 | u32::from(voted)) & mask;
         self.calm_hops = if excited { 0 } else { self.calm_hops.saturating_add(1) };
@@ -93,17 +94,27 @@ mod tests {
         let score = |value: i8| Some(value);
         let none = [score(10), None, None, score(10), score(9), score(9), score(10)];
         assert_eq!(changes(decision, &none), []);
-        let alarm = [score(10), None, score(127), score(5), score(0), None, score(1), score(0), score(-128), score(0)];
+        let alarm = [score(10), None, score(127), score(5), score(-1), None, score(0), score(-1), score(-128), None];
         assert_eq!(changes(decision, &alarm), [(2, Change::AlarmOn), (9, Change::AlarmOff)]);
     }
 
     #[test]
     fn one_of_one_and_thirty_two_of_thirty_two() {
         let one = Decision { on_score: 0, off_score: 0, votes: 1, of_hops: 1 };
-        assert_eq!(changes(one, &[Some(-1), Some(0), Some(1), None]), [(1, Change::AlarmOn), (2 + 1, Change::AlarmOff)]);
+        assert_eq!(
+            changes(one, &[Some(-1), Some(0), Some(1), None]),
+            [(1, Change::AlarmOn), (2 + 1, Change::AlarmOff)]
+        );
         let many = Decision { on_score: 0, off_score: 0, votes: 32, of_hops: 32 };
         assert_eq!(changes(many, &[Some(1); 32]), [(31, Change::AlarmOn)]);
         assert_eq!(changes(many, &[Some(1); 31]), []);
+    }
+
+    #[test]
+    fn the_least_off_score_holds_the_alarm_while_the_gate_is_open() {
+        let decision = Decision { on_score: 1, off_score: i8::MIN, votes: 1, of_hops: 2 };
+        let scores = [Some(1), Some(-128), Some(-128), Some(-128), None, Some(-128), None, None];
+        assert_eq!(changes(decision, &scores), [(0, Change::AlarmOn), (7, Change::AlarmOff)]);
     }
 
     #[test]

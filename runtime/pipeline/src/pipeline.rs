@@ -58,10 +58,7 @@ fn takes_features(tensor: &Tensor<'_>, front_end: &FrontEnd) -> bool {
 
 fn only_tensor<'m>(model: &Model<'m>, numbers: &[u16]) -> Result<Tensor<'m>, PipelineError> {
     match numbers {
-        [number] => model
-            .tensor(*number)
-            .filter(|tensor| tensor.ty == ElementType::I8)
-            .ok_or(PipelineError::NotAScore),
+        [number] => model.tensor(*number).filter(|tensor| tensor.ty == ElementType::I8).ok_or(PipelineError::NotAScore),
         _ => Err(PipelineError::NotAScore),
     }
 }

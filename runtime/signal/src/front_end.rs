@@ -76,7 +76,8 @@ pub struct Band {
 pub struct Decision {
     /// A hop votes for an alarm when its score (quantized) is at least this.
     pub on_score: i8,
-    /// An alarm ends when the score of none of the last `of_hops` hops exceeds this; at most `on_score`.
+    /// An alarm ends when the score of none of the last `of_hops` hops reaches this; at most `on_score`. -128: it lasts as
+    /// long as the gate is open.
     pub off_score: i8,
     /// Votes that raise an alarm, 1 ..= `of_hops`.
     pub votes: u8,

@@ -15,6 +15,25 @@
 //!
 //! Samples are accelerations in milligal: 1 mGal = 0.001 gal = 10⁻⁵ m/s². An `i32` limited to ±2²³ mGal spans ±8.5 g,
 //! and one step is 1/65 of the noise of a MEMS accelerometer in 1–10 Hz.
+//!
+//! # Examples
+//!
+//! ```
+//! use tanbo_signal::{Rate, Resampler};
+//!
+//! let sensor = Rate { numerator: 200, denominator: 1 };
+//! let model = Rate { numerator: 125, denominator: 4 };
+//! let mut resampler = Resampler::new(sensor, model)?;
+//! let mut count = 0;
+//! for _ in 0..2000 {
+//!     resampler.push([0, 0, 981_000], |sample| {
+//!         assert_eq!(sample, [0, 0, 981_000]); // a constant, such as gravity, stays exactly constant
+//!         count += 1;
+//!     });
+//! }
+//! assert_eq!(count, 312); // 10 s at 31.25 Hz
+//! # Ok::<(), tanbo_signal::ResampleError>(())
+//! ```
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]

@@ -5,6 +5,10 @@ import numpy as np
 from sources import HZ, band
 
 
+CLOSED = -1e9  # the score of a hop whose gate is closed
+OPEN = -1e6  # below every score of an open gate
+
+
 def votes(gate, score, on, off, of_hops, wanted, gate_on, gate_off):
     """Indices of the hops at which an alarm is raised; as `runtime/pipeline` decides."""
     alarms, history, alarm, open_ = [], 0, False, False
@@ -12,9 +16,9 @@ def votes(gate, score, on, off, of_hops, wanted, gate_on, gate_off):
     calm = 0
     for index in range(len(gate)):
         open_ = gate[index] >= (gate_off if open_ else gate_on)
-        value = score[index] if open_ else -1e9
+        value = score[index] if open_ else CLOSED
         history = (history << 1 | (value >= on)) & mask
-        calm = calm + 1 if value <= off else 0
+        calm = calm + 1 if value < off else 0
         if not alarm and history.bit_count() >= wanted:
             alarm = True
             alarms.append(index)

@@ -34,7 +34,7 @@ FOLDS = 4
 TRAIN_SCALE = export.INPUT_SCALE / 4  # what the optimizer sees per feature step
 GATE = {"short_hops": 8, "on_q8": 350, "off_q8": 200}
 VOTES, OF_HOPS = 2, 3
-HYSTERESIS = 2.0  # of the score, below the threshold
+OFF = -128  # score steps: an alarm lasts as long as the gate is open, that is, as long as the ground shakes
 MOTION_ALARMS = 0.02  # the threshold is the lowest with at most this share of motion bursts alerted
 WITHIN_S, ALERT_S = 2.0, 10.0  # what counts as prompt, and as an alert at all
 STA_LTA = [(short, long_, on) for short in (1, 2) for long_ in (10, 20, 60) for on in (1.8, 2.0, 2.5, 3.0, 3.5, 4.0)]
@@ -141,7 +141,7 @@ def node_alarms(results, threshold, column):
     for row in results:
         features, score = row[1], row[column]
         gate = np.where(features.ready, features.gate, -32768)
-        hops = detector.votes(gate, score, threshold, threshold - HYSTERESIS, OF_HOPS, VOTES, GATE["on_q8"], GATE["off_q8"])
+        hops = detector.votes(gate, score, threshold, detector.OPEN, OF_HOPS, VOTES, GATE["on_q8"], GATE["off_q8"])
         alarms.append(features.t[hops])
     return alarms
 
@@ -212,7 +212,7 @@ def main():
     (OUT / "ranges.toml").write_text("# Activation ranges of model.onnx, frozen: real = scale * (q - zero_point).\n" + "\n".join(ranges) + "\n")
 
     step = round(threshold / export.SCALE)
-    decision = {"on_score": step, "off_score": step - round(HYSTERESIS / export.SCALE), "votes": VOTES, "of_hops": OF_HOPS}
+    decision = {"on_score": step, "off_score": OFF, "votes": VOTES, "of_hops": OF_HOPS}
     lines = [
         "# Written by train/train.py; facts for machines. CARD.md explains them.",
         'name = "seismic"',
