@@ -22,8 +22,8 @@ pub struct Picture<'a> {
     pub hops: &'a [ScorePoint],
     /// Score at which a hop votes for an alarm.
     pub on_score: f64,
-    /// Score above which a hop keeps an alarm alive.
-    pub off_score: f64,
+    /// Score from which a hop keeps an alarm alive; `None` where any hop with an open gate does.
+    pub off_score: Option<f64>,
     /// Alarms, in order.
     pub alarms: &'a [AlarmSpan],
 }
@@ -245,7 +245,7 @@ fn envelope(values: &[f64], middle: f64, scale: f64) -> Data {
 
 fn score_panel(picture: &Picture<'_>, top: f64, x: &impl Fn(f64) -> f64) -> Group {
     let scores = || picture.hops.iter().filter_map(|hop| hop.score);
-    let low = scores().fold(picture.off_score.min(-1.0), f64::min) - 0.5;
+    let low = scores().fold(picture.off_score.unwrap_or(-1.0).min(-1.0), f64::min) - 0.5;
     let high = scores().fold(picture.on_score.max(1.0), f64::max) + 0.5;
     let y = |score: f64| top + SCORE_HEIGHT - 6.0 - (score - low) / (high - low) * (SCORE_HEIGHT - 12.0);
     let mut group = Group::new();
@@ -256,9 +256,9 @@ fn score_panel(picture: &Picture<'_>, top: f64, x: &impl Fn(f64) -> f64) -> Grou
         group = group.add(label(&text, LEFT - 8.0, y(value) + 4.0, 11.0, FAINT).set("text-anchor", "end"));
     }
     // The words stand above and below: the two lines may be close.
-    for (value, name, dashes, below) in
-        [(picture.on_score, "alarm", "7 4", -4.0), (picture.off_score, "calm", "2 4", 12.0)]
-    {
+    let on = (picture.on_score, "alarm", "7 4", -4.0);
+    let off = picture.off_score.map(|score| (score, "calm", "2 4", 12.0));
+    for (value, name, dashes, below) in [Some(on), off].into_iter().flatten() {
         group = group
             .add(line((LEFT, y(value)), (RIGHT, y(value)), ALARM).set("stroke-dasharray", dashes))
             .add(label(name, RIGHT - 6.0, y(value) + below, 11.0, ALARM).set("text-anchor", "end"));
@@ -317,7 +317,7 @@ mod tests {
             samples,
             hops,
             on_score: 2.0,
-            off_score: 0.0,
+            off_score: Some(0.0),
             alarms,
         }
     }

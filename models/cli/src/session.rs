@@ -42,8 +42,8 @@ pub struct Session {
     pub score: Score,
     /// Least score that votes for an alarm.
     on_score: f32,
-    /// Greatest score that lets an alarm end.
-    off_score: f32,
+    /// Least score that keeps an alarm alive; `None` if any does while the gate is open.
+    off_score: Option<f32>,
 }
 
 /// Quantization of the model's score.
@@ -81,7 +81,9 @@ pub fn replay(
         zero_point: tensor.zero_point,
     });
     let decision = pipeline.front_end().decision;
-    let (on_score, off_score) = (score.real(decision.on_score), score.real(decision.off_score));
+    let on_score = score.real(decision.on_score);
+    // The least score stands for none: the alarm lasts as long as the gate is open.
+    let off_score = (decision.off_score > i8::MIN).then(|| score.real(decision.off_score));
     let mut session = Session { hops: Vec::new(), events: Vec::new(), score, on_score, off_score };
     for (time_us, sample) in recording.samples() {
         let before = session.hops.len();
@@ -132,7 +134,7 @@ pub fn picture(title: &str, subtitle: &str, recording: &Recording<'_>, session: 
         samples: &samples,
         hops: &hops,
         on_score: f64::from(session.on_score),
-        off_score: f64::from(session.off_score),
+        off_score: session.off_score.map(f64::from),
         alarms: &alarms,
     })
 }
