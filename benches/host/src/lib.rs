@@ -5,8 +5,9 @@
 use tanbo::{OpSet, Reference};
 
 static REFERENCE: OpSet = OpSet::all::<Reference>();
+static TABLES: [&OpSet; 1] = [&REFERENCE];
 
 /// Returns the kernel tables this machine can run, the reference first.
 pub fn tables() -> &'static [&'static OpSet] {
-    &[&REFERENCE]
+    &TABLES
 }
