@@ -266,6 +266,9 @@ mod tests {
     #[test]
     fn a_wrong_length_is_told() {
         let error = binding(SourceType::I8, 0).to_artifact(&[0; 5]).unwrap_err();
-        assert_eq!(error.to_string(), "'x': 5 bytes given, shape [2, 3] of int8 needs 6; give an array of that shape and type");
+        assert_eq!(
+            error.to_string(),
+            "'x': 5 bytes given, shape [2, 3] of int8 needs 6; give an array of that shape and type"
+        );
     }
 }

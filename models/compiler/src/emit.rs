@@ -235,14 +235,19 @@ fn explain(error: FormatError, names: &[&str], artifact: &Artifact) -> CompileEr
         at => format!("{at:?}"),
     };
     let (kind, remedy) = match error.kind {
-        FormatErrorKind::Accumulator => {
-            (CompileErrorKind::Unsupported, "reduce the number of products per output (at most 65,793), or split the node")
-        }
+        FormatErrorKind::Accumulator => (
+            CompileErrorKind::Unsupported,
+            "reduce the number of products per output (at most 65,793), or split the node",
+        ),
         FormatErrorKind::TooMany => (CompileErrorKind::TooLarge, "split the model"),
-        FormatErrorKind::Lifetime => {
-            (CompileErrorKind::Unsupported, "an output must be computed from an input, and each input be used on its own")
-        }
-        _ => (CompileErrorKind::Inconsistent, "check the node's shapes, zero points and attributes; export the model again"),
+        FormatErrorKind::Lifetime => (
+            CompileErrorKind::Unsupported,
+            "an output must be computed from an input, and each input be used on its own",
+        ),
+        _ => (
+            CompileErrorKind::Inconsistent,
+            "check the node's shapes, zero points and attributes; export the model again",
+        ),
     };
     CompileError::new(kind, place, error.to_string(), remedy)
 }

@@ -3,6 +3,7 @@
 //! Entry `q + 128` is the output for input `q`. LOGISTIC and TANH follow gemmlowp's fixed-point routines
 //! (`fixedpoint/fixedpoint.h`): "Qn" is an `i32` with n integer bits and 31 - n fraction bits.
 
+use tanbo_kernels::reference::fixed_point::{exp_on_negative, saturating_shl, twice_reciprocal_of_one_plus};
 use tanbo_quant::{Multiplier, Rounding, rounding_divide_by_pot as rd, rounding_doubling_high_mul as hm};
 
 /// A function of one int8 value.
@@ -139,66 +140,12 @@ fn hm16(a: i32, b: i32) -> i32 {
     sat16((i64::from(a) * i64::from(b) + (1 << 14)) >> 15)
 }
 
-/// `x · 2^s`, saturated.
-fn shift_left(x: i32, s: u32) -> i32 {
-    (i64::from(x) << s).clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
-}
-
-/// exp(a) in Q0 for `a <= 0` in Q`integer_bits`, 4 or 5.
-///
-/// A series on [-1/4, 0), then one factor exp(-2^k) for each bit of what is left of `a`.
-fn exp_on_negative(a: i32, integer_bits: u32) -> i32 {
-    /// exp(-2^k) in Q0, for k from -2 on.
-    const FACTORS: [i32; 7] = [1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242];
-    if a == 0 {
-        return i32::MAX;
-    }
-    let quarter_bit = 31 - integer_bits - 2;
-    let quarter = 1 << quarter_bit;
-    let part = (a & (quarter - 1)) - quarter;
-    let mut result = exp_on_quarter(shift_left(part, integer_bits));
-    let rest = part.wrapping_sub(a);
-    for (i, factor) in FACTORS.into_iter().enumerate().take(integer_bits as usize + 2) {
-        if rest >> (quarter_bit as usize + i) & 1 == 1 {
-            result = hm(result, factor);
-        }
-    }
-    result
-}
-
-/// exp(a) in Q0 for `a` in Q0 in [-1/4, 0): the Taylor series around -1/8.
-fn exp_on_quarter(a: i32) -> i32 {
-    const EXP_OF_MINUS_EIGHTH: i32 = 1895147668;
-    const THIRD: i32 = 715827883;
-    let x = a.saturating_add(1 << 28);
-    let x2 = hm(x, x);
-    let x3 = hm(x2, x);
-    let x4 = hm(x2, x2);
-    let tail = rd(hm(rd(x4, 2).saturating_add(x3), THIRD).saturating_add(x2), 1);
-    EXP_OF_MINUS_EIGHTH.saturating_add(hm(EXP_OF_MINUS_EIGHTH, x.saturating_add(tail)))
-}
-
-/// 2 / (1 + a) in Q2 for `a` in Q0 in [0, 1]: three Newton-Raphson steps.
-fn twice_reciprocal(a: i32) -> i32 {
-    const ONE_Q2: i32 = 1 << 29;
-    const FORTY_EIGHT_SEVENTEENTHS_Q2: i32 = 1515870810;
-    const THIRTY_TWO_SEVENTEENTHS_Q2: i32 = 1010580540;
-    // a and one are not negative, so that halves round up.
-    let half_denominator = ((i64::from(a) + i64::from(i32::MAX) + 1) / 2) as i32;
-    let mut x = FORTY_EIGHT_SEVENTEENTHS_Q2.saturating_add(hm(half_denominator, -THIRTY_TWO_SEVENTEENTHS_Q2));
-    for _ in 0..3 {
-        let error = ONE_Q2.saturating_sub(hm(half_denominator, x));
-        x = x.saturating_add(shift_left(hm(x, error), 2));
-    }
-    x
-}
-
 /// 1 / (1 + exp(-a)) in Q0 for `a` in Q4.
 fn logistic_q4(a: i32) -> i32 {
     if a == 0 {
         return 1 << 30;
     }
-    let positive = shift_left(twice_reciprocal(exp_on_negative(-a.saturating_abs(), 4)), 1);
+    let positive = saturating_shl(twice_reciprocal_of_one_plus(exp_on_negative(-a.saturating_abs(), 4)), 1);
     if a > 0 { positive } else { i32::MAX - positive }
 }
 
@@ -208,8 +155,8 @@ fn tanh_q4(a: i32) -> i32 {
         return 0;
     }
     // -2·|a| in Q5 is -|a| in Q4, and (1 - e) / (1 + e) is 2 / (1 + e) - 1.
-    let reciprocal = twice_reciprocal(exp_on_negative(-a.saturating_abs(), 5));
-    let positive = shift_left(reciprocal.saturating_sub(1 << 29), 2);
+    let reciprocal = twice_reciprocal_of_one_plus(exp_on_negative(-a.saturating_abs(), 5));
+    let positive = saturating_shl(reciprocal.saturating_sub(1 << 29), 2);
     if a > 0 { positive } else { -positive }
 }
 

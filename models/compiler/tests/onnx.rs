@@ -12,40 +12,18 @@ use tanbo_compiler::binding::Binding;
 use tanbo_compiler::graph::{Graph, NodeOp, Port, SourceType, TensorId};
 use tanbo_compiler::import::onnx::{import, import_with_values};
 use tanbo_compiler::{CompileError, CompileErrorKind, Options, compile};
+use tanbo_format::emit::Aligned;
 use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto};
 
 static OPS: OpSet = OpSet::all::<Reference>();
 
-/// Bytes at a 16-byte boundary.
-struct Aligned(Vec<u128>);
-
-impl Aligned {
-    fn zeroed(bytes: usize) -> Self {
-        Self(vec![0; bytes.div_ceil(16)])
-    }
-
-    fn copy(bytes: &[u8]) -> Self {
-        let mut aligned = Self::zeroed(bytes.len());
-        aligned.bytes_mut()[..bytes.len()].copy_from_slice(bytes);
-        aligned
-    }
-
-    fn bytes(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.0)
-    }
-
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        bytemuck::cast_slice_mut(&mut self.0)
-    }
-}
-
 /// The graph's outputs, as the artifact holds them, for inputs as the artifact holds them.
 fn run(graph: &Graph, inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let artifact = compile(graph, &Options::default()).unwrap_or_else(|e| panic!("{}: {e}", graph.name));
-    let aligned = Aligned::copy(&artifact);
-    let model = Model::parse(&aligned.bytes()[..artifact.len()]).unwrap();
-    let mut arena = Aligned::zeroed(model.arena_bytes());
-    let mut engine = Engine::new(&model, &OPS, arena.bytes_mut()).unwrap();
+    let aligned = Aligned::new(&artifact);
+    let model = Model::parse(&aligned).unwrap();
+    let mut arena = Aligned::new(&vec![0; model.arena_bytes()]);
+    let mut engine = Engine::new(&model, &OPS, &mut arena).unwrap();
     for (i, bytes) in inputs.iter().enumerate() {
         engine.input_bytes_mut(i).unwrap().copy_from_slice(bytes);
     }

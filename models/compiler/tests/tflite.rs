@@ -13,6 +13,7 @@ use tanbo_compiler::emit::macs;
 use tanbo_compiler::graph::{Graph, SourceType};
 use tanbo_compiler::import::tflite::import;
 use tanbo_compiler::{CompileError, Options, compile};
+use tanbo_format::emit::Aligned;
 
 static OPS: OpSet = OpSet::all::<Reference>();
 
@@ -35,39 +36,16 @@ fn lcg(s: u32) -> u32 {
     s.wrapping_mul(1_664_525).wrapping_add(1_013_904_223)
 }
 
-/// Bytes at a 16-byte boundary.
-struct Aligned(Vec<u128>);
-
-impl Aligned {
-    fn zeroed(bytes: usize) -> Self {
-        Self(vec![0; bytes.div_ceil(16)])
-    }
-
-    fn copy(bytes: &[u8]) -> Self {
-        let mut aligned = Self::zeroed(bytes.len());
-        aligned.bytes_mut()[..bytes.len()].copy_from_slice(bytes);
-        aligned
-    }
-
-    fn bytes(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.0)
-    }
-
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        bytemuck::cast_slice_mut(&mut self.0)
-    }
-}
-
 fn bindings(graph: &Graph, ports: &[tanbo_compiler::graph::Port]) -> Vec<Binding> {
     ports.iter().map(|port| Binding::of_port(graph, port).unwrap()).collect()
 }
 
 /// The outputs, in the source model's type and order, for one stream.
 fn run(graph: &Graph, artifact: &[u8], name: &str) -> Vec<u8> {
-    let aligned = Aligned::copy(artifact);
-    let model = Model::parse(&aligned.bytes()[..artifact.len()]).unwrap();
-    let mut arena = Aligned::zeroed(model.arena_bytes());
-    let mut engine = Engine::new(&model, &OPS, arena.bytes_mut()).unwrap();
+    let aligned = Aligned::new(artifact);
+    let model = Model::parse(&aligned).unwrap();
+    let mut arena = Aligned::new(&vec![0; model.arena_bytes()]);
+    let mut engine = Engine::new(&model, &OPS, &mut arena).unwrap();
     let mut source = stream(name);
     for (i, binding) in bindings(graph, &graph.inputs).iter().enumerate() {
         let bytes: Vec<u8> = if binding.ty == SourceType::F32 {
@@ -223,8 +201,8 @@ fn refused_models_name_their_operator() {
 /// What a hostile file may do: give an error, or compile to an artifact that parses and runs.
 fn survive(bytes: &[u8]) -> bool {
     let Ok((graph, artifact)) = artifact_of(bytes, "hostile") else { return false };
-    let aligned = Aligned::copy(&artifact);
-    let model = Model::parse(&aligned.bytes()[..artifact.len()]).expect("a compiled artifact parses");
+    let aligned = Aligned::new(&artifact);
+    let model = Model::parse(&aligned).expect("a compiled artifact parses");
     if model.arena_bytes() <= 1 << 16 && macs(&graph) <= 1 << 20 {
         run(&graph, &artifact, "lcg");
     }

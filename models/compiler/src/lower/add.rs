@@ -21,8 +21,18 @@ pub(super) fn with_op(context: &Context<'_>, clamp: Clamp, op: Op) -> Result<Low
     let m2 = context.multiplier(s2 / twice_max)?;
     let m = context.multiplier(twice_max / (f64::from(1 << LEFT_SHIFT) * f64::from(y.scale)))?;
     let attrs = vec![
-        x1.zero_point, x2.zero_point, y.zero_point, LEFT_SHIFT, m1.mantissa, m1.shift, m2.mantissa, m2.shift,
-        m.mantissa, m.shift, clamp.low, clamp.high,
+        x1.zero_point,
+        x2.zero_point,
+        y.zero_point,
+        LEFT_SHIFT,
+        m1.mantissa,
+        m1.shift,
+        m2.mantissa,
+        m2.shift,
+        m.mantissa,
+        m.shift,
+        clamp.low,
+        clamp.high,
     ];
     Ok(Lowered { op, attrs, consts: Vec::new() })
 }

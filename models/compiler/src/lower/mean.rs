@@ -18,8 +18,7 @@ pub(super) fn lower(context: &Context<'_>, axes: &[usize], clamp: Clamp) -> Resu
         Rounding::Tflite => divided(context.multiplier(ratio)?, count.max(1) as u64),
     };
     let bits = axes.iter().fold(0, |bits, &axis| bits | 1 << axis);
-    let attrs =
-        vec![bits, x.zero_point, y.zero_point, multiplier.mantissa, multiplier.shift, clamp.low, clamp.high];
+    let attrs = vec![bits, x.zero_point, y.zero_point, multiplier.mantissa, multiplier.shift, clamp.low, clamp.high];
     Ok(Lowered { op: Op::Mean, attrs, consts: Vec::new() })
 }
 

@@ -48,9 +48,7 @@ pub(crate) struct Context<'g> {
 pub fn lower(graph: &Graph, node: &Node) -> Result<Option<Lowered>, CompileError> {
     let context = Context { graph, node };
     match &node.op {
-        NodeOp::Conv2d { window, groups, weights, clamp } => {
-            conv2d::lower(&context, window, *groups, weights, *clamp)
-        }
+        NodeOp::Conv2d { window, groups, weights, clamp } => conv2d::lower(&context, window, *groups, weights, *clamp),
         NodeOp::DepthwiseConv2d { window, weights, clamp } => {
             depthwise_conv2d::lower(&context, window, weights, *clamp)
         }

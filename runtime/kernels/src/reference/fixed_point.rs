@@ -55,8 +55,8 @@ pub const fn exp_on_negative(a: i32, integer_bits: u32) -> i32 {
     result
 }
 
-/// Returns `1 / (1 + a)` in Q0.31 for `a` in `[0, 1)`, Q0.31.
-pub const fn reciprocal_of_one_plus(a: i32) -> i32 {
+/// Returns `2 / (1 + a)` in Q2.29 for `a` in `[0, 1)`, Q0.31: three Newton steps.
+pub const fn twice_reciprocal_of_one_plus(a: i32) -> i32 {
     const FORTY_EIGHT_17THS: i32 = 1_515_870_810;
     const MINUS_THIRTY_TWO_17THS: i32 = -1_010_580_540;
     const ONE: i32 = 1 << 29;
@@ -69,8 +69,13 @@ pub const fn reciprocal_of_one_plus(a: i32) -> i32 {
         x = x.wrapping_add(saturating_shl(rounding_doubling_high_mul(x, error), 2));
         step += 1;
     }
-    // Half the reciprocal of the half: same raw value with one integer bit, then to none.
-    saturating_shl(x, 1)
+    x
+}
+
+/// Returns `1 / (1 + a)` in Q0.31 for `a` in `[0, 1)`, Q0.31.
+pub const fn reciprocal_of_one_plus(a: i32) -> i32 {
+    // Half of what is in Q2.29 is the same raw value with one integer bit; then to none.
+    saturating_shl(twice_reciprocal_of_one_plus(a), 1)
 }
 
 #[cfg(test)]
