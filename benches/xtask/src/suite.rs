@@ -23,7 +23,7 @@ pub fn test(host_only: bool) -> Result<bool, Error> {
     }
     report.check("layers", || layers::check().map(|wrong| findings("layers", &wrong)));
     let emulated = ["tanbo-emulated", "tanbo-target", "tanbo-board-mps2"];
-    let mut arguments = vec!["test", "--workspace"];
+    let mut arguments = vec!["test", "--workspace", "--no-fail-fast"];
     if host_only {
         arguments.extend(emulated.iter().flat_map(|package| ["--exclude", package]));
     }

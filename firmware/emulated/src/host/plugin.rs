@@ -18,10 +18,10 @@ pub(super) fn compiled() -> Result<PathBuf, RunnerError> {
     if library.exists() {
         return Ok(library);
     }
-    // Own names until it is whole: several processes may be here.
-    let stem = format!("count-{}", std::process::id());
-    let source = dir.join(format!("{stem}.c"));
-    let fresh = dir.join(format!("{stem}.so"));
+    // A folder of its own until it is whole: several threads and processes may be here.
+    let work = tempfile::tempdir_in(&dir).map_err(|e| RunnerError::file(dir.display(), e))?;
+    let source = work.path().join("count.c");
+    let fresh = work.path().join("count.so");
     fs::write(&source, SOURCE).map_err(|e| RunnerError::file(source.display(), e))?;
     let cc = env::var("HOST_CC").unwrap_or_else(|_| String::from("cc"));
     let out = Command::new(&cc).args(["-O2", "-shared", "-fPIC", "-o"]).arg(&fresh).arg(&source).output();
@@ -37,7 +37,6 @@ pub(super) fn compiled() -> Result<PathBuf, RunnerError> {
             message: String::from_utf8_lossy(&out.stderr).to_string(),
         });
     }
-    fs::remove_file(&source).map_err(|e| RunnerError::file(source.display(), e))?;
     fs::rename(&fresh, &library).map_err(|e| RunnerError::file(library.display(), e))?;
     Ok(library)
 }
