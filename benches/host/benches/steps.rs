@@ -18,7 +18,14 @@ struct Case {
 const CASES: [Case; 4] = [
     Case { name: "conv 1x1", op: Op::Conv2d, input: [1, 25, 5, 64], output: [1, 25, 5, 64], kernel: 1, stride: 1 },
     Case { name: "conv 3x3", op: Op::Conv2d, input: [1, 32, 32, 16], output: [1, 32, 32, 16], kernel: 3, stride: 1 },
-    Case { name: "first conv 3x3", op: Op::Conv2d, input: [1, 96, 96, 3], output: [1, 48, 48, 8], kernel: 3, stride: 2 },
+    Case {
+        name: "first conv 3x3",
+        op: Op::Conv2d,
+        input: [1, 96, 96, 3],
+        output: [1, 48, 48, 8],
+        kernel: 3,
+        stride: 2,
+    },
     Case {
         name: "depthwise 3x3",
         op: Op::DepthwiseConv2d,

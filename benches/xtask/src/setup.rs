@@ -10,6 +10,9 @@ use crate::workspace::{Error, succeeds};
 /// Packages that the fallback toolchain consists of, where rustup has no targets to give.
 const DEBIAN_RUST: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 
+/// Subcommands of cargo that the lint check runs.
+const COMPONENTS: [&str; 2] = ["fmt", "clippy"];
+
 /// Installs what is missing, or prints the commands that do where this user may not.
 ///
 /// # Errors
@@ -27,7 +30,8 @@ pub fn run() -> Result<(), Error> {
     install_packages(&packages.into_iter().collect::<Vec<_>>())?;
     let installed = installed_targets();
     targets.retain(|target| !installed.contains(target));
-    install_targets(&targets.into_iter().collect::<Vec<_>>())
+    install_targets(&targets.into_iter().collect::<Vec<_>>())?;
+    install_components()
 }
 
 fn output(program: &str, arguments: &[&str]) -> Option<String> {
@@ -101,6 +105,20 @@ fn install_targets(targets: &[String]) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error(format!("run: rustup target add {}", targets.join(" "))))
+}
+
+/// Installs what `lint` runs.
+fn install_components() -> Result<(), Error> {
+    for component in COMPONENTS {
+        if output(&format!("cargo-{component}"), &["--version"]).is_some() {
+            continue;
+        }
+        let name = if component == "fmt" { "rustfmt" } else { component };
+        if !succeeds(Command::new("rustup").args(["component", "add", name]).stdout(std::io::stderr()))? {
+            return Err(Error(format!("cargo {component} is missing, so run: rustup component add {name}")));
+        }
+    }
+    Ok(())
 }
 
 fn has_debian_toolchain() -> bool {

@@ -21,6 +21,7 @@ pub fn test(host_only: bool) -> Result<bool, Error> {
     if !host_only {
         report.check("set-up", || setup::run().map(|()| true));
     }
+    report.check("format and lints", lint);
     report.check("layers", || layers::check().map(|wrong| findings("layers", &wrong)));
     let emulated = ["tanbo-emulated", "tanbo-target", "tanbo-board-mps2"];
     let mut arguments = vec!["test", "--workspace", "--no-fail-fast"];
@@ -105,11 +106,9 @@ fn bit_exact() -> Result<bool, Error> {
 /// # Errors
 /// cargo cannot be started.
 pub fn lint() -> Result<bool, Error> {
-    let mut report = Report::default();
-    report.check("rustfmt", || succeeds(&mut cargo(&["fmt", "--all", "--check"])));
-    report
-        .check("clippy", || succeeds(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])));
-    Ok(report.finish())
+    let formatted = succeeds(&mut cargo(&["fmt", "--all", "--check"]))?;
+    let clean = succeeds(&mut cargo(&["clippy", "-q", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    Ok(formatted && clean)
 }
 
 /// Runs at full size what `test` runs scaled down.
