@@ -20,11 +20,5 @@ pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
         multipliers: call.multipliers(2)?,
         range: call.range(range.output_zero_point, range.low, range.high),
     };
-    let rows = call.rows.clone();
-    let (inputs, mut output) = call.split_rows()?;
-    let input = inputs.rows(&x)?;
-    for row in rows {
-        K::conv2d(&params, input, &mut output, row).ok()?;
-    }
-    Some(())
+    call.each_output_row(&x, |input, output, row| K::conv2d(&params, input, output, row))
 }

@@ -14,11 +14,5 @@ pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
         output: image(&y)?,
         bounds: [attributes.range.low, attributes.range.high],
     };
-    let rows = call.rows.clone();
-    let (inputs, mut output) = call.split_rows()?;
-    let input = inputs.rows(&x)?;
-    for row in rows {
-        K::max_pool2d(&params, input, &mut output, row).ok()?;
-    }
-    Some(())
+    call.each_output_row(&x, |input, output, row| K::max_pool2d(&params, input, output, row))
 }

@@ -22,7 +22,7 @@ mod transpose;
 use core::ops::Range;
 
 use tanbo_format::{Model, Op, Step, Storage, Tensor, attrs};
-use tanbo_kernels::{Image, Kernels, Multipliers, Output, Rows, RowsMut, Window};
+use tanbo_kernels::{Image, KernelResult, Kernels, Multipliers, Output, Rows, RowsMut, Window};
 
 use crate::error::EngineError;
 
@@ -163,6 +163,21 @@ impl<'m> Call<'_, 'm> {
         let (row_bytes, slots) = row_layout(self.model, &self.output()?)?;
         let (inputs, output) = self.split_int8()?;
         Some((inputs, RowsMut::new(output, row_bytes, slots)?))
+    }
+
+    /// Calls `kernel` with the rows of `x`, the rows of the output, and each output row that is asked for.
+    pub fn each_output_row(
+        &mut self,
+        x: &Tensor<'_>,
+        mut kernel: impl FnMut(Rows<'_>, &mut RowsMut<'_>, usize) -> KernelResult,
+    ) -> Option<()> {
+        let rows = self.rows.clone();
+        let (inputs, mut output) = self.split_rows()?;
+        let input = inputs.rows(x)?;
+        for row in rows {
+            kernel(input, &mut output, row).ok()?;
+        }
+        Some(())
     }
 
     /// Calls `each` with every input row and output row as bytes: for operators that take one value at a time.
