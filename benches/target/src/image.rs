@@ -15,7 +15,7 @@ tanbo::include_model!(mod model = ARTIFACT, tanbo::Reference);
 fn image() -> u8 {
     use tanbo_emulated::{count::counted, ram};
     let run = || {
-        let model = tanbo::Model::parse(model::BYTES).ok()?;
+        let model = model::OPS.parse(model::BYTES).ok()?;
         // Not a static: the arena is not to be counted as the program's.
         let arena = ram::take()?.get_mut(..model::ARENA_BYTES)?;
         let mut engine = tanbo::Engine::new(&model, &model::OPS, arena).ok()?;

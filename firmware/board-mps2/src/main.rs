@@ -8,7 +8,7 @@ mod stop;
 use log::{error, info};
 use static_cell::ConstStaticCell;
 use stop::Stop;
-use tanbo::{Arena, Engine, Model, Reference};
+use tanbo::{Arena, Engine, Reference};
 use tanbo_emulated::{arguments, files, ram, stack::Stack};
 use tanbo_pipeline::{Change, Pipeline, Recording};
 #[cfg(target_os = "none")]
@@ -56,7 +56,7 @@ fn replay(name: &str) -> Result<(), Stop<'_>> {
     let bytes = files::read(name, ram).map_err(|error| Stop::File { name, error })?;
     let recording = Recording::parse(ram.get(..bytes).unwrap_or_default())?;
 
-    let model = Model::parse(seismic::BYTES)?;
+    let model = seismic::OPS.parse(seismic::BYTES)?;
     let arena = ARENA.try_take().ok_or(Stop::Taken)?.as_mut();
     let mut pipeline = Pipeline::new(Engine::new(&model, &seismic::OPS, arena)?, recording.rate())?;
     let rate = recording.rate();

@@ -1,6 +1,6 @@
 //! Operators that are linked: nothing else of a kernel family is.
 
-use tanbo_format::{Model, OP_TABLE_LEN, Op};
+use tanbo_format::{Checks, FormatError, Model, OP_TABLE_LEN, Op};
 use tanbo_kernels::Kernels;
 
 use crate::error::EngineError;
@@ -10,6 +10,7 @@ use crate::ops::{self, RunFn};
 #[derive(Debug)]
 pub struct OpSet {
     table_name: &'static str,
+    checks: Checks,
     run: [Option<RunFn>; OP_TABLE_LEN],
 }
 
@@ -26,12 +27,21 @@ impl OpSet {
             }
             i += 1;
         }
-        Self { table_name: K::NAME, run }
+        Self { table_name: K::NAME, checks: Checks::from_bits(operators), run }
     }
 
     /// Returns every operator in the kernels of `K`: for hosts and test runners.
     pub const fn all<K: Kernels>() -> Self {
         Self::from_bits::<K>(u64::MAX)
+    }
+
+    /// Parses and verifies an artifact of these operators, as [`Model::parse`] does of all; what the set does not name is
+    /// not linked.
+    ///
+    /// # Errors
+    /// As [`Model::parse`]; `Operator` at the first step whose operator is not in the set.
+    pub fn parse<'a>(&self, artifact: &'a [u8]) -> Result<Model<'a>, FormatError> {
+        Model::parse_for(artifact, &self.checks)
     }
 
     /// Returns the name of the kernel table.

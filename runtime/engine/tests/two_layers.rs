@@ -134,3 +134,10 @@ fn other_element_types_are_bytes() {
     // (x - 3) / 256 - 128, rounded and clamped.
     assert_eq!(engine.tensor_bytes(1).unwrap(), [-127i8 as u8, -128i8 as u8, 0]);
 }
+
+#[test]
+fn an_operator_outside_the_set_is_refused_when_parsed() {
+    let refused = OTHER_OPS.parse(model::BYTES).unwrap_err();
+    assert_eq!(refused.kind, tanbo_format::FormatErrorKind::Operator);
+    assert!(model::OPS.parse(model::BYTES).is_ok());
+}

@@ -1,7 +1,7 @@
 //! Layer 1: the artifact's byte layout, its verifier and its writer, side by side.
 //!
 //! Knows records, extents and what each operator asks of its shapes; knows no kernel and no
-//! engine. `Model::parse` is the only validation there is: once it has returned a [`Model`],
+//! engine. `Model::parse` (or, for a program's own operators, `Model::parse_for`) is the only validation there is: once it has returned a [`Model`],
 //! accessors cannot fail and no byte of the artifact can lead out of bounds. FORMAT.md in this
 //! crate is the normative description.
 #![no_std]
@@ -22,6 +22,7 @@ mod op;
 pub mod record;
 mod verify;
 
+pub use check::Checks;
 pub use error::{FormatError, FormatErrorKind, Place};
 pub use model::{Constant, Model, Step, Storage, Tensor, const_arena_bytes, const_operators};
 pub use op::{ConstSpec, ConstType, ElementType, Family, MAX_RANK, OP_TABLE_LEN, Op};

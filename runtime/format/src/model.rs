@@ -2,6 +2,7 @@
 
 use tanbo_quant::Rounding;
 
+use crate::check::Checks;
 use crate::error::{FormatError, FormatErrorKind as Kind, Place};
 use crate::op::{ConstType, ElementType, Family, Op};
 use crate::record::*;
@@ -72,9 +73,9 @@ pub struct Step<'a> {
 impl<'a> Step<'a> {
     /// Returns constant `index`, or `None` if the operator has no such constant.
     pub fn constant(&self, index: usize) -> Option<Constant<'a>> {
-        let spec = self.op.consts().get(index)?;
+        let ty = *self.op.const_types().get(index)?;
         let bytes = extent_of(self.constants, *self.const_extents.get(index)?)?;
-        match spec.ty {
+        match ty {
             ConstType::I8 => Some(Constant::I8(bytemuck::cast_slice(bytes))),
             ConstType::I32 => bytemuck::try_cast_slice(bytes).ok().map(Constant::I32),
         }
@@ -151,6 +152,15 @@ impl<'a> Model<'a> {
     /// # Errors
     /// A [`FormatError`] with the kind and the place of the first thing that is wrong.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        Self::parse_for(bytes, Checks::ALL)
+    }
+
+    /// Parses and verifies an artifact that has no operators but those of `checks`: a program that names its operators
+    /// links the checks of no others.
+    ///
+    /// # Errors
+    /// As [`Model::parse`]; `Operator` at the first step whose operator is not in the set.
+    pub fn parse_for(bytes: &'a [u8], checks: &Checks) -> Result<Self, FormatError> {
         let fail = |kind| FormatError { kind, at: Place::Header };
         if !bytes.as_ptr().addr().is_multiple_of(ALIGN) {
             return Err(fail(Kind::Misaligned));
@@ -200,7 +210,7 @@ impl<'a> Model<'a> {
             names: raw(Section::Names),
             constants: raw(Section::Constants),
         };
-        verify::verify(&model)?;
+        verify::verify(&model, checks)?;
         Ok(model)
     }
 
@@ -338,7 +348,7 @@ impl<'a> Model<'a> {
             attrs: self.attributes.get(attribute..attribute + op.attr_count())?,
             scratch: (record.scratch != NO_STORAGE).then_some(record.scratch),
             constants: self.constants,
-            const_extents: self.const_extents.get(constant..constant + op.consts().len())?,
+            const_extents: self.const_extents.get(constant..constant + op.const_types().len())?,
         })
     }
 

@@ -59,7 +59,12 @@ macro_rules! op_list {
                 match self { $(Op::$variant => $rows,)* }
             }
 
-            /// Returns the constants of a step, in order.
+            /// Returns the element types of a step's constants, in order.
+            pub const fn const_types(self) -> &'static [ConstType] {
+                match self { $(Op::$variant => &[$(ConstType::$const_ty),*],)* }
+            }
+
+            /// Returns the constants of a step with their names, in order: for tools and documents.
             pub const fn consts(self) -> &'static [ConstSpec] {
                 match self { $(Op::$variant => &[$(ConstSpec {
                     name: stringify!($const_name), ty: ConstType::$const_ty },)*],)* }
@@ -152,7 +157,7 @@ op_list! {
 }
 
 /// One more than the largest operator number: the length of a table indexed by it.
-pub const OP_TABLE_LEN: usize = 17;
+pub const OP_TABLE_LEN: usize = 56;
 
 #[allow(clippy::indexing_slicing, reason = "const context")]
 const _: () = {

@@ -2,7 +2,7 @@
 //! overflow, or onto bytes another tensor owns. Linear in the artifact's size, except for the
 //! pairwise comparison of at most [`MAX_STORAGES`] storages.
 
-use crate::check;
+use crate::check::{self, Checks};
 use crate::error::{FormatError, FormatErrorKind as Kind, Place};
 use crate::model::{Model, Step, Tensor};
 use crate::op::{ElementType, Op};
@@ -14,10 +14,10 @@ fn error(kind: Kind, at: Place) -> FormatError {
     FormatError { kind, at }
 }
 
-pub(crate) fn verify(model: &Model<'_>) -> Verified {
+pub(crate) fn verify(model: &Model<'_>, checks: &Checks) -> Verified {
     storages(model)?;
     tensors(model)?;
-    steps(model)?;
+    steps(model, checks)?;
     chains(model)?;
     summary(model)
 }
@@ -112,7 +112,7 @@ fn tensor(model: &Model<'_>, record: &TensorRecord, at: Place) -> Verified {
     Ok(())
 }
 
-fn steps(model: &Model<'_>) -> Verified {
+fn steps(model: &Model<'_>, checks: &Checks) -> Verified {
     let (mut operands, mut constants, mut attributes, mut entries) = (0, 0, 0, 0u64);
     for (index, record) in model.steps.iter().enumerate() {
         let at = Place::Step(index as u16);
@@ -133,12 +133,12 @@ fn steps(model: &Model<'_>) -> Verified {
             return Err(error(Kind::Extent, at));
         }
         operands += usize::from(record.inputs) + 1;
-        let extents = model.const_extents.iter().skip(constants).take(op.consts().len());
-        constants += op.consts().len();
+        let extents = model.const_extents.iter().skip(constants).take(op.const_types().len());
+        constants += op.const_types().len();
         attributes += op.attr_count();
-        for (extent, spec) in extents.zip(op.consts()) {
+        for (extent, &ty) in extents.zip(op.const_types()) {
             let end = u64::from(extent.offset) + u64::from(extent.bytes);
-            let whole = spec.ty == crate::ConstType::I8 || (extent.offset | extent.bytes).is_multiple_of(4);
+            let whole = ty == crate::ConstType::I8 || (extent.offset | extent.bytes).is_multiple_of(4);
             if end > model.constants.len() as u64 || !whole {
                 return Err(error(Kind::Constant, at));
             }
@@ -164,7 +164,7 @@ fn steps(model: &Model<'_>) -> Verified {
         if step.scratch == Some(output.storage) || model.constant_tensor(&output).is_some() {
             return Err(error(Kind::Overlap, at));
         }
-        check::step(model, &step, &output).map_err(|kind| error(kind, at))?;
+        checks.step(model, &step, &output).map_err(|kind| error(kind, at))?;
     }
     let lengths = [model.operands.len(), model.const_extents.len(), model.attributes.len()];
     for (section, (end, length)) in [Section::Operands, Section::ConstExtents, Section::Attributes]

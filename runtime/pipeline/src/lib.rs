@@ -8,7 +8,7 @@
 //!
 //! ```ignore
 //! let mut arena = tanbo::Arena::<{ seismic::ARENA_BYTES }>::new();
-//! let model = tanbo::Model::parse(seismic::BYTES)?;
+//! let model = seismic::OPS.parse(seismic::BYTES)?;
 //! let engine = tanbo::Engine::new(&model, &seismic::OPS, arena.as_mut())?;
 //! let mut pipeline = Pipeline::new(engine, Rate { numerator: 200, denominator: 1 })?;
 //! pipeline.push(time_us, [x_mgal, y_mgal, z_mgal], |hop| if let Some(event) = hop.event { report(event) })?;

@@ -1,0 +1,58 @@
+//! Operators that take their inputs element by element.
+
+use super::*;
+
+/// Each axis of an operand, aligned at the last axis, equals the output's or is 1.
+fn broadcast(x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
+    ensure(x.shape.len() <= y.shape.len(), Kind::Shape)?;
+    let fits = x.shape.iter().rev().zip(y.shape.iter().rev()).all(|(&a, &b)| a == b || a == 1);
+    ensure(fits, Kind::Shape)
+}
+
+pub(super) fn sum(model: &Model<'_>, step: &Step<'_>, x1: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
+    let x2 = input(model, step, 1)?;
+    int8(x1, y)?;
+    let attributes = attrs::Sum::from_words(step.attrs).ok_or(Kind::Arity)?;
+    ensure(x2.ty == ElementType::I8, Kind::Type)?;
+    broadcast(x1, y)?;
+    broadcast(&x2, y)?;
+    // 9 bits of difference and 20 of headroom, not enlarged by its multiplier: the sum stays below 2^30.
+    ensure((0..=20).contains(&attributes.left_shift), Kind::Attribute)?;
+    for (words, zero) in attributes.input_multipliers.into_iter().zip(attributes.input_zero_points) {
+        multiplier(words)?;
+        ensure(words.shift <= 0, Kind::Attribute)?;
+        zero_point(zero, ElementType::I8)?;
+    }
+    multiplier(attributes.multiplier)?;
+    zero_point(attributes.output_zero_point, y.ty)?;
+    bounds(attributes.low, attributes.high, y.ty)
+}
+
+pub(super) fn product(model: &Model<'_>, step: &Step<'_>, x1: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
+    let x2 = input(model, step, 1)?;
+    int8(x1, y)?;
+    let attributes = attrs::Product::from_words(step.attrs).ok_or(Kind::Arity)?;
+    ensure(x2.ty == ElementType::I8, Kind::Type)?;
+    broadcast(x1, y)?;
+    broadcast(&x2, y)?;
+    for zero in attributes.input_zero_points {
+        zero_point(zero, ElementType::I8)?;
+    }
+    multiplier(attributes.multiplier)?;
+    zero_point(attributes.output_zero_point, y.ty)?;
+    bounds(attributes.low, attributes.high, y.ty)
+}
+
+pub(super) fn lut(_: &Model<'_>, step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
+    int8(x, y)?;
+    ensure(byte_constant(step, 0)?.len() == 256, Kind::Constant)?;
+    ensure(x.shape == y.shape, Kind::Shape)
+}
+
+pub(super) fn requantize(_: &Model<'_>, step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
+    let attributes = attrs::Requantize::from_words(step.attrs).ok_or(Kind::Arity)?;
+    ensure(x.ty != ElementType::I32 && y.ty != ElementType::I32, Kind::Type)?;
+    ensure(x.shape == y.shape, Kind::Shape)?;
+    multiplier(attributes.multiplier)?;
+    range(&attributes.range, x.ty, y.ty)
+}

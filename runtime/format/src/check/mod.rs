@@ -1,0 +1,178 @@
+//! What each operator asks of its shapes, attributes and constants, so that its kernels need not ask.
+//!
+//! One function per operator, in the file of its family; [`Checks`] holds those that a program names, so that no others
+//! are linked.
+
+mod conv;
+mod elementwise;
+mod moves;
+mod pool;
+mod softmax;
+
+use tanbo_quant::{Multiplier, Rounding};
+
+use crate::attrs::{self, Conv, MultiplierWords, Pool, Range, Window};
+use crate::error::FormatErrorKind as Kind;
+use crate::model::{Constant, Model, Step, Tensor};
+use crate::op::{ElementType, MAX_RANK, OP_TABLE_LEN, Op};
+use crate::record::MAX_TERMS;
+
+type Checked = Result<(), Kind>;
+
+/// Checks a step of one operator: its first input and its output are given, further inputs are in the step.
+type CheckFn = fn(&Model<'_>, &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked;
+
+/// The checks of a set of operators. An artifact with any other operator is refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Checks([Option<CheckFn>; OP_TABLE_LEN]);
+
+impl Checks {
+    /// The checks of every operator.
+    pub const ALL: &'static Self = &Self::from_bits(u64::MAX);
+
+    /// Returns the checks of the operators whose bits are set. In `const` context, so that no others are linked.
+    #[allow(clippy::indexing_slicing, reason = "const context, bounded by `Op::ALL`")]
+    pub const fn from_bits(operators: u64) -> Self {
+        let mut checks = [None; OP_TABLE_LEN];
+        let mut i = 0;
+        while i < Op::ALL.len() {
+            let op = Op::ALL[i];
+            if operators >> op as u8 & 1 == 1 {
+                checks[op as usize] = Some(check_fn(op));
+            }
+            i += 1;
+        }
+        Self(checks)
+    }
+
+    /// Checks a step; an operator outside the set is an error of its own.
+    pub(crate) fn step(&self, model: &Model<'_>, step: &Step<'_>, y: &Tensor<'_>) -> Checked {
+        let check = self.0.get(step.op as usize).copied().flatten().ok_or(Kind::Operator)?;
+        let x = step.inputs.first().and_then(|&t| model.tensor(t)).ok_or(Kind::Arity)?;
+        check(model, step, &x, y)
+    }
+}
+
+const fn check_fn(op: Op) -> CheckFn {
+    match op {
+        Op::Conv2d => conv::conv2d,
+        Op::DepthwiseConv2d => conv::depthwise_conv2d,
+        Op::FullyConnected => conv::fully_connected,
+        Op::AveragePool2d => pool::average_pool2d,
+        Op::MaxPool2d => pool::max_pool2d,
+        Op::Mean => pool::mean,
+        Op::Add | Op::Sub => elementwise::sum,
+        Op::Mul => elementwise::product,
+        Op::Lut => elementwise::lut,
+        Op::Softmax => softmax::softmax,
+        Op::Pad => moves::pad,
+        Op::Concat => moves::concat,
+        Op::Slice => moves::slice,
+        Op::Transpose => moves::transpose,
+        Op::Requantize => elementwise::requantize,
+    }
+}
+
+/// Positions (row · stride + tap · dilation) stay below this, so that kernels may use i32.
+const MAX_POSITION: i64 = 1 << 30;
+
+fn ensure(condition: bool, kind: Kind) -> Checked {
+    if condition { Ok(()) } else { Err(kind) }
+}
+
+/// Returns how many words and bytes of constants the checks of a step look at one by one.
+pub(crate) fn entries(step: &Step<'_>) -> u64 {
+    // Of weights and tables only the length matters; they come first.
+    let unseen = matches!(step.op, Op::Conv2d | Op::DepthwiseConv2d | Op::FullyConnected | Op::Lut);
+    let lengths = (0..step.op.const_types().len()).skip(usize::from(unseen)).map(|index| match step.constant(index) {
+        Some(Constant::I8(values)) => values.len(),
+        Some(Constant::I32(values)) => values.len(),
+        None => 0,
+    });
+    lengths.sum::<usize>() as u64
+}
+
+/// Returns the window of a step that has one.
+pub(crate) fn window(step: &Step<'_>) -> Option<Window> {
+    match step.op {
+        Op::Conv2d => Conv::from_conv2d(step.attrs).map(|a| a.window),
+        Op::DepthwiseConv2d => Conv::from_depthwise_conv2d(step.attrs).map(|a| a.window),
+        Op::AveragePool2d => Pool::from_average(step.attrs).map(|a| a.window),
+        Op::MaxPool2d => Pool::from_max(step.attrs).map(|a| a.window),
+        _ => None,
+    }
+}
+
+/// Returns tensor `index` of the step's inputs.
+fn input<'a>(model: &Model<'a>, step: &Step<'_>, index: usize) -> Result<Tensor<'a>, Kind> {
+    step.inputs.get(index).and_then(|&t| model.tensor(t)).ok_or(Kind::Arity)
+}
+
+/// Both tensors are int8.
+fn int8(x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
+    ensure(x.ty == ElementType::I8 && y.ty == ElementType::I8, Kind::Type)
+}
+
+fn byte_constant<'a>(step: &Step<'a>, index: usize) -> Result<&'a [i8], Kind> {
+    step.constant(index).and_then(Constant::i8).ok_or(Kind::Constant)
+}
+
+fn word_constant<'a>(step: &Step<'a>, index: usize) -> Result<&'a [i32], Kind> {
+    step.constant(index).and_then(Constant::i32).ok_or(Kind::Constant)
+}
+
+fn multiplier(words: MultiplierWords) -> Checked {
+    words.get().map(|_| ()).ok_or(Kind::Attribute)
+}
+
+fn multipliers(step: &Step<'_>, first: usize, lengths: [usize; 2]) -> Checked {
+    let (mantissas, shifts) = (word_constant(step, first)?, byte_constant(step, first + 1)?);
+    ensure(mantissas.len() == shifts.len() && lengths.contains(&shifts.len()), Kind::Constant)?;
+    for (&mantissa, &shift) in mantissas.iter().zip(shifts) {
+        Multiplier::new(mantissa, i32::from(shift)).ok_or(Kind::Constant)?;
+    }
+    Ok(())
+}
+
+fn bounds(low: i32, high: i32, ty: ElementType) -> Checked {
+    let (least, greatest) = ty.range();
+    ensure(least <= low && low <= high && high <= greatest, Kind::Attribute)
+}
+
+fn zero_point(value: i32, ty: ElementType) -> Checked {
+    bounds(value, value, ty)
+}
+
+fn range(range: &Range, x: ElementType, y: ElementType) -> Checked {
+    zero_point(range.input_zero_point, x)?;
+    zero_point(range.output_zero_point, y)?;
+    bounds(range.low, range.high, y)
+}
+
+/// Shapes of an operator with a window, and positions that fit an i32.
+fn window_geometry(window: &Window, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
+    let (&[xn, xh, xw, _], &[yn, yh, yw, _]) = (x.shape, y.shape) else { return Err(Kind::Shape) };
+    ensure(xn == yn, Kind::Shape)?;
+    for (axis, (inputs, outputs)) in [(xh, yh), (xw, yw)].into_iter().enumerate() {
+        let get = |values: &[i32; 2]| values.get(axis).map(|&v| i64::from(v)).ok_or(Kind::Attribute);
+        let (kernel, stride) = (get(&window.kernel)?, get(&window.stride)?);
+        let (dilation, pad) = (get(&window.dilation)?, get(&window.pad)?);
+        ensure(kernel > 0 && stride > 0 && dilation > 0 && pad >= 0, Kind::Attribute)?;
+        let last = i64::from(outputs) * stride + kernel * dilation + pad;
+        ensure(last < MAX_POSITION && i64::from(inputs) < MAX_POSITION, Kind::Attribute)?;
+    }
+    Ok(())
+}
+
+/// `|Σ (x - zero point)·w + bias|` is at most `terms · 255 · 128 + |bias|`.
+fn accumulator(terms: u64, bias: &[i32]) -> Checked {
+    ensure(terms <= MAX_TERMS, Kind::Accumulator)?;
+    let largest = bias.iter().map(|b| b.unsigned_abs()).max().unwrap_or(0);
+    ensure(terms * 255 * 128 + u64::from(largest) <= i32::MAX as u64, Kind::Accumulator)
+}
+
+/// Returns the taps of a window whose geometry is checked; saturates.
+fn taps(window: &Window) -> u64 {
+    let [height, width] = window.kernel.map(|taps| u64::try_from(taps).unwrap_or(0));
+    height.saturating_mul(width)
+}

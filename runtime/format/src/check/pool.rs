@@ -1,0 +1,51 @@
+//! Pools and means.
+
+use super::*;
+use crate::attrs::Pool;
+
+fn pool(x: &Tensor<'_>, y: &Tensor<'_>, attributes: &Pool) -> Checked {
+    let window = &attributes.window;
+    window_geometry(window, x, y)?;
+    range(&attributes.range, x.ty, y.ty)?;
+    let (&[_, xh, xw, xc], &[_, yh, yw, yc]) = (x.shape, y.shape) else { return Err(Kind::Shape) };
+    ensure(xc == yc, Kind::Shape)?;
+    let ([kh, kw], [sh, sw], [pt, pl]) = (window.kernel, window.stride, window.pad);
+    // The first and the last window hold at least one element each, so all do.
+    for (kernel, stride, pad, inputs, outputs) in [(kh, sh, pt, xh, yh), (kw, sw, pl, xw, yw)] {
+        let last = i64::from(outputs - 1) * i64::from(stride) - i64::from(pad);
+        ensure(pad < kernel && last < i64::from(inputs), Kind::Shape)?;
+    }
+    accumulator(taps(window), &[])
+}
+
+pub(super) fn average_pool2d(_: &Model<'_>, step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
+    int8(x, y)?;
+    let attributes = Pool::from_average(step.attrs).ok_or(Kind::Arity)?;
+    pool(x, y, &attributes)?;
+    match step.rounding {
+        Rounding::Tflite => multipliers(step, 0, [0, 0]),
+        // `pool` has bounded the taps.
+        Rounding::Single => multipliers(step, 0, [taps(&attributes.window) as usize; 2]),
+    }
+}
+
+pub(super) fn max_pool2d(_: &Model<'_>, step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
+    int8(x, y)?;
+    pool(x, y, &Pool::from_max(step.attrs).ok_or(Kind::Arity)?)
+}
+
+pub(super) fn mean(_: &Model<'_>, step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
+    int8(x, y)?;
+    let attributes = attrs::Mean::from_words(step.attrs).ok_or(Kind::Arity)?;
+    range(&attributes.requantize.range, x.ty, y.ty)?;
+    multiplier(attributes.requantize.multiplier)?;
+    let rank = x.shape.len();
+    ensure(attributes.axes >= 0 && attributes.axes < 1 << rank, Kind::Attribute)?;
+    let kept: usize = (0..rank)
+        .filter(|i| attributes.axes >> i & 1 == 0)
+        .filter_map(|i| x.shape.get(i))
+        .map(|&d| d as usize)
+        .product();
+    ensure(y.elements() == kept, Kind::Shape)?;
+    accumulator((x.elements() / kept) as u64, &[])
+}
