@@ -1,4 +1,4 @@
-//! Layer 0: how an `i32` accumulator becomes an `i8`, and nothing else.
+//! Layer 0: how an `i32` or `i64` accumulator becomes an `i8` or `i16`, and nothing else.
 //!
 //! Knows no tensor, operator or file format. `no_std`, integer only; the one place
 //! that computes multipliers from real numbers is behind the `std` feature, because
@@ -19,6 +19,9 @@ compile_error!("Tanbo artifacts are little-endian and are read in place");
 mod real;
 #[cfg(feature = "std")]
 pub use real::{quantize, round_half_away, round_half_even};
+
+mod wide;
+pub use wide::requantize_wide;
 
 /// How a product is rounded when it is scaled down. Recorded per step in the artifact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
