@@ -65,7 +65,7 @@ struct Step {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Values {
-    Words(Vec<i32>),
+    Words(Vec<i64>),
     Bytes(#[serde(with = "hex::serde")] Vec<u8>),
 }
 
@@ -124,6 +124,11 @@ fn element_type(name: &str) -> Result<ElementType, Failure> {
         .ok_or_else(|| format!("no element type is called `{name}`").into())
 }
 
+/// The words in the type of a constant.
+fn narrow<T: TryFrom<i64>>(words: &[i64]) -> Result<Vec<T>, Failure> {
+    words.iter().map(|&w| T::try_from(w).map_err(|_| format!("{w} is out of its constant's range").into())).collect()
+}
+
 /// The step as the writer wants it; `output` is the number of the tensor it writes.
 fn step_spec(step: &Step, output: u16) -> Result<StepSpec, Failure> {
     let op = *Op::ALL.iter().find(|op| op.name() == step.op).ok_or_else(|| format!("no operator `{}`", step.op))?;
@@ -136,9 +141,13 @@ fn step_spec(step: &Step, output: u16) -> Result<StepSpec, Failure> {
         // A constant that a case does not name is empty.
         consts.push(match (spec.ty, step.consts.get(spec.name)) {
             (ConstType::I8, None) => ConstData::I8(Vec::new()),
+            (ConstType::I16, None) => ConstData::I16(Vec::new()),
             (ConstType::I32, None) => ConstData::I32(Vec::new()),
+            (ConstType::I64, None) => ConstData::I64(Vec::new()),
             (ConstType::I8, Some(Values::Bytes(b))) => ConstData::I8(b.iter().map(|&b| b as i8).collect()),
-            (ConstType::I32, Some(Values::Words(w))) => ConstData::I32(w.clone()),
+            (ConstType::I16, Some(Values::Words(w))) => ConstData::I16(narrow(w)?),
+            (ConstType::I32, Some(Values::Words(w))) => ConstData::I32(narrow(w)?),
+            (ConstType::I64, Some(Values::Words(w))) => ConstData::I64(w.clone()),
             _ => return Err(format!("{}: constant `{}` is not of its type", step.op, spec.name).into()),
         });
     }

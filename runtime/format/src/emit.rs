@@ -100,22 +100,30 @@ pub struct StepSpec {
 pub enum ConstData {
     /// Signed bytes.
     I8(Vec<i8>),
+    /// 16-bit integers.
+    I16(Vec<i16>),
     /// 32-bit words.
     I32(Vec<i32>),
+    /// 64-bit integers.
+    I64(Vec<i64>),
 }
 
 impl ConstData {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::I8(values) => bytemuck::cast_slice(values),
+            Self::I16(values) => bytemuck::cast_slice(values),
             Self::I32(values) => bytemuck::cast_slice(values),
+            Self::I64(values) => bytemuck::cast_slice(values),
         }
     }
 
     fn ty(&self) -> ConstType {
         match self {
             Self::I8(_) => ConstType::I8,
+            Self::I16(_) => ConstType::I16,
             Self::I32(_) => ConstType::I32,
+            Self::I64(_) => ConstType::I64,
         }
     }
 }
@@ -322,7 +330,9 @@ impl Artifact {
                 let consts = (0..step.op.consts().len()).map(|c| {
                     Some(match step.constant(c)? {
                         Constant::I8(values) => ConstData::I8(values.to_vec()),
+                        Constant::I16(values) => ConstData::I16(values.to_vec()),
                         Constant::I32(values) => ConstData::I32(values.to_vec()),
+                        Constant::I64(values) => ConstData::I64(values.to_vec()),
                     })
                 });
                 Some(StepSpec {
@@ -358,8 +368,7 @@ impl ConstData {
         match self {
             // Weights at 16 bytes, so that vector loads are aligned; short tables (shifts) packed.
             Self::I8(values) if values.len() >= ALIGN => ALIGN,
-            Self::I8(_) => 1,
-            Self::I32(_) => 4,
+            other => other.ty().bytes(),
         }
     }
 }

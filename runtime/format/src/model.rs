@@ -33,14 +33,43 @@ pub struct Model<'a> {
 pub enum Constant<'a> {
     /// Signed bytes.
     I8(&'a [i8]),
+    /// 16-bit integers.
+    I16(&'a [i16]),
     /// 32-bit words.
     I32(&'a [i32]),
+    /// 64-bit integers.
+    I64(&'a [i64]),
 }
 
 impl<'a> Constant<'a> {
     /// Returns the bytes, if this is a byte constant.
     pub fn i8(self) -> Option<&'a [i8]> {
         if let Self::I8(values) = self { Some(values) } else { None }
+    }
+
+    /// Returns the values, if this is a constant of 16-bit integers.
+    pub fn i16(self) -> Option<&'a [i16]> {
+        if let Self::I16(values) = self { Some(values) } else { None }
+    }
+
+    /// Returns the values, if this is a constant of 64-bit integers.
+    pub fn i64(self) -> Option<&'a [i64]> {
+        if let Self::I64(values) = self { Some(values) } else { None }
+    }
+
+    /// Returns the number of elements.
+    pub fn len(self) -> usize {
+        match self {
+            Self::I8(values) => values.len(),
+            Self::I16(values) => values.len(),
+            Self::I32(values) => values.len(),
+            Self::I64(values) => values.len(),
+        }
+    }
+
+    /// Returns whether there is no element.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
     }
 
     /// Returns the words, if this is a word constant.
@@ -77,7 +106,9 @@ impl<'a> Step<'a> {
         let bytes = extent_of(self.constants, *self.const_extents.get(index)?)?;
         match ty {
             ConstType::I8 => Some(Constant::I8(bytemuck::cast_slice(bytes))),
+            ConstType::I16 => bytemuck::try_cast_slice(bytes).ok().map(Constant::I16),
             ConstType::I32 => bytemuck::try_cast_slice(bytes).ok().map(Constant::I32),
+            ConstType::I64 => bytemuck::try_cast_slice(bytes).ok().map(Constant::I64),
         }
     }
 }

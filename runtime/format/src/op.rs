@@ -11,8 +11,24 @@ pub const MAX_RANK: usize = 6;
 pub enum ConstType {
     /// Signed bytes.
     I8,
+    /// Little-endian 16-bit integers, 2-byte aligned.
+    I16,
     /// Little-endian 32-bit words, 4-byte aligned.
     I32,
+    /// Little-endian 64-bit integers, 8-byte aligned.
+    I64,
+}
+
+impl ConstType {
+    /// Returns the size and the alignment of an element in bytes.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::I8 => 1,
+            Self::I16 => 2,
+            Self::I32 => 4,
+            Self::I64 => 8,
+        }
+    }
 }
 
 /// One constant that a step of an operator carries.

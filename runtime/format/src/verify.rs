@@ -138,7 +138,7 @@ fn steps(model: &Model<'_>, checks: &Checks) -> Verified {
         attributes += op.attr_count();
         for (extent, &ty) in extents.zip(op.const_types()) {
             let end = u64::from(extent.offset) + u64::from(extent.bytes);
-            let whole = ty == crate::ConstType::I8 || (extent.offset | extent.bytes).is_multiple_of(4);
+            let whole = (extent.offset | extent.bytes).is_multiple_of(ty.bytes() as u32);
             if end > model.constants.len() as u64 || !whole {
                 return Err(error(Kind::Constant, at));
             }

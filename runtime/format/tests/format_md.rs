@@ -112,6 +112,15 @@ fn element_types_and_families() {
     assert_eq!(told, want);
 }
 
+fn const_type(ty: ConstType) -> &'static str {
+    match ty {
+        ConstType::I8 => "i8",
+        ConstType::I16 => "i16",
+        ConstType::I32 => "i32",
+        ConstType::I64 => "i64",
+    }
+}
+
 #[test]
 fn operators() {
     let rows = table("## Operators");
@@ -120,11 +129,8 @@ fn operators() {
         assert_eq!((row[0], quoted(row[1])[0]), ((op as u8).to_string().as_str(), op.name()));
         let inputs = if op.inputs() == 0 { "1 or more".into() } else { op.inputs().to_string() };
         assert_eq!((row[2], row[3]), (inputs.as_str(), if op.is_row_wise() { "yes" } else { "no" }), "{}", op.name());
-        let consts: Vec<String> = op
-            .consts()
-            .iter()
-            .map(|spec| format!("{}: {}", spec.name, if spec.ty == ConstType::I8 { "i8" } else { "i32" }))
-            .collect();
+        let consts: Vec<String> =
+            op.consts().iter().map(|spec| format!("{}: {}", spec.name, const_type(spec.ty))).collect();
         assert_eq!(quoted(row[4]), consts, "{}", op.name());
         assert_eq!(quoted(row[5]), op.attrs(), "{}", op.name());
         // Each operator has a paragraph of its own, alone or with others.

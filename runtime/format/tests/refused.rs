@@ -359,7 +359,9 @@ refused! {
         for constant in &mut a.steps[at::DENSE].consts {
             match constant {
                 ConstData::I8(values) => values.clear(),
+                ConstData::I16(values) => values.clear(),
                 ConstData::I32(values) => values.clear(),
+                ConstData::I64(values) => values.clear(),
             }
         }
     }) => Shape, Step(2);

@@ -84,11 +84,8 @@ fn ensure(condition: bool, kind: Kind) -> Checked {
 pub(crate) fn entries(step: &Step<'_>) -> u64 {
     // Of weights and tables only the length matters; they come first.
     let unseen = matches!(step.op, Op::Conv2d | Op::DepthwiseConv2d | Op::FullyConnected | Op::Lut);
-    let lengths = (0..step.op.const_types().len()).skip(usize::from(unseen)).map(|index| match step.constant(index) {
-        Some(Constant::I8(values)) => values.len(),
-        Some(Constant::I32(values)) => values.len(),
-        None => 0,
-    });
+    let lengths = (0..step.op.const_types().len()).skip(usize::from(unseen));
+    let lengths = lengths.map(|index| step.constant(index).map_or(0, Constant::len));
     lengths.sum::<usize>() as u64
 }
 

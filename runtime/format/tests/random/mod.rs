@@ -72,11 +72,7 @@ pub fn work(model: &tanbo_format::Model<'_>) -> u64 {
     for step in (0..model.step_count() as u16).filter_map(|number| model.step(number)) {
         let taps = match step.op {
             Op::Conv2d | Op::DepthwiseConv2d | Op::FullyConnected => {
-                let length = |index: usize| match step.constant(index) {
-                    Some(tanbo_format::Constant::I8(values)) => values.len() as u64,
-                    Some(tanbo_format::Constant::I32(values)) => values.len() as u64,
-                    None => 0,
-                };
+                let length = |index: usize| step.constant(index).map_or(0, |values| values.len() as u64);
                 length(0) / length(1).max(1)
             }
             Op::AveragePool2d | Op::MaxPool2d => step.attrs.iter().take(2).map(|&k| k.max(1) as u64).product(),
