@@ -4,7 +4,7 @@ use super::{MAX_ELEMENTS, elements};
 
 /// Elements of a constant array.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Data {
+pub(crate) enum Data {
     F32(Vec<f32>),
     I8(Vec<i8>),
     U8(Vec<u8>),
@@ -16,7 +16,7 @@ pub(super) enum Data {
 }
 
 impl Data {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::F32(v) => v.len(),
             Self::I8(v) => v.len(),
@@ -28,7 +28,7 @@ impl Data {
     }
 
     /// Name in messages.
-    pub(super) fn type_name(&self) -> String {
+    pub(crate) fn type_name(&self) -> String {
         match self {
             Self::F32(_) => "float32".into(),
             Self::I8(_) => "int8".into(),
@@ -57,18 +57,18 @@ impl Data {
 
 /// A constant array of the model.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Constant {
+pub(crate) struct Constant {
     pub shape: Vec<usize>,
     pub data: Data,
 }
 
 impl Constant {
-    pub(super) fn from_i64(values: Vec<i64>) -> Self {
+    pub(crate) fn from_i64(values: Vec<i64>) -> Self {
         Self { shape: vec![values.len()], data: Data::I64(values) }
     }
 
     /// Returns the values as integers, if they are.
-    pub(super) fn integers(&self) -> Option<Vec<i64>> {
+    pub(crate) fn integers(&self) -> Option<Vec<i64>> {
         match &self.data {
             Data::I64(v) => Some(v.clone()),
             Data::I32(v) => Some(v.iter().map(|&x| x.into()).collect()),
@@ -77,7 +77,7 @@ impl Constant {
     }
 
     /// Returns the only element as a float, if it is one.
-    pub(super) fn scalar_f32(&self) -> Option<f32> {
+    pub(crate) fn scalar_f32(&self) -> Option<f32> {
         match self.data {
             Data::F32(ref v) => match v.as_slice() {
                 [x] => Some(*x),
@@ -88,18 +88,18 @@ impl Constant {
     }
 
     /// Returns the constant with its elements picked in the order of `indices`.
-    pub(super) fn picked(&self, shape: Vec<usize>, indices: &[usize]) -> Option<Self> {
+    pub(crate) fn picked(&self, shape: Vec<usize>, indices: &[usize]) -> Option<Self> {
         Some(Self { data: self.data.gather(indices)?, shape })
     }
 
-    pub(super) fn reshaped(&self, shape: Vec<usize>) -> Option<Self> {
+    pub(crate) fn reshaped(&self, shape: Vec<usize>) -> Option<Self> {
         (elements(&shape) == Some(self.data.len())).then(|| Self { shape, data: self.data.clone() })
     }
 }
 
 /// A constant behind a DequantizeLinear: real = scale · centered.
 #[derive(Clone, Debug)]
-pub(super) struct Dequantized {
+pub(crate) struct Dequantized {
     pub shape: Vec<usize>,
     /// Integer less its zero point.
     pub centered: Vec<i32>,
@@ -113,20 +113,20 @@ pub(super) struct Dequantized {
 impl Dequantized {
     /// Returns the scale of each element's channel, and the element: its real value as ONNX Runtime
     /// computes it.
-    pub(super) fn reals(&self) -> Vec<f32> {
+    pub(crate) fn reals(&self) -> Vec<f32> {
         let inner = self.inner();
         self.centered.iter().enumerate().map(|(i, &c)| c as f32 * self.scale_at(i, inner)).collect()
     }
 
     /// Returns the real values without float32's rounding.
-    pub(super) fn exact_reals(&self) -> Vec<f64> {
+    pub(crate) fn exact_reals(&self) -> Vec<f64> {
         let inner = self.inner();
         self.centered.iter().enumerate().map(|(i, &c)| f64::from(c) * f64::from(self.scale_at(i, inner))).collect()
     }
 
     /// Returns the scale of each of `count` channels along `axis`, or `None` if the scales run along
     /// another axis.
-    pub(super) fn channel_scales(&self, axis: usize, count: usize) -> Option<Vec<f32>> {
+    pub(crate) fn channel_scales(&self, axis: usize, count: usize) -> Option<Vec<f32>> {
         match self.scales.as_slice() {
             [one] => Some(vec![*one; count]),
             many if self.axis == axis && many.len() == count => Some(many.to_vec()),
@@ -135,14 +135,14 @@ impl Dequantized {
     }
 
     /// Returns the only element's real value, if there is only one.
-    pub(super) fn scalar(&self) -> Option<f32> {
+    pub(crate) fn scalar(&self) -> Option<f32> {
         match (self.centered.as_slice(), self.scales.as_slice()) {
             ([c], [s]) => Some(*c as f32 * s),
             _ => None,
         }
     }
 
-    pub(super) fn transposed(&self, perm: &[usize]) -> Option<Self> {
+    pub(crate) fn transposed(&self, perm: &[usize]) -> Option<Self> {
         let (shape, indices) = transposed_indices(&self.shape, perm)?;
         Some(Self {
             centered: pick(&self.centered, &indices)?,
@@ -154,7 +154,7 @@ impl Dequantized {
     }
 
     /// Returns the same elements in another shape, or `None` if the channels do not stay one axis.
-    pub(super) fn reshaped(&self, shape: Vec<usize>) -> Option<Self> {
+    pub(crate) fn reshaped(&self, shape: Vec<usize>) -> Option<Self> {
         if elements(&shape)? != self.centered.len() {
             return None;
         }
@@ -184,7 +184,7 @@ fn pick<T: Copy>(values: &[T], indices: &[usize]) -> Option<Vec<T>> {
 }
 
 /// Returns the row-major strides of a shape.
-pub(super) fn strides(shape: &[usize]) -> Vec<usize> {
+pub(crate) fn strides(shape: &[usize]) -> Vec<usize> {
     let mut out: Vec<usize> = shape
         .iter()
         .rev()
@@ -200,7 +200,7 @@ pub(super) fn strides(shape: &[usize]) -> Vec<usize> {
 
 /// Returns the linear index of each element of a walk: row-major over `counts`, axis `i` starting at
 /// `begins[i]` and moving by `steps[i]` elements. The caller has checked the product of `counts`.
-pub(super) fn walk(counts: &[usize], begin: isize, steps: &[isize]) -> Option<Vec<usize>> {
+pub(crate) fn walk(counts: &[usize], begin: isize, steps: &[isize]) -> Option<Vec<usize>> {
     let total = elements(counts)?;
     let mut out = Vec::with_capacity(total);
     let mut index = vec![0usize; counts.len()];
@@ -221,7 +221,7 @@ pub(super) fn walk(counts: &[usize], begin: isize, steps: &[isize]) -> Option<Ve
 }
 
 /// Returns the shape and the source index of each element of a transposed array.
-pub(super) fn transposed_indices(shape: &[usize], perm: &[usize]) -> Option<(Vec<usize>, Vec<usize>)> {
+pub(crate) fn transposed_indices(shape: &[usize], perm: &[usize]) -> Option<(Vec<usize>, Vec<usize>)> {
     let steps = strides(shape);
     let out: Vec<usize> = perm.iter().map(|&p| shape.get(p).copied()).collect::<Option<_>>()?;
     let moved: Vec<isize> =
@@ -231,7 +231,7 @@ pub(super) fn transposed_indices(shape: &[usize], perm: &[usize]) -> Option<(Vec
 }
 
 /// Returns the shape two arrays broadcast to, or `None` if they do not.
-pub(super) fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
+pub(crate) fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
     let rank = a.len().max(b.len());
     let at = |s: &[usize], i: usize| (i + s.len()).checked_sub(rank).and_then(|j| s.get(j).copied()).unwrap_or(1);
     (0..rank)

@@ -28,13 +28,13 @@
 
 mod builder;
 mod cleanup;
-mod constant;
+pub(crate) mod constant;
 mod emit;
 mod linear;
 mod moves;
 mod pointwise;
 mod pool;
-mod proto;
+pub(crate) mod proto;
 mod quantize;
 mod value;
 
@@ -87,6 +87,8 @@ pub struct Imported {
     /// The 8-bit tensors of the source model that the graph holds, in the source's order: where each is
     /// and how its axes are stored. For comparing the graph with the source, tensor by tensor.
     pub values: Vec<Port>,
+    /// Shape of every tensor that the source names.
+    pub shapes: HashMap<String, Vec<usize>>,
 }
 
 /// Returns the graph of an ONNX file; `name` is what messages call the file.
@@ -148,10 +150,11 @@ pub fn import_with_values(bytes: &[u8], name: &str) -> Result<Imported, CompileE
             }
         }
     }
+    let shapes = importer.values.iter().map(|(name, value)| (name.clone(), value.shape().to_vec())).collect();
     let (tensors, nodes) = importer.builder.finish();
     let mut graph = Graph { name: name.into(), tensors, nodes, inputs, outputs };
     cleanup::cleanup(&mut graph, &mut values);
-    Ok(Imported { graph, values })
+    Ok(Imported { graph, values, shapes })
 }
 
 /// The walk over the source graph.

@@ -17,7 +17,30 @@ const MAX_OPSET: i64 = 21;
 const MIN_NODE_BYTES: usize = 8;
 
 /// Returns the model's graph and its version of the default operator set.
-pub(super) fn decode(bytes: &[u8], name: &str) -> Res<(GraphProto, i64)> {
+pub(crate) fn decode(bytes: &[u8], name: &str) -> Res<(GraphProto, i64)> {
+    let (model, opset) = read(bytes, name)?;
+    let graph = model.graph.unwrap_or_default();
+    if !(MIN_OPSET..=MAX_OPSET).contains(&opset) {
+        return Err(CompileError::new(
+            CompileErrorKind::Unsupported,
+            name,
+            format!("operator set {opset} is not one of {MIN_OPSET} to {MAX_OPSET}"),
+            format!("convert it: onnx.version_converter.convert_version(model, {MAX_OPSET}), before quantizing"),
+        ));
+    }
+    if !is_quantized(&graph) && !graph.node.is_empty() {
+        return Err(CompileError::new(
+            CompileErrorKind::Unsupported,
+            name,
+            "the model is in float: it has no QuantizeLinear or DequantizeLinear",
+            QUANTIZE_FIRST,
+        ));
+    }
+    Ok((graph, opset))
+}
+
+/// Returns the model, with its graph, and its version of the default operator set; sizes are checked.
+pub(crate) fn read(bytes: &[u8], name: &str) -> Res<(ModelProto, i64)> {
     if bytes.len() > MAX_FILE_BYTES {
         return Err(CompileError::new(
             CompileErrorKind::TooLarge,
@@ -28,7 +51,7 @@ pub(super) fn decode(bytes: &[u8], name: &str) -> Res<(GraphProto, i64)> {
     }
     check_message_counts(bytes, name)?;
     let model = ModelProto::decode(bytes).map_err(|error| not_onnx(name, error.to_string()))?;
-    let Some(graph) = model.graph else {
+    let Some(graph) = &model.graph else {
         return Err(not_onnx(name, "it holds no graph".into()));
     };
     let opset = model
@@ -38,14 +61,6 @@ pub(super) fn decode(bytes: &[u8], name: &str) -> Res<(GraphProto, i64)> {
         .map(|set| set.version)
         .max()
         .ok_or_else(|| not_onnx(name, "it names no operator set".into()))?;
-    if !(MIN_OPSET..=MAX_OPSET).contains(&opset) {
-        return Err(CompileError::new(
-            CompileErrorKind::Unsupported,
-            name,
-            format!("operator set {opset} is not one of {MIN_OPSET} to {MAX_OPSET}"),
-            format!("convert it: onnx.version_converter.convert_version(model, {MAX_OPSET}), before quantizing"),
-        ));
-    }
     if graph.node.len() > MAX_NODES {
         return Err(CompileError::new(
             CompileErrorKind::TooLarge,
@@ -70,20 +85,12 @@ pub(super) fn decode(bytes: &[u8], name: &str) -> Res<(GraphProto, i64)> {
             "store the weights densely",
         ));
     }
-    let quantized = graph.node.iter().any(|node| is_quantization(&node.op_type));
-    if !quantized && !graph.node.is_empty() {
-        return Err(CompileError::new(
-            CompileErrorKind::Unsupported,
-            name,
-            "the model is in float: it has no QuantizeLinear or DequantizeLinear",
-            QUANTIZE_FIRST,
-        ));
-    }
-    Ok((graph, opset))
+    Ok((model, opset))
 }
 
-fn is_quantization(op_type: &str) -> bool {
-    matches!(op_type, "QuantizeLinear" | "DequantizeLinear")
+/// Returns whether a graph has operators of the QDQ form.
+pub(crate) fn is_quantized(graph: &GraphProto) -> bool {
+    graph.node.iter().any(|node| matches!(node.op_type.as_str(), "QuantizeLinear" | "DequantizeLinear"))
 }
 
 fn is_default_domain(domain: &str) -> bool {
@@ -145,7 +152,7 @@ fn count_tiny(bytes: &[u8], depth: u32, tiny: &mut usize, limit: usize) {
 }
 
 /// A node with what messages about it need.
-pub(super) struct Op<'a> {
+pub(crate) struct Op<'a> {
     /// The node as decoded.
     pub proto: &'a NodeProto,
     /// How messages name it.
@@ -155,7 +162,7 @@ pub(super) struct Op<'a> {
 }
 
 impl<'a> Op<'a> {
-    pub(super) fn new(proto: &'a NodeProto, index: usize, opset: i64) -> Self {
+    pub(crate) fn new(proto: &'a NodeProto, index: usize, opset: i64) -> Self {
         let place = if proto.name.is_empty() {
             format!("node {index} ({})", proto.op_type)
         } else {
@@ -165,17 +172,17 @@ impl<'a> Op<'a> {
     }
 
     /// Returns the name of input `i` unless it is left out.
-    pub(super) fn input_name(&self, i: usize) -> Option<&'a str> {
+    pub(crate) fn input_name(&self, i: usize) -> Option<&'a str> {
         self.proto.input.get(i).map(String::as_str).filter(|name| !name.is_empty())
     }
 
     /// Returns the name of output `i`.
-    pub(super) fn output_name(&self, i: usize) -> Res<&'a str> {
+    pub(crate) fn output_name(&self, i: usize) -> Res<&'a str> {
         self.optional_output(i).ok_or_else(|| self.malformed(format!("output {i} has no name")))
     }
 
     /// Returns the name of output `i` unless it is left out.
-    pub(super) fn optional_output(&self, i: usize) -> Option<&'a str> {
+    pub(crate) fn optional_output(&self, i: usize) -> Option<&'a str> {
         self.proto.output.get(i).map(String::as_str).filter(|name| !name.is_empty())
     }
 
@@ -189,28 +196,28 @@ impl<'a> Op<'a> {
         Ok(Some(attribute))
     }
 
-    pub(super) fn has_attribute(&self, name: &str) -> bool {
+    pub(crate) fn has_attribute(&self, name: &str) -> bool {
         self.proto.attribute.iter().any(|a| a.name == name)
     }
 
-    pub(super) fn int(&self, name: &str, default: i64) -> Res<i64> {
+    pub(crate) fn int(&self, name: &str, default: i64) -> Res<i64> {
         Ok(self.attribute(name, AttributeType::Int)?.map_or(default, |a| a.i))
     }
 
-    pub(super) fn float(&self, name: &str, default: f32) -> Res<f32> {
+    pub(crate) fn float(&self, name: &str, default: f32) -> Res<f32> {
         let value = self.attribute(name, AttributeType::Float)?.map_or(default, |a| a.f);
         if value.is_finite() { Ok(value) } else { Err(self.malformed(format!("attribute {name} is not finite"))) }
     }
 
-    pub(super) fn ints(&self, name: &str) -> Res<Option<&'a [i64]>> {
+    pub(crate) fn ints(&self, name: &str) -> Res<Option<&'a [i64]>> {
         Ok(self.attribute(name, AttributeType::Ints)?.map(|a| a.ints.as_slice()))
     }
 
-    pub(super) fn floats(&self, name: &str) -> Res<Option<&'a [f32]>> {
+    pub(crate) fn floats(&self, name: &str) -> Res<Option<&'a [f32]>> {
         Ok(self.attribute(name, AttributeType::Floats)?.map(|a| a.floats.as_slice()))
     }
 
-    pub(super) fn string(&self, name: &str, default: &'static str) -> Res<&'a str> {
+    pub(crate) fn string(&self, name: &str, default: &'static str) -> Res<&'a str> {
         match self.attribute(name, AttributeType::String)? {
             None => Ok(default),
             Some(a) => {
@@ -219,12 +226,12 @@ impl<'a> Op<'a> {
         }
     }
 
-    pub(super) fn tensor(&self, name: &str) -> Res<Option<&'a TensorProto>> {
+    pub(crate) fn tensor(&self, name: &str) -> Res<Option<&'a TensorProto>> {
         Ok(self.attribute(name, AttributeType::Tensor)?.and_then(|a| a.t.as_ref()))
     }
 
     /// Two attributes of kernel, stride and the like: `default` where left out.
-    pub(super) fn positive(&self, name: &str, rank: usize, default: usize) -> Res<Vec<usize>> {
+    pub(crate) fn positive(&self, name: &str, rank: usize, default: usize) -> Res<Vec<usize>> {
         let Some(values) = self.ints(name)? else { return Ok(vec![default; rank]) };
         if values.len() != rank {
             return Err(self.malformed(format!("attribute {name} has {} entries, not {rank}", values.len())));
@@ -237,7 +244,7 @@ impl<'a> Op<'a> {
             .ok_or_else(|| self.malformed(format!("attribute {name} = {values:?} is not positive")))
     }
 
-    pub(super) fn malformed(&self, reason: impl Into<String>) -> CompileError {
+    pub(crate) fn malformed(&self, reason: impl Into<String>) -> CompileError {
         CompileError::new(
             CompileErrorKind::Malformed,
             &self.place,
@@ -246,7 +253,7 @@ impl<'a> Op<'a> {
         )
     }
 
-    pub(super) fn inconsistent(&self, reason: impl Into<String>) -> CompileError {
+    pub(crate) fn inconsistent(&self, reason: impl Into<String>) -> CompileError {
         CompileError::new(
             CompileErrorKind::Inconsistent,
             &self.place,
@@ -255,13 +262,13 @@ impl<'a> Op<'a> {
         )
     }
 
-    pub(super) fn unsupported(&self, reason: impl Into<String>, remedy: impl Into<String>) -> CompileError {
+    pub(crate) fn unsupported(&self, reason: impl Into<String>, remedy: impl Into<String>) -> CompileError {
         CompileError::new(CompileErrorKind::Unsupported, &self.place, reason, remedy)
     }
 }
 
 /// Returns the constant array of a tensor message.
-pub(super) fn constant(tensor: &TensorProto, place: &str) -> Res<Constant> {
+pub(crate) fn constant(tensor: &TensorProto, place: &str) -> Res<Constant> {
     let malformed = |reason: String| {
         CompileError::new(CompileErrorKind::Malformed, place, reason, "check the model with onnx.checker.check_model")
     };
