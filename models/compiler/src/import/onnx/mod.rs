@@ -32,6 +32,7 @@ pub(crate) mod constant;
 mod emit;
 mod linear;
 mod moves;
+mod operators;
 mod pointwise;
 mod pool;
 pub(crate) mod proto;
@@ -47,6 +48,7 @@ use tract_onnx::pb::{ValueInfoProto, type_proto};
 
 use self::builder::{Builder, NewQuant};
 use self::constant::Constant;
+use self::operators::Outputs;
 use self::proto::Op;
 use self::value::{Quant, Value, View};
 use crate::error::{CompileError, CompileErrorKind};
@@ -313,7 +315,7 @@ impl Importer {
 
     fn node(&mut self, op: &Op) -> Res<()> {
         let first_new = self.builder.tensor_count();
-        let value = match self.compute(op)? {
+        let value = match operators::import(self, op)? {
             Outputs::One(value) => value,
             Outputs::Many(values) => {
                 for (i, value) in values.into_iter().enumerate() {
@@ -333,58 +335,7 @@ impl Importer {
         self.define(name, value, &op.place)
     }
 
-    fn compute(&mut self, op: &Op) -> Res<Outputs> {
-        let kind = op.proto.op_type.as_str();
-        let own_domain = matches!(op.proto.domain.as_str(), "" | "ai.onnx");
-        let microsoft = op.proto.domain == "com.microsoft" && matches!(kind, "QuantizeLinear" | "DequantizeLinear");
-        if !own_domain && !microsoft {
-            return Err(op.unsupported(
-                format!("operator {kind} of domain '{}' is not known", op.proto.domain),
-                "export with standard ONNX operators, quantized in the QDQ format",
-            ));
-        }
-        Ok(Outputs::One(match kind {
-            "QuantizeLinear" => self.quantize_linear(op)?,
-            "DequantizeLinear" => self.dequantize_linear(op)?,
-            "Conv" => self.conv(op)?,
-            "Gemm" => self.gemm(op)?,
-            "MatMul" => self.mat_mul(op)?,
-            "MaxPool" => self.max_pool(op)?,
-            "GlobalMaxPool" => self.global_max_pool(op)?,
-            "AveragePool" => self.average_pool(op)?,
-            "GlobalAveragePool" => self.global_average_pool(op)?,
-            "ReduceMean" => self.reduce_mean(op)?,
-            "Softmax" => self.softmax(op)?,
-            "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Min" | "Max" => self.arithmetic(op)?,
-            "Reshape" => self.reshape(op)?,
-            "Flatten" => self.flatten(op)?,
-            "Squeeze" => self.squeeze(op)?,
-            "Unsqueeze" => self.unsqueeze(op)?,
-            "Transpose" => self.transpose(op)?,
-            "Slice" => self.slice(op)?,
-            "Gather" => self.gather(op)?,
-            "Pad" => self.pad(op)?,
-            "Expand" => self.expand(op)?,
-            "Concat" => self.concat(op)?,
-            "Shape" => self.shape_of(op)?,
-            "Cast" => self.cast(op)?,
-            "Split" => return Ok(Outputs::Many(self.split(op)?)),
-            "Identity" | "Dropout" => {
-                if kind == "Dropout" && op.input_name(2).is_some() && self.constant(op, 2)?.integers() != Some(vec![0])
-                {
-                    return Err(op.unsupported("it is in training mode", "export the model for inference"));
-                }
-                self.input(op, 0)?
-            }
-            "Constant" => self.constant_node(op)?,
-            _ => match self.unary(op)? {
-                Some(value) => value,
-                None => return Err(unknown(op)),
-            },
-        }))
-    }
-
-    fn constant_node(&self, op: &Op) -> Res<Value> {
+    fn constant_node(&mut self, op: &Op) -> Res<Value> {
         let constant = if let Some(tensor) = op.tensor("value")? {
             proto::constant(tensor, &op.place)?
         } else if op.has_attribute("value_int") {
@@ -402,30 +353,17 @@ impl Importer {
     }
 }
 
-enum Outputs {
-    One(Value),
-    Many(Vec<Value>),
+/// Returns the operators that are read, each with the operators of an artifact that it can become: first those between
+/// DequantizeLinear and QuantizeLinear, then those that carry their scales themselves.
+pub fn operators() -> [Vec<(&'static str, &'static [tanbo_format::Op])>; 2] {
+    [operators::OPERATORS, operators::OPERATOR_FORMAT].map(|rows| rows.iter().map(|row| (row.0, row.1)).collect())
 }
 
-/// Returns the refusal of an operator, with the remedy that fits it.
-fn unknown(op: &Op) -> CompileError {
-    let kind = op.proto.op_type.as_str();
-    let remedy = match kind {
-        "BatchNormalization" => {
-            "fold it into the convolution before it: run \
-             onnxruntime.quantization.shape_inference.quant_pre_process, then quantize again"
-        }
-        "QLinearConv" | "QLinearMatMul" | "QLinearAdd" | "ConvInteger" | "MatMulInteger" | "DynamicQuantizeLinear" => {
-            "quantize with quant_format=QuantFormat.QDQ and quantize_static, not in the operator format or dynamically"
-        }
-        "ConvTranspose" | "Resize" | "Upsample" => "use a model without upsampling",
-        "LSTM" | "GRU" | "RNN" | "Loop" | "If" | "Scan" => "use a convolutional or feed-forward model",
-        "LogSoftmax" | "ArgMax" | "TopK" => {
-            "cut the model before it and do this on the host (onnx.utils.extract_model)"
-        }
-        _ => "replace it, or cut the model before it (onnx.utils.extract_model)",
-    };
-    op.unsupported(format!("operator {kind} cannot run in 8-bit integers here"), remedy)
+/// Returns the operators that are refused with a remedy of their own, whatever their operands, and last the remedy for
+/// any other.
+pub fn refused() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let named = operators::REFUSED.iter().flat_map(|&(names, remedy)| names.iter().map(move |&name| (name, remedy)));
+    named.chain([("any other", operators::REFUSED_OTHERWISE), ("any of another domain", operators::FOREIGN_DOMAIN)])
 }
 
 /// Returns the port of a view that is not reshaped.

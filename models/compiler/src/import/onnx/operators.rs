@@ -1,0 +1,163 @@
+//! Which operators are read, what each can become in an artifact, and the remedy for those that are refused.
+
+use tanbo_format::Op as Step;
+
+use super::proto::Op;
+use super::value::Value;
+use super::{Importer, Res};
+use crate::error::CompileError;
+
+/// What a node's outputs stand for.
+pub(super) enum Outputs {
+    One(Value),
+    Many(Vec<Value>),
+}
+
+/// How a node is read.
+pub(super) enum Import {
+    One(fn(&mut Importer, &Op<'_>) -> Res<Value>),
+    Many(fn(&mut Importer, &Op<'_>) -> Res<Vec<Value>>),
+}
+use Import::{Many, One};
+
+/// An operator's name, what it can become (nothing: a constant, or a view of its input), and how it is read.
+pub(super) type Operator = (&'static str, &'static [Step], Import);
+
+/// What a function of one value becomes: a table, or a requantization where that gives the same 256 values.
+const FUNCTION: &[Step] = &[Step::Lut, Step::Requantize];
+
+/// Operators between DequantizeLinear and QuantizeLinear, and these two themselves. Those of another domain carry its
+/// name.
+#[rustfmt::skip]
+pub(super) const OPERATORS: &[Operator] = &[
+    ("QuantizeLinear", &[Step::Requantize], One(Importer::quantize_linear)),
+    ("DequantizeLinear", &[], One(Importer::dequantize_linear)),
+    ("com.microsoft.QuantizeLinear", &[Step::Requantize], One(Importer::quantize_linear)),
+    ("com.microsoft.DequantizeLinear", &[], One(Importer::dequantize_linear)),
+    ("Conv", &[Step::Conv2d, Step::DepthwiseConv2d], One(Importer::conv)),
+    ("Gemm", &[Step::FullyConnected], One(Importer::gemm)),
+    ("MatMul", &[Step::FullyConnected], One(Importer::mat_mul)),
+    ("MaxPool", &[Step::MaxPool2d], One(Importer::max_pool)),
+    ("GlobalMaxPool", &[Step::MaxPool2d], One(Importer::global_max_pool)),
+    ("AveragePool", &[Step::AveragePool2d], One(Importer::average_pool)),
+    ("GlobalAveragePool", &[Step::Mean], One(Importer::global_average_pool)),
+    ("ReduceMean", &[Step::Mean], One(Importer::reduce_mean)),
+    ("Softmax", &[Step::Softmax], One(Importer::softmax)),
+    ("Add", &[Step::Add, Step::Lut, Step::Requantize], One(Importer::arithmetic)),
+    ("Sub", &[Step::Sub, Step::Lut, Step::Requantize], One(Importer::arithmetic)),
+    ("Mul", &[Step::Mul, Step::Lut, Step::Requantize], One(Importer::arithmetic)),
+    ("Div", FUNCTION, One(Importer::arithmetic)),
+    ("Pow", FUNCTION, One(Importer::arithmetic)),
+    ("Min", FUNCTION, One(Importer::arithmetic)),
+    ("Max", FUNCTION, One(Importer::arithmetic)),
+    ("Reshape", &[], One(Importer::reshape)),
+    ("Flatten", &[], One(Importer::flatten)),
+    ("Squeeze", &[], One(Importer::squeeze)),
+    ("Unsqueeze", &[], One(Importer::unsqueeze)),
+    ("Transpose", &[Step::Transpose], One(Importer::transpose)),
+    ("Slice", &[Step::Slice], One(Importer::slice)),
+    ("Split", &[Step::Slice], Many(Importer::split)),
+    ("Gather", &[Step::Slice], One(Importer::gather)),
+    ("Pad", &[Step::Pad], One(Importer::pad)),
+    ("Expand", &[Step::Slice], One(Importer::expand)),
+    ("Concat", &[Step::Concat, Step::Requantize], One(Importer::concat)),
+    ("Shape", &[], One(Importer::shape_of)),
+    ("Cast", &[], One(Importer::cast)),
+    ("Identity", &[], One(identity)),
+    ("Dropout", &[], One(dropout)),
+    ("Constant", &[], One(Importer::constant_node)),
+    ("Relu", FUNCTION, One(unary)),
+    ("Clip", FUNCTION, One(unary)),
+    ("LeakyRelu", FUNCTION, One(unary)),
+    ("PRelu", FUNCTION, One(unary)),
+    ("ThresholdedRelu", FUNCTION, One(unary)),
+    ("HardSigmoid", FUNCTION, One(unary)),
+    ("HardSwish", FUNCTION, One(unary)),
+    ("Sigmoid", FUNCTION, One(unary)),
+    ("Tanh", FUNCTION, One(unary)),
+    ("Elu", FUNCTION, One(unary)),
+    ("Celu", FUNCTION, One(unary)),
+    ("Selu", FUNCTION, One(unary)),
+    ("Softplus", FUNCTION, One(unary)),
+    ("Softsign", FUNCTION, One(unary)),
+    ("Mish", FUNCTION, One(unary)),
+    ("Gelu", FUNCTION, One(unary)),
+    ("Erf", FUNCTION, One(unary)),
+    ("Exp", FUNCTION, One(unary)),
+    ("Log", FUNCTION, One(unary)),
+    ("Sin", FUNCTION, One(unary)),
+    ("Cos", FUNCTION, One(unary)),
+    ("Sqrt", FUNCTION, One(unary)),
+    ("Reciprocal", FUNCTION, One(unary)),
+    ("Abs", FUNCTION, One(unary)),
+    ("Neg", FUNCTION, One(unary)),
+    ("Floor", FUNCTION, One(unary)),
+    ("Ceil", FUNCTION, One(unary)),
+    ("Round", FUNCTION, One(unary)),
+    ("Sign", FUNCTION, One(unary)),
+];
+
+/// Operators that carry scales and zero points themselves (ONNX Runtime's operator format). Those of another domain
+/// carry its name.
+#[rustfmt::skip]
+pub(super) const OPERATOR_FORMAT: &[Operator] = &[
+];
+
+/// Operators that are refused whatever their operands, with what to do instead.
+pub(super) const REFUSED: &[(&[&str], &str)] = &[
+    (
+        &["BatchNormalization"],
+        "fold it into the convolution before it: run onnxruntime.quantization.shape_inference.quant_pre_process, then \
+         quantize again",
+    ),
+    (
+        &["QLinearConv", "QLinearMatMul", "QLinearAdd", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"],
+        "quantize with quant_format=QuantFormat.QDQ and quantize_static, not in the operator format or dynamically",
+    ),
+    (&["ConvTranspose", "Resize", "Upsample"], "use a model without upsampling"),
+    (&["LSTM", "GRU", "RNN", "Loop", "If", "Scan"], "use a convolutional or feed-forward model"),
+    (&["LogSoftmax", "ArgMax", "TopK"], "cut the model before it and do this on the host (onnx.utils.extract_model)"),
+];
+
+/// What to do about any other operator.
+pub(super) const REFUSED_OTHERWISE: &str = "replace it, or cut the model before it (onnx.utils.extract_model)";
+/// What to do about an operator of a domain that is not read.
+pub(super) const FOREIGN_DOMAIN: &str = "export with standard ONNX operators, quantized in the QDQ format";
+
+/// Returns what the outputs of `op` stand for.
+pub(super) fn import(importer: &mut Importer, op: &Op) -> Res<Outputs> {
+    let (kind, domain) = (op.proto.op_type.as_str(), op.proto.domain.as_str());
+    let own = matches!(domain, "" | "ai.onnx");
+    let is_this = |known: &str| match known.strip_suffix(kind) {
+        Some("") => own,
+        Some(prefix) => !own && prefix.strip_suffix('.') == Some(domain),
+        None => false,
+    };
+    match OPERATORS.iter().chain(OPERATOR_FORMAT).find(|row| is_this(row.0)) {
+        Some((_, _, One(import))) => import(importer, op).map(Outputs::One),
+        Some((_, _, Many(import))) => import(importer, op).map(Outputs::Many),
+        None if own => Err(refusal(op)),
+        None => Err(op.unsupported(format!("operator {kind} of domain '{domain}' is not known"), FOREIGN_DOMAIN)),
+    }
+}
+
+fn refusal(op: &Op) -> CompileError {
+    let kind = op.proto.op_type.as_str();
+    let remedy = REFUSED.iter().find(|(names, _)| names.contains(&kind)).map_or(REFUSED_OTHERWISE, |row| row.1);
+    op.unsupported(format!("operator {kind} cannot run in 8-bit integers here"), remedy)
+}
+
+fn unary(importer: &mut Importer, op: &Op) -> Res<Value> {
+    importer.unary(op)?.ok_or_else(|| refusal(op))
+}
+
+fn identity(importer: &mut Importer, op: &Op) -> Res<Value> {
+    importer.input(op, 0)
+}
+
+fn dropout(importer: &mut Importer, op: &Op) -> Res<Value> {
+    if op.input_name(2).is_some() && importer.constant(op, 2)?.integers() != Some(vec![0]) {
+        return Err(op.unsupported("it is in training mode", "export the model for inference"));
+    }
+    importer.input(op, 0)
+}

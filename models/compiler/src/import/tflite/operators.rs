@@ -1,0 +1,89 @@
+//! Which operators are read, what each can become in an artifact, and the remedy for those that are refused.
+
+use tanbo_format::Op as Step;
+
+use super::op::Op;
+use super::{dense, elementwise, movement, window};
+use crate::error::CompileError;
+
+/// Adds an operator's nodes to the graph.
+type Import = fn(&mut Op<'_, '_>) -> Result<(), CompileError>;
+
+/// Operators that are read: name in the schema, what it can become (nothing: a view, or no node at all), and how.
+#[rustfmt::skip]
+pub const OPERATORS: &[(&str, &[Step], Import)] = &[
+    ("CONV_2D", &[Step::Conv2d], window::conv_2d),
+    ("DEPTHWISE_CONV_2D", &[Step::DepthwiseConv2d], window::depthwise_conv_2d),
+    ("AVERAGE_POOL_2D", &[Step::AveragePool2d], window::pool_2d),
+    ("MAX_POOL_2D", &[Step::MaxPool2d], window::pool_2d),
+    ("FULLY_CONNECTED", &[Step::FullyConnected], dense::fully_connected),
+    ("MEAN", &[Step::Mean], dense::mean),
+    ("SOFTMAX", &[Step::Softmax], dense::softmax),
+    ("ADD", &[Step::Add], elementwise::binary),
+    ("SUB", &[Step::Sub], elementwise::binary),
+    ("MUL", &[Step::Mul], elementwise::binary),
+    ("RELU", &[Step::Requantize], elementwise::relu),
+    ("RELU6", &[Step::Requantize], elementwise::relu6),
+    ("LEAKY_RELU", &[Step::Lut], elementwise::table),
+    ("ELU", &[Step::Lut], elementwise::table),
+    ("HARD_SWISH", &[Step::Lut], elementwise::table),
+    ("LOGISTIC", &[Step::Lut], elementwise::table),
+    ("TANH", &[Step::Lut], elementwise::table),
+    ("PRELU", &[Step::Lut, Step::Requantize, Step::Mul, Step::Add], elementwise::prelu),
+    ("QUANTIZE", &[Step::Requantize], elementwise::quantize),
+    ("DEQUANTIZE", &[], elementwise::dequantize),
+    ("PAD", &[Step::Pad], movement::pad),
+    ("PADV2", &[Step::Pad], movement::pad),
+    ("CONCATENATION", &[Step::Concat], movement::concatenation),
+    ("PACK", &[Step::Concat], movement::pack),
+    ("UNPACK", &[Step::Slice], movement::unpack),
+    ("SPLIT", &[Step::Slice], movement::split),
+    ("SPLIT_V", &[Step::Slice], movement::split),
+    ("SLICE", &[Step::Slice], movement::slice),
+    ("STRIDED_SLICE", &[Step::Slice], movement::strided_slice),
+    ("BROADCAST_TO", &[Step::Slice], movement::broadcast_to),
+    ("TRANSPOSE", &[Step::Transpose], movement::transpose),
+    ("RESHAPE", &[], movement::reshape),
+    ("SQUEEZE", &[], movement::reshape),
+    ("EXPAND_DIMS", &[], movement::reshape),
+];
+
+/// Operators that are refused whatever their operands, with what to do instead.
+pub const REFUSED: &[(&[&str], &str)] = &[
+    (&["CUSTOM", "DELEGATE"], "build the model from TensorFlow Lite's built-in operators"),
+    (
+        &["RELU_N1_TO_1", "RELU_0_TO_1"],
+        "TensorFlow Lite Micro has no kernel for it: use RELU6, or fuse the activation into the operator before",
+    ),
+    (&["IF", "WHILE", "CALL", "CALL_ONCE"], "convert the model without control flow"),
+    (
+        &[
+            "VAR_HANDLE",
+            "READ_VARIABLE",
+            "ASSIGN_VARIABLE",
+            "SVDF",
+            "RNN",
+            "LSTM",
+            "UNIDIRECTIONAL_SEQUENCE_RNN",
+            "BIDIRECTIONAL_SEQUENCE_RNN",
+            "UNIDIRECTIONAL_SEQUENCE_LSTM",
+            "BIDIRECTIONAL_SEQUENCE_LSTM",
+        ],
+        "use a model without state between runs, such as a convolution over the window",
+    ),
+    (&["ARG_MAX", "ARG_MIN", "TOPK_V2"], "end the model at the scores; the decision is taken outside"),
+    (&["SHAPE", "RANK", "FILL", "RANGE"], "convert the model with fixed shapes and a batch of 1"),
+];
+
+/// What to do about any other operator.
+pub const REFUSED_OTHERWISE: &str = "replace it in the source model by supported operators";
+
+/// Adds the nodes of `op` to the graph, or refuses it by name.
+pub fn import(op: &mut Op) -> Result<(), CompileError> {
+    let name = op.source.name;
+    if let Some((_, _, import)) = OPERATORS.iter().find(|(known, ..)| *known == name) {
+        return import(op);
+    }
+    let remedy = REFUSED.iter().find(|(names, _)| names.contains(&name)).map_or(REFUSED_OTHERWISE, |row| row.1);
+    Err(op.unsupported("this operator is not supported", remedy))
+}
