@@ -9,6 +9,8 @@ mod context;
 mod dense;
 mod elementwise;
 mod flatbuffer;
+#[cfg(feature = "onnx")]
+pub mod float;
 mod movement;
 mod op;
 mod operators;
