@@ -429,7 +429,7 @@ impl<'a> Translation<'_, 'a> {
             let get = |v: &[i32; 2]| v.get(axis).map_or(0, |&v| i64::from(v));
             let (stride, dilation) = (get(&window.stride), get(&window.dilation));
             let kernel = window.kernel.get(axis).map_or(0, |&k| k as i64);
-            if stride < 1 || dilation < 1 || kernel < 1 || kernel > 1 << 28 {
+            if stride < 1 || dilation < 1 || !(1..=1 << 28).contains(&kernel) {
                 return Err(self.inconsistent(format!(
                     "its window is {:?} in steps of {:?}, dilated by {:?}",
                     window.kernel, window.stride, window.dilation
