@@ -352,9 +352,9 @@ const REFUSALS: &[Refusal] = &[
     (
         "old operator set",
         "conv_stride_pad",
-        |m| m.opset_import.iter_mut().for_each(|o| o.version = 11),
+        |m| m.opset_import.iter_mut().for_each(|o| o.version = 10),
         CompileErrorKind::Unsupported,
-        ["conv_stride_pad", "operator set 11", "convert_version"],
+        ["conv_stride_pad", "operator set 10", "convert_version"],
     ),
     (
         "operator that cannot run",
@@ -459,6 +459,51 @@ const REFUSALS: &[Refusal] = &[
         },
         CompileErrorKind::Malformed,
         ["Conv_", "used twice", "check_model"],
+    ),
+    (
+        "scale picked at run time",
+        "qop_integer_products",
+        |m| {
+            let dynamic = NodeProto {
+                name: "dynamic".into(),
+                op_type: "DynamicQuantizeLinear".into(),
+                input: vec!["x".into()],
+                output: vec!["xq".into(), "xs".into(), "xz".into()],
+                ..Default::default()
+            };
+            m.graph.as_mut().unwrap().node.insert(0, dynamic);
+        },
+        CompileErrorKind::Unsupported,
+        ["dynamic", "DynamicQuantizeLinear cannot run", "quantize_static"],
+    ),
+    (
+        "int32 sums as an output",
+        "qop_integer_dequantized",
+        |m| {
+            let sums = node(m, "MatMulInteger").output[0].clone();
+            m.graph.as_mut().unwrap().output[0].name = sums;
+        },
+        CompileErrorKind::Unsupported,
+        ["output 'matmulinteger", "float or int32", "quantize the last operator"],
+    ),
+    (
+        "weights that do not fit int8",
+        "qop_conv_uint8_weights",
+        |m| {
+            let zero = node(m, "QLinearConv").input[5].clone();
+            let zero = m.graph.as_mut().unwrap().initializer.iter_mut().find(|t| t.name == zero).unwrap();
+            zero.int32_data.clear();
+            zero.raw_data = vec![3];
+        },
+        CompileErrorKind::Unsupported,
+        ["(QLinearConv)", "do not fit int8", "WeightSymmetric"],
+    ),
+    (
+        "operator of the operator format on floats",
+        "qop_conv_int8",
+        |m| node(m, "QLinearConv").input[0] = "x".into(),
+        CompileErrorKind::Inconsistent,
+        ["(QLinearConv)", "in float, not int8 or uint8", "check_model"],
     ),
     (
         "negative alpha",
@@ -571,7 +616,7 @@ fn mutated_files_give_errors_or_artifacts() {
 }
 
 const EXTREMES: [i64; 12] = [i64::MIN, -(1 << 31), -3, -1, 0, 1, 2, 5, 255, 1 << 20, 1 << 31, i64::MAX];
-const OPERATORS: [&str; 40] = [
+const OPERATORS: [&str; 44] = [
     "Add",
     "AveragePool",
     "Cast",
@@ -612,6 +657,10 @@ const OPERATORS: [&str; 40] = [
     "Constant",
     "Dropout",
     "Exp",
+    "QLinearConv",
+    "QLinearMatMul",
+    "ConvInteger",
+    "MatMulInteger",
 ];
 
 /// Changes one thing of a model that its operators look at.

@@ -32,6 +32,23 @@ F, I8, U8, I32, I64 = (
     TensorProto.INT64,
 )
 EIGHT_BITS = {I8: np.int8, U8: np.uint8}
+# Which input is the zero point of the result, of operators whose type shape inference does not give.
+ZERO_POINT_INPUT = {
+    "QuantizeLinear": 2,
+    "QLinearConv": 7,
+    "QLinearMatMul": 7,
+    "QGemm": 8,
+    "QLinearAdd": 7,
+    "QLinearMul": 7,
+    "QLinearSigmoid": 4,
+    "QLinearLeakyRelu": 4,
+    "QLinearAveragePool": 4,
+    "QLinearGlobalAveragePool": 4,
+    "QLinearSoftmax": 4,
+    "QLinearConcat": 1,
+}
+# Operators that move integers of whatever type they are given.
+SAME_TYPE = {"MaxPool", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Split", "Pad", "Slice", "Identity"}
 
 
 def session(model):
@@ -76,9 +93,13 @@ def tensors(model, samples, seed):
         constant = all(i in initializers or not i for i in node.input)
         for output in node.output:
             kind = kinds.get(output)
-            if kind is None and node.op_type == "QuantizeLinear":
-                zero = next((t for t in model.graph.initializer if t.name == (list(node.input) + ["", ""])[2]), None)
+            if kind is None and node.op_type in ZERO_POINT_INPUT:
+                name = (list(node.input) + [""] * 9)[ZERO_POINT_INPUT[node.op_type]]
+                zero = next((t for t in model.graph.initializer if t.name == name), None)
                 kind = zero.data_type if zero is not None else U8
+            if kind is None and node.op_type in SAME_TYPE:
+                kind = kinds.get(node.input[0])
+            kinds[output] = kind
             if kind in EIGHT_BITS and not constant and output not in outputs:
                 outputs.append(output)
                 model.graph.output.append(helper.make_tensor_value_info(output, kind, None))
@@ -148,7 +169,16 @@ class Net:
         return shape_inference.infer_shapes(model)
 
 
-def quantize(model, rng, activation=QuantType.QInt8, weight=QuantType.QInt8, per_channel=True, **extra):
+def quantize(
+    model,
+    rng,
+    activation=QuantType.QInt8,
+    weight=QuantType.QInt8,
+    per_channel=True,
+    quant_format=QuantFormat.QDQ,
+    reduce_range=False,
+    **extra,
+):
     with tempfile.TemporaryDirectory() as directory:
         source, target = f"{directory}/f.onnx", f"{directory}/q.onnx"
         onnx.save(model, source)
@@ -156,7 +186,8 @@ def quantize(model, rng, activation=QuantType.QInt8, weight=QuantType.QInt8, per
             source,
             target,
             Calibration(model, rng),
-            quant_format=QuantFormat.QDQ,
+            quant_format=quant_format,
+            reduce_range=reduce_range,
             activation_type=activation,
             weight_type=weight,
             per_channel=per_channel,
@@ -219,7 +250,8 @@ class Qdq:
     def model(self, **outputs):
         outputs = [helper.make_tensor_value_info(n, k, None) for n, k in outputs.items()]
         graph = helper.make_graph(self.nodes, "g", self.inputs, outputs, self.constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
+        domains = {"": self.opset} | {node.domain: 1 for node in self.nodes if node.domain}
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid(*item) for item in domains.items()])
         model.ir_version = 8
         return shape_inference.infer_shapes(model)
 
@@ -465,16 +497,29 @@ def handmade_cases(rng):
     yield "bias_by_add_gemm_alpha", n.model(**{y: F})
 
 
+def give_shapes(model):
+    """Gives outputs behind operators that shape inference does not know the shapes they are found to have."""
+    if all(output.type.tensor_type.HasField("shape") for output in model.graph.output):
+        return
+    feed = {i.name: random_input(np.random.default_rng(0), i, 1.0) for i in model.graph.input}
+    for output, array in zip(model.graph.output, session(model).run(None, feed)):
+        output.CopyFrom(helper.make_tensor_value_info(output.name, output.type.tensor_type.elem_type, array.shape))
+
+
 def generate(directory):
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(20240607)
     cases = [(name, quantize(model, rng, **how)) for name, model, how in quantized_cases(rng)]
     cases += list(handmade_cases(rng))
+    import qoperator_cases
+
+    cases += qoperator_cases.cases(np.random.default_rng(20240608))
     for i, (name, model) in enumerate(cases):
         path = directory / f"{name}.onnx"
         for part in (model, model.graph):
             del part.metadata_props[:]
+        give_shapes(model)
         onnx.checker.check_model(model)
         onnx.save(model, path)
         write_tensors(path, directory / f"{name}.tensors.onnx", 2, i)

@@ -118,23 +118,10 @@ impl Importer {
     /// the constant as its bias; `None` if `value` and `constant` are nothing of the kind.
     pub(super) fn add_bias(&self, op: &Op, value: &Value, constant: &Value) -> Res<Option<Value>> {
         let Value::Pending(pending) = value else { return Ok(None) };
-        let (channel_axis, channels, known) = match &pending.kind {
-            Kind::Conv { weights, .. } => (1, weights.scales.len(), &weights.bias),
-            Kind::Dense { weights, .. } => {
-                (pending.result.len().saturating_sub(1), weights.scales.len(), &weights.bias)
-            }
-            _ => return Ok(None),
-        };
-        let open = pending.moves.is_empty() && pending.low == f32::NEG_INFINITY && pending.high == f32::INFINITY;
-        let shape = constant.shape();
-        let ones = pending.result.len().checked_sub(shape.len());
-        let per_channel = ones.is_some_and(|ones| {
-            let full = std::iter::repeat_n(&1, ones).chain(shape);
-            full.enumerate().all(|(i, &extent)| extent == 1 || (i == channel_axis && extent == channels))
-        });
-        let Some(new) = as_bias(constant, channels, 1.0).filter(|_| open && per_channel) else {
-            return Ok(None);
-        };
+        let Some(channels) = self.biased_channels(pending, constant.shape()) else { return Ok(None) };
+        let Some(new) = as_bias(constant, channels, 1.0) else { return Ok(None) };
+        let (Kind::Conv { weights, .. } | Kind::Dense { weights, .. }) = &pending.kind else { return Ok(None) };
+        let known = &weights.bias;
         let bias = match (known, new) {
             (None, new) => new,
             (Some(old), new) => {
@@ -149,6 +136,55 @@ impl Importer {
             _ => return Ok(None),
         }
         Ok(Some(Value::Pending(Rc::new(pending))))
+    }
+
+    /// Returns a convolution or matrix product times a positive constant, one or one per output channel, with
+    /// the constant in its weight scales; `None` if `value` and `constant` are nothing of the kind.
+    pub(super) fn scaled(&self, op: &Op, value: &Value, constant: &Value) -> Option<Value> {
+        let Value::Pending(pending) = value else { return None };
+        let channels = self.biased_channels(pending, constant.shape())?;
+        let factors = match as_bias(constant, channels, 1.0)? {
+            Bias::Real(reals) => reals,
+            quantized @ Bias::Quantized { .. } => quantized.reals(channels),
+        };
+        if !factors.iter().all(|&f| f > 0.0 && f.is_finite()) {
+            return None;
+        }
+        let mut pending = Pending::clone(pending);
+        pending.place = format!("{} with {}", pending.place, op.place);
+        let (Kind::Conv { weights, .. } | Kind::Dense { weights, .. }) = &mut pending.kind else { return None };
+        if let Some(bias) = &weights.bias {
+            weights.bias = Some(match bias {
+                Bias::Quantized { integers, scales } => Bias::Quantized {
+                    integers: (0..channels)
+                        .map(|i| integers.get(i).or(integers.first()).copied().unwrap_or(0))
+                        .collect(),
+                    scales: (0..channels)
+                        .zip(&factors)
+                        .map(|(i, &f)| (f64::from(scales.get(i).or(scales.first()).copied().unwrap_or(0.0)) * f) as f32)
+                        .collect(),
+                },
+                Bias::Real(reals) => Bias::Real(reals.iter().zip(&factors).map(|(r, f)| r * f).collect()),
+            });
+        }
+        for (scale, &factor) in weights.scales.iter_mut().zip(&factors) {
+            *scale = (f64::from(*scale) * factor) as f32;
+        }
+        weights.scales.iter().all(|s| *s > 0.0 && s.is_finite()).then(|| Value::Pending(Rc::new(pending)))
+    }
+
+    /// Returns the output channels of a product that nothing has changed yet, if a constant of `shape` holds
+    /// one value or one per channel of it.
+    fn biased_channels(&self, pending: &Pending, shape: &[usize]) -> Option<usize> {
+        let (channel_axis, channels) = match &pending.kind {
+            Kind::Conv { weights, .. } => (1, weights.scales.len()),
+            Kind::Dense { weights, .. } => (pending.result.len().saturating_sub(1), weights.scales.len()),
+            _ => return None,
+        };
+        let open = pending.moves.is_empty() && pending.low == f32::NEG_INFINITY && pending.high == f32::INFINITY;
+        let ones = pending.result.len().checked_sub(shape.len())?;
+        let mut full = std::iter::repeat_n(&1, ones).chain(shape).enumerate();
+        (open && full.all(|(i, &extent)| extent == 1 || (i == channel_axis && extent == channels))).then_some(channels)
     }
 
     /// Returns the dequantized activation that is input `i`: its int8 tensor and quantization.
@@ -262,6 +298,11 @@ fn as_bias(value: &Value, channels: usize, factor: f32) -> Option<Bias> {
         Value::Constant(c) => match &c.data {
             Data::F32(reals) if fits(reals.len()) => {
                 let reals: Vec<f64> = reals.iter().map(|&r| r.into()).collect();
+                Some(real_bias(&reals, channels, factor))
+            }
+            // Added to the int32 sums of an integer product.
+            Data::I32(integers) if fits(integers.len()) => {
+                let reals: Vec<f64> = integers.iter().map(|&i| i.into()).collect();
                 Some(real_bias(&reals, channels, factor))
             }
             _ => None,

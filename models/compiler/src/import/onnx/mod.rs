@@ -1,4 +1,5 @@
-//! ONNX in QDQ form, operator sets 13 to 21, as ONNX Runtime's `quantize_static` and tf2onnx write it.
+//! ONNX in QDQ form, operator sets 11 to 24, as ONNX Runtime's `quantize_static`, PyTorch and tf2onnx write it, and in
+//! the operator format ([`qoperator`]).
 //!
 //! A QuantizeLinear rounds what an operator computed in float from DequantizeLinear's results; the three
 //! become one integer node. The walk keeps, for each name, what it stands for ([`value::Value`]): an
@@ -14,6 +15,7 @@
 //! | Relu, Clip, Min and Max with a scalar | clamp of the operator before, or a function |
 //! | functions of one value, arithmetic with scalars or of a value with functions of it (x · sigmoid(x)) | a table of 256 entries |
 //! | Reshape, Flatten, Squeeze, Unsqueeze, Transpose, Slice, Split, Gather (evenly spaced), Pad (constant), Expand | moves, on integers or on floats |
+//! | QLinearConv, QLinearMatMul, QGemm, QLinearAdd and the like, ConvInteger, MatMulInteger | the operators they quantize |
 //! | Identity, Dropout, Constant, Cast that changes nothing, integer arithmetic on Shape | nothing |
 //!
 //! Refused, each with its remedy: what is left in float, 16-bit and 4-bit quantization, weights that do not fit
@@ -36,6 +38,7 @@ mod operators;
 mod pointwise;
 mod pool;
 pub(crate) mod proto;
+mod qoperator;
 mod quantize;
 mod value;
 
@@ -296,7 +299,10 @@ impl Importer {
             }
             Some(Value::Table(table)) => (self.linear(&table, &place)?.0, SourceType::F32),
             Some(Value::Pending(pending)) => {
-                return unsupported(format!("{} computes it in float: no QuantizeLinear follows", pending.place));
+                return unsupported(format!(
+                    "{} computes it in float or int32: no QuantizeLinear follows",
+                    pending.place
+                ));
             }
             Some(Value::Real(_)) => return unsupported("it is an input in float".into()),
             Some(Value::Constant(_) | Value::Dequantized(_)) => return unsupported("it is a constant".into()),

@@ -70,7 +70,7 @@ impl Importer {
         })
     }
 
-    fn wait(&self, op: &Op, kind: Kind, result: Vec<usize>, step: Move, shape: Vec<usize>) -> Res<Value> {
+    pub(super) fn wait(&self, op: &Op, kind: Kind, result: Vec<usize>, step: Move, shape: Vec<usize>) -> Res<Value> {
         let Value::Pending(pending) = self.pending(op, kind, result)? else { return Err(not_folded(op)) };
         let mut pending = Pending::clone(&pending);
         pending.moves.push(step);
@@ -233,8 +233,14 @@ impl Importer {
         let axis = axes.first().copied().unwrap_or(0);
         let extent = shape.get(axis).copied().unwrap_or(0);
         let parts = op.proto.output.len();
-        let sizes: Vec<usize> = if op.input_name(1).is_some() {
-            let sizes = self.constant_integers(op, 1)?;
+        let stated = if op.opset < 13 {
+            op.ints("split")?.map(<[i64]>::to_vec)
+        } else if op.input_name(1).is_some() {
+            Some(self.constant_integers(op, 1)?)
+        } else {
+            None
+        };
+        let sizes: Vec<usize> = if let Some(sizes) = stated {
             let sizes: Option<Vec<usize>> = sizes.iter().map(|&s| usize::try_from(s).ok()).collect();
             sizes.ok_or_else(|| op.malformed("a negative extent"))?
         } else {

@@ -4,7 +4,7 @@ use tanbo_format::Op as Step;
 
 use super::proto::Op;
 use super::value::Value;
-use super::{Importer, Res};
+use super::{Importer, Res, qoperator};
 use crate::error::CompileError;
 
 /// What a node's outputs stand for.
@@ -101,7 +101,25 @@ pub(super) const OPERATORS: &[Operator] = &[
 /// carry its name.
 #[rustfmt::skip]
 pub(super) const OPERATOR_FORMAT: &[Operator] = &[
+    ("QLinearConv", &[Step::Conv2d, Step::DepthwiseConv2d], One(qoperator::conv)),
+    ("QLinearMatMul", &[Step::FullyConnected], One(qoperator::mat_mul)),
+    ("com.microsoft.QGemm", &[Step::FullyConnected], One(qoperator::gemm)),
+    ("ConvInteger", &[Step::Conv2d, Step::DepthwiseConv2d], One(qoperator::conv_integer)),
+    ("MatMulInteger", &[Step::FullyConnected], One(qoperator::mat_mul_integer)),
+    ("com.microsoft.QLinearAdd", &[Step::Add, Step::Lut, Step::Requantize], One(qoperator::binary)),
+    ("com.microsoft.QLinearMul", &[Step::Mul, Step::Lut, Step::Requantize], One(qoperator::binary)),
+    ("com.microsoft.QLinearSigmoid", FUNCTION, One(qoperator::unary)),
+    ("com.microsoft.QLinearLeakyRelu", FUNCTION, One(qoperator::unary)),
+    ("com.microsoft.QLinearAveragePool", &[Step::AveragePool2d], One(qoperator::unary)),
+    ("com.microsoft.QLinearGlobalAveragePool", &[Step::Mean], One(qoperator::unary)),
+    ("com.microsoft.QLinearSoftmax", &[Step::Softmax], One(qoperator::unary)),
+    ("com.microsoft.QLinearConcat", &[Step::Concat, Step::Requantize], One(qoperator::concat)),
 ];
+
+/// Returns whether a node is of the operator format.
+pub(super) fn is_operator_format(node: &tract_onnx::pb::NodeProto) -> bool {
+    OPERATOR_FORMAT.iter().any(|row| is_named(row.0, &node.op_type, &node.domain))
+}
 
 /// Operators that are refused whatever their operands, with what to do instead.
 pub(super) const REFUSED: &[(&[&str], &str)] = &[
@@ -111,8 +129,8 @@ pub(super) const REFUSED: &[(&[&str], &str)] = &[
          quantize again",
     ),
     (
-        &["QLinearConv", "QLinearMatMul", "QLinearAdd", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"],
-        "quantize with quant_format=QuantFormat.QDQ and quantize_static, not in the operator format or dynamically",
+        &["DynamicQuantizeLinear"],
+        "it takes its scale from each input: quantize with calibration data (quantize_static), not dynamically",
     ),
     (&["ConvTranspose", "Resize", "Upsample"], "use a model without upsampling"),
     (&["LSTM", "GRU", "RNN", "Loop", "If", "Scan"], "use a convolutional or feed-forward model"),
@@ -124,16 +142,24 @@ pub(super) const REFUSED_OTHERWISE: &str = "replace it, or cut the model before 
 /// What to do about an operator of a domain that is not read.
 pub(super) const FOREIGN_DOMAIN: &str = "export with standard ONNX operators, quantized in the QDQ format";
 
+fn is_own(domain: &str) -> bool {
+    matches!(domain, "" | "ai.onnx")
+}
+
+/// Returns whether a row's name is that of operator `kind` of `domain`.
+fn is_named(known: &str, kind: &str, domain: &str) -> bool {
+    match known.strip_suffix(kind) {
+        Some("") => is_own(domain),
+        Some(prefix) => !is_own(domain) && prefix.strip_suffix('.') == Some(domain),
+        None => false,
+    }
+}
+
 /// Returns what the outputs of `op` stand for.
 pub(super) fn import(importer: &mut Importer, op: &Op) -> Res<Outputs> {
     let (kind, domain) = (op.proto.op_type.as_str(), op.proto.domain.as_str());
-    let own = matches!(domain, "" | "ai.onnx");
-    let is_this = |known: &str| match known.strip_suffix(kind) {
-        Some("") => own,
-        Some(prefix) => !own && prefix.strip_suffix('.') == Some(domain),
-        None => false,
-    };
-    match OPERATORS.iter().chain(OPERATOR_FORMAT).find(|row| is_this(row.0)) {
+    let own = is_own(domain);
+    match OPERATORS.iter().chain(OPERATOR_FORMAT).find(|row| is_named(row.0, kind, domain)) {
         Some((_, _, One(import))) => import(importer, op).map(Outputs::One),
         Some((_, _, Many(import))) => import(importer, op).map(Outputs::Many),
         None if own => Err(refusal(op)),

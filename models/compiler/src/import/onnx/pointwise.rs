@@ -3,10 +3,10 @@
 //! Whatever depends on one int8 alone (a chain of functions, a product of a value with a function of
 //! it, a sum with a scalar) becomes a table of 256 float32 values, computed as ONNX Runtime does.
 
-use super::constant::{Data, broadcast};
+use super::constant::{Constant, Data, broadcast};
 use super::proto::Op;
 use super::quantize::{clip, clipped};
-use super::value::{Binary, Kind, Operand, Table, Value};
+use super::value::{Binary, Kind, Move, Operand, Table, Value};
 use super::{Importer, QUANTIZE_ALL, Res};
 
 /// A function of one float32.
@@ -158,9 +158,17 @@ impl Importer {
                 return Ok(sum);
             }
         }
+        if kind == "Mul"
+            && let Some(product) = self.scaled(op, &a, &b).or_else(|| self.scaled(op, &b, &a))
+        {
+            return Ok(product);
+        }
         let shape = broadcast(a.shape(), b.shape())
             .ok_or_else(|| op.inconsistent(format!("shapes {:?} and {:?} do not broadcast", a.shape(), b.shape())))?;
         let function = float_function(op)?;
+        if let Some(folded) = fold_floats(&a, &b, function) {
+            return Ok(folded);
+        }
         if let Some(table) = same_source(&a, &b, &shape, function) {
             return Ok(Value::Table(table));
         }
@@ -207,9 +215,18 @@ impl Importer {
 
     pub(super) fn softmax(&mut self, op: &Op) -> Res<Value> {
         let (input, _) = self.activation(op, 0)?;
-        let axes = super::moves::normalized(op, &[op.int("axis", -1)?], input.shape.len())?;
+        // QLinearSoftmax states whose definition it follows.
+        let coerced = op.int("opset", op.opset)? < 13;
+        let axes = super::moves::normalized(op, &[op.int("axis", if coerced { 1 } else { -1 })?], input.shape.len())?;
         let axis = axes.first().copied().unwrap_or(0);
         let shape = input.shape.clone();
+        if coerced {
+            // Until operator set 12 over all axes from `axis` on, as one.
+            let (outer, inner) = shape.split_at(axis);
+            let flat = vec![outer.iter().product(), inner.iter().product()];
+            let input = self.builder.apply(&input, &Move::Reshape(flat.clone()), &op.place)?;
+            return self.wait(op, Kind::Softmax { input, axis: 1 }, flat, Move::Reshape(shape.clone()), shape);
+        }
         self.pending(op, Kind::Softmax { input, axis }, shape)
     }
 }
@@ -225,6 +242,19 @@ fn float_function(op: &Op) -> Res<fn(f32, f32) -> f32> {
         "Max" => |a, b| clip(a, b, f32::INFINITY),
         other => return Err(op.malformed(format!("{other} is no arithmetic"))),
     })
+}
+
+/// Returns the result of two float constants of one shape, or of which one has one element.
+fn fold_floats(a: &Value, b: &Value, f: fn(f32, f32) -> f32) -> Option<Value> {
+    let (Value::Constant(a), Value::Constant(b)) = (a, b) else { return None };
+    let (Data::F32(x), Data::F32(y)) = (&a.data, &b.data) else { return None };
+    let (shape, values) = match (x.as_slice(), y.as_slice()) {
+        (x, y) if a.shape == b.shape => (&a.shape, x.iter().zip(y).map(|(&x, &y)| f(x, y)).collect()),
+        (x, &[y]) if b.shape.len() <= a.shape.len() => (&a.shape, x.iter().map(|&x| f(x, y)).collect()),
+        (&[x], y) if a.shape.len() <= b.shape.len() => (&b.shape, y.iter().map(|&y| f(x, y)).collect()),
+        _ => return None,
+    };
+    Some(Value::Constant(std::rc::Rc::new(Constant { shape: shape.clone(), data: Data::F32(values) })))
 }
 
 /// Returns the only element of a constant float array.

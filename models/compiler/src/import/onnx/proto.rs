@@ -9,10 +9,10 @@ use super::constant::{Constant, Data};
 use super::{MAX_ELEMENTS, MAX_FILE_BYTES, MAX_NODES, MAX_PORTS, QUANTIZE_FIRST, Res, elements};
 use crate::error::{CompileError, CompileErrorKind};
 
-/// Oldest operator set read: the first with per-channel QuantizeLinear.
-const MIN_OPSET: i64 = 13;
+/// Oldest operator set read: the first with limits of Clip and Pad as inputs.
+const MIN_OPSET: i64 = 11;
 /// Newest operator set read.
-const MAX_OPSET: i64 = 21;
+const MAX_OPSET: i64 = 24;
 /// Shortest encoding of a node with an operator and an output: bounds the nodes of a file.
 const MIN_NODE_BYTES: usize = 8;
 
@@ -88,9 +88,12 @@ pub(crate) fn read(bytes: &[u8], name: &str) -> Res<(ModelProto, i64)> {
     Ok((model, opset))
 }
 
-/// Returns whether a graph has operators of the QDQ form.
+/// Returns whether a graph has operators of the QDQ form or of the operator format.
 pub(crate) fn is_quantized(graph: &GraphProto) -> bool {
-    graph.node.iter().any(|node| matches!(node.op_type.as_str(), "QuantizeLinear" | "DequantizeLinear"))
+    graph.node.iter().any(|node| {
+        matches!(node.op_type.as_str(), "QuantizeLinear" | "DequantizeLinear")
+            || super::operators::is_operator_format(node)
+    })
 }
 
 fn is_default_domain(domain: &str) -> bool {
@@ -169,6 +172,11 @@ impl<'a> Op<'a> {
             format!("node '{}' ({})", proto.name, proto.op_type)
         };
         Self { proto, place, opset }
+    }
+
+    /// Returns a node that stands for this one, or for a part of it.
+    pub(super) fn step<'b>(&self, proto: &'b NodeProto) -> Op<'b> {
+        Op { proto, place: self.place.clone(), opset: self.opset }
     }
 
     /// Returns the name of input `i` unless it is left out.

@@ -30,6 +30,12 @@ impl Importer {
                 "quantize per tensor or per channel (quantize_static does, without block_size)",
             ));
         }
+        const FLOAT: i64 = 1;
+        if op.int("precision", 0)? > FLOAT
+            || (op.proto.op_type == "DequantizeLinear" && op.int("output_dtype", 0)? > FLOAT)
+        {
+            return Err(op.unsupported("it computes in another type than float32", "quantize the float32 model"));
+        }
         let scale = self.constant(op, 1)?;
         let Data::F32(scales) = &scale.data else {
             return Err(op.unsupported(
@@ -84,6 +90,23 @@ impl Importer {
                 }
                 let view = self.builder.with_quant(&view, quant, &op.place)?;
                 Ok(Value::Table(Table::dequantized(view, quant)))
+            }
+            product @ Value::Pending(_) => {
+                // The int32 sums of an integer product: their scale is a factor.
+                let parameters = self.parameters(op)?;
+                let symmetric = match parameters.zero_points.as_deref().map(|z| &z.data) {
+                    None => true,
+                    Some(Data::I32(z)) => z.iter().all(|&z| z == 0),
+                    Some(_) => false,
+                };
+                let mut shape = vec![1; product.shape().len()];
+                let axis = channel_axis(op, shape.len())?;
+                if let Some(extent) = shape.get_mut(axis) {
+                    *extent = parameters.scales.len();
+                }
+                let scales = Value::Constant(Rc::new(Constant { shape, data: Data::F32(parameters.scales) }));
+                let scaled = if symmetric { self.scaled(op, &product, &scales) } else { None };
+                scaled.ok_or_else(|| op.inconsistent("its input is not an integer tensor"))
             }
             _ => Err(op.inconsistent("its input is not an integer tensor")),
         }
