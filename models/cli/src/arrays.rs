@@ -1,8 +1,7 @@
 //! Arrays of data files to and from the bytes of an artifact.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufReader, Cursor, Read as _, Write as _};
+use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
 use tanbo_compiler::binding::Binding;
@@ -10,7 +9,8 @@ use zip::write::SimpleFileOptions;
 
 use crate::error::CliError;
 use crate::files;
-use crate::npy::{self, Array};
+use crate::npy::{self, Array, Type};
+use crate::npz::Npz;
 use crate::output::shape as text_of;
 
 /// Longest array file: 1 GiB.
@@ -124,7 +124,7 @@ pub fn stack(samples: &[Vec<Vec<u8>>], bindings: &[Binding], stacking: Stacking)
             Stacking::Batch if shape.first() == Some(&1) => shape[0] = samples.len(),
             Stacking::Batch | Stacking::NewAxis => shape.insert(0, samples.len()),
         }
-        arrays.push(Array { ty: binding.ty, shape, data });
+        arrays.push(Array { ty: binding.ty.into(), shape, data });
     }
     Ok(arrays)
 }
@@ -240,7 +240,7 @@ fn read_one(path: &Path, binding: &Binding) -> Result<Vec<u8>, CliError> {
 }
 
 fn check_type(place: &str, array: &Array, binding: &Binding) -> Result<(), CliError> {
-    if array.ty == binding.ty {
+    if array.ty == Type::from(binding.ty) {
         return Ok(());
     }
     let reason = format_args!("{}, input '{}' takes {}", array.ty.name(), binding.name, binding.ty.name());
@@ -253,35 +253,11 @@ fn wrong_shape(place: &str, array: &Array, binding: &Binding, remedy: &str) -> C
 }
 
 fn read_npz(path: &Path, bindings: &[Binding]) -> Result<Samples, CliError> {
-    let damaged = |error: &dyn std::fmt::Display| {
-        CliError::new(path.display(), format_args!("not a .npz file: {error}"), "save it again with numpy.savez")
-    };
-    let file = File::open(path).map_err(|error| CliError::file(path, &error))?;
-    let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(|e| damaged(&e))?;
+    let mut npz = Npz::open(path)?;
     let mut arrays = HashMap::new();
     for binding in bindings {
-        let entry = format!("{}.npy", binding.name);
-        if archive.index_for_name(&entry).is_none() {
-            let keys: Vec<String> = archive
-                .file_names()
-                .filter_map(Result::ok)
-                .map(|name| name.strip_suffix(".npy").unwrap_or(&name).to_string())
-                .collect();
-            let reason = format_args!("no array '{}'; it holds {}", binding.name, keys.join(", "));
-            return Err(CliError::new(path.display(), reason, "name the arrays as the model's inputs"));
-        }
-        let mut bytes = Vec::new();
-        let entry = archive.by_name(&entry).map_err(|e| damaged(&e))?;
-        entry.take(ARRAY_LIMIT + 1).read_to_end(&mut bytes).map_err(|e| damaged(&e))?;
-        let place = format!("{}: '{}'", path.display(), binding.name);
-        if bytes.len() as u64 > ARRAY_LIMIT {
-            return Err(CliError::new(
-                place,
-                format_args!("more than {ARRAY_LIMIT} bytes"),
-                "split it into smaller files",
-            ));
-        }
-        let array = npy::parse(&bytes).map_err(|e| CliError::new(&place, e.reason, e.remedy))?;
+        let array = npz.array(&binding.name)?;
+        let place = npz.place(&binding.name);
         check_type(&place, &array, binding)?;
         let remedy = "put the samples along axis 0, before the model's axes or in place of its first one";
         let stacking =

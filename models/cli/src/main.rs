@@ -19,6 +19,8 @@ mod files;
 mod front_end;
 #[cfg(feature = "run")]
 mod npy;
+#[cfg(feature = "run")]
+mod npz;
 mod output;
 mod picture;
 #[cfg(feature = "run")]

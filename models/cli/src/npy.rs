@@ -5,11 +5,71 @@
 
 use tanbo_compiler::graph::SourceType;
 
+/// Type of the elements of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    F32,
+    F64,
+    I8,
+    U8,
+    I16,
+    I32,
+    I64,
+}
+
+impl Type {
+    /// All types, with the code that a header has for them.
+    const ALL: [(Self, &str); 7] = [
+        (Self::F32, "f4"),
+        (Self::F64, "f8"),
+        (Self::I8, "i1"),
+        (Self::U8, "u1"),
+        (Self::I16, "i2"),
+        (Self::I32, "i4"),
+        (Self::I64, "i8"),
+    ];
+
+    /// Returns the size of an element in bytes.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::I8 | Self::U8 => 1,
+            Self::I16 => 2,
+            Self::F32 | Self::I32 => 4,
+            Self::F64 | Self::I64 => 8,
+        }
+    }
+
+    /// Returns numpy's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "float32",
+            Self::F64 => "float64",
+            Self::I8 => "int8",
+            Self::U8 => "uint8",
+            Self::I16 => "int16",
+            Self::I32 => "int32",
+            Self::I64 => "int64",
+        }
+    }
+}
+
+impl From<SourceType> for Type {
+    fn from(ty: SourceType) -> Self {
+        match ty {
+            SourceType::F32 => Self::F32,
+            SourceType::I8 => Self::I8,
+            SourceType::U8 => Self::U8,
+            SourceType::I16 => Self::I16,
+            SourceType::I32 => Self::I32,
+        }
+    }
+}
+
 /// An array in C order, little-endian.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Array {
     /// Element type.
-    pub ty: SourceType,
+    pub ty: Type,
     /// Length of each axis.
     pub shape: Vec<usize>,
     /// Elements, the last axis fastest.
@@ -66,17 +126,12 @@ pub fn parse(bytes: &[u8]) -> Result<Array, NpyError> {
 
 /// Returns the bytes of a .npy file.
 pub fn emit(array: &Array) -> Vec<u8> {
-    let descr = match array.ty {
-        SourceType::F32 => "<f4",
-        SourceType::I8 => "|i1",
-        SourceType::U8 => "|u1",
-        SourceType::I16 => "<i2",
-        SourceType::I32 => "<i4",
-    };
+    let code = Type::ALL.iter().find(|(ty, _)| *ty == array.ty).map_or("", |(_, code)| code);
+    let order = if array.ty.bytes() == 1 { '|' } else { '<' };
     let axes: String = array.shape.iter().map(|axis| format!("{axis}, ")).collect();
     // A tuple of one needs its comma, others must not end with a blank.
     let axes = if array.shape.len() == 1 { axes.trim_end() } else { axes.trim_end_matches(", ") };
-    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({axes}), }}");
+    let mut header = format!("{{'descr': '{order}{code}', 'fortran_order': False, 'shape': ({axes}), }}");
     let before = MAGIC.len() + 4;
     // The data begin at a multiple of 64 bytes, after a line end.
     let total = (before + header.len() + 1).next_multiple_of(64);
@@ -88,27 +143,19 @@ pub fn emit(array: &Array) -> Vec<u8> {
 }
 
 /// Returns the element type and whether its bytes are in big-endian order.
-fn element_type(descr: &str) -> Result<(SourceType, bool), NpyError> {
-    let unsupported = |name: &str| NpyError {
-        reason: format!("elements of type {name}"),
+fn element_type(descr: &str) -> Result<(Type, bool), NpyError> {
+    let unsupported = || NpyError {
+        reason: format!("elements of type '{descr}'"),
         remedy: "convert with .astype to the type that `tanbo inspect` shows",
     };
     let mut characters = descr.chars();
     let big_endian = match characters.next() {
         Some('<' | '|' | '=') => false,
         Some('>') => true,
-        _ => return Err(unsupported(&format!("'{descr}'"))),
+        _ => return Err(unsupported()),
     };
-    let ty = match characters.as_str() {
-        "i1" => SourceType::I8,
-        "u1" => SourceType::U8,
-        "i2" => SourceType::I16,
-        "i4" => SourceType::I32,
-        "f4" => SourceType::F32,
-        "f8" => return Err(unsupported("float64")),
-        "i8" => return Err(unsupported("int64")),
-        _ => return Err(unsupported(&format!("'{descr}'"))),
-    };
+    let code = characters.as_str();
+    let (ty, _) = Type::ALL.into_iter().find(|(_, known)| *known == code).ok_or_else(unsupported)?;
     Ok((ty, big_endian))
 }
 
@@ -194,7 +241,7 @@ mod tests {
     #[test]
     fn arrays_round_trip() {
         for shape in [vec![], vec![3], vec![0], vec![1, 2, 3], vec![2, 1, 1, 1, 1, 4]] {
-            for ty in [SourceType::F32, SourceType::I8, SourceType::U8, SourceType::I16, SourceType::I32] {
+            for (ty, _) in Type::ALL {
                 let bytes = shape.iter().product::<usize>() * ty.bytes();
                 let array = Array { ty, shape: shape.clone(), data: (0..bytes).map(|i| i as u8).collect() };
                 let file = emit(&array);
@@ -207,7 +254,7 @@ mod tests {
     #[test]
     fn byte_order_and_axis_order_are_undone() {
         let array = parse(&file("{'descr': '>i2', 'fortran_order': False, 'shape': (2,), }", &[0, 1, 2, 3])).unwrap();
-        assert_eq!((array.ty, array.data), (SourceType::I16, vec![1, 0, 3, 2]));
+        assert_eq!((array.ty, array.data), (Type::I16, vec![1, 0, 3, 2]));
         // [[0, 1, 2], [3, 4, 5]], column by column.
         let array =
             parse(&file("{\"shape\": (2, 3), 'fortran_order':True,'descr': '|u1'}\n", &[0, 3, 1, 4, 2, 5])).unwrap();
@@ -229,7 +276,7 @@ mod tests {
             "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }",
             "{'descr': '|i1', 'fortran_order': True, 'shape': (1099511627776, 0, 1099511627776, 4), }",
             "{'descr': '|O', 'fortran_order': False, 'shape': (4,), }",
-            "{'descr': '<f8', 'fortran_order': False, 'shape': (4,), }",
+            "{'descr': '<c8', 'fortran_order': False, 'shape': (4,), }",
             "{'descr': 'é', 'fortran_order': False, 'shape': (4,), }",
             "{'descr': '|i1', 'fortran_order': Maybe, 'shape': (4,), }",
             "{'descr': '|i1', 'fortran_order': False, 'shape': (4,), 'x': 1}",

@@ -1,13 +1,12 @@
 //! `tanbo run`: arrays in, arrays out.
 
 use serde::Serialize;
-use tanbo_compiler::graph::SourceType;
 
 use crate::Verdict;
 use crate::args::RunArgs;
 use crate::arrays;
 use crate::error::CliError;
-use crate::npy::Array;
+use crate::npy::{Array, Type};
 use crate::output::{Output, grouped, shape, table};
 use crate::runner::Runner;
 use crate::source::Source;
@@ -85,12 +84,12 @@ fn values(array: &Array) -> Option<Vec<serde_json::Number>> {
         return None;
     }
     let number = |element: &[u8]| match (array.ty, element) {
-        (SourceType::I8, &[a]) => Some((a as i8).into()),
-        (SourceType::U8, &[a]) => Some(a.into()),
-        (SourceType::I16, &[a, b]) => Some(i16::from_le_bytes([a, b]).into()),
-        (SourceType::I32, &[a, b, c, d]) => Some(i32::from_le_bytes([a, b, c, d]).into()),
+        (Type::I8, &[a]) => Some((a as i8).into()),
+        (Type::U8, &[a]) => Some(a.into()),
+        (Type::I16, &[a, b]) => Some(i16::from_le_bytes([a, b]).into()),
+        (Type::I32, &[a, b, c, d]) => Some(i32::from_le_bytes([a, b, c, d]).into()),
         // The shortest text that reads back as the same f32, not the f64 next to it.
-        (SourceType::F32, &[a, b, c, d]) => f32::from_le_bytes([a, b, c, d]).to_string().parse().ok(),
+        (Type::F32, &[a, b, c, d]) => f32::from_le_bytes([a, b, c, d]).to_string().parse().ok(),
         _ => None,
     };
     array.data.chunks_exact(size).map(number).collect()
