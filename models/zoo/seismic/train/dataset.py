@@ -45,7 +45,7 @@ def _mix(random, records, motion, kind, name=""):
     return stream, at
 
 
-def _visible(motion, threshold=0.15):
+def visible(motion, threshold=0.15):
     """Index from which the ground motion exceeds twice the sensor's noise, or None."""
     above = np.flatnonzero(np.linalg.norm(motion, axis=1) > threshold)
     return int(above[0]) if len(above) else None
@@ -77,7 +77,7 @@ def synthetic_quakes(random, records, count):
     streams = []
     while len(streams) < count:
         motion = synthetic.quake(random)[: int(20 * HZ)]
-        first = _visible(motion)
+        first = visible(motion)
         if first is None or np.abs(motion).max() < 1.0 or first > 10 * HZ:
             continue
         stream, at = _mix(random, records, motion, "synthetic")

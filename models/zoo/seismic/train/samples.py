@@ -14,7 +14,7 @@ import tomllib
 import numpy as np
 
 import synthetic
-from dataset import _visible
+from dataset import visible
 from export import INPUT, INPUT_SCALE
 from frontend import ROOT, extract
 from sources import HZ, RATE
@@ -59,7 +59,7 @@ def made_up(random):
     """An earthquake after rest: acceleration, rate, time at which it can be seen."""
     while True:
         motion = synthetic.quake(random)[: int(20 * HZ)]
-        first = _visible(motion)
+        first = visible(motion)
         if first is not None and np.abs(motion).max() >= 1.0 and first <= 10 * HZ:
             return np.concatenate([np.zeros((int(QUIET_S * HZ), 3)), motion]), RATE, QUIET_S + first / HZ
 
