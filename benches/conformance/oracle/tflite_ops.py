@@ -12,6 +12,7 @@ from tflite_micro.python.tflite_micro.runtime import schema_fb as fb
 
 f32 = np.float32
 DTYPES = {
+    fb.TensorType.INT4: np.int8,
     fb.TensorType.INT8: np.int8,
     fb.TensorType.UINT8: np.uint8,
     fb.TensorType.INT16: np.int16,
@@ -130,6 +131,11 @@ def tanh4(a):
 # Tensors and helpers.
 
 
+def unpack_int4(packed):
+    """Two values of each byte, the one in the low half first."""
+    return np.stack([packed << 4 >> 4, packed >> 4], -1).reshape(-1)
+
+
 class Tensor:
     """A tensor of the file, with its value once known."""
 
@@ -144,7 +150,10 @@ class Tensor:
         raw = buffers[record.buffer].data
         self.value = None
         if raw is not None and len(raw):
-            self.value = np.frombuffer(bytes(raw), self.dtype).reshape(self.shape)
+            values = np.frombuffer(bytes(raw), self.dtype)
+            if record.type == fb.TensorType.INT4:
+                values = unpack_int4(values)[: math.prod(self.shape)]
+            self.value = values.reshape(self.shape)
 
     @property
     def scale(self):
@@ -255,6 +264,29 @@ def fully_connected(o, inputs, outputs):
     (x, w, bias), (y,) = (*inputs, None)[:3], outputs
     acc = x.centred.reshape(-1, w.shape[1]) @ symmetric(w).T
     weighted(acc.reshape(y.shape), bias, x, w, y, o.fusedActivationFunction)
+
+
+def transpose_conv(o, inputs, outputs):
+    """Every input pixel is scattered over the outputs under the filter; the first operand is the output's shape."""
+    (sizes, w, x, bias), (y,) = (*inputs, None)[:4], outputs
+    require(tuple(sizes.value) == y.shape, "output shape")
+    (h, width), (oh, ow), stride, kernel = x.shape[1:3], y.shape[1:3], (o.strideH, o.strideW), w.shape[1:3]
+    filters, acc = symmetric(w), np.zeros(y.shape, np.int64)
+    top, left = [
+        padding_before(out, k, s, 1, o.padding, -(-out // s)) for out, k, s in zip((oh, ow), kernel, stride)
+    ]
+    for iy, ix, ky, kx in np.ndindex(h, width, *kernel):
+        oy, ox = iy * stride[0] - top + ky, ix * stride[1] - left + kx
+        if 0 <= oy < oh and 0 <= ox < ow:
+            acc[:, oy, ox] += x.centred[:, iy, ix] @ filters[:, ky, kx].T
+    weighted(acc, bias, x, w, y, o.fusedActivationFunction)
+
+
+def batch_matmul(o, inputs, outputs):
+    (a, b), (y,) = inputs, outputs
+    left = a.centred.swapaxes(-1, -2) if o.adjX else a.centred
+    right = b.centred.swapaxes(-1, -2) if o.adjY else b.centred
+    y.store(requantize(left @ right, float(a.scale) * float(b.scale) / float(y.scale), y))
 
 
 def pool_geometry(o, y):
@@ -493,6 +525,7 @@ def strided_slice(o, x, rest, shape):
 OPERATORS = {
     "ADD": add_or_sub(1),
     "AVERAGE_POOL_2D": average_pool_2d,
+    "BATCH_MATMUL": batch_matmul,
     "BROADCAST_TO": move(lambda o, x, rest, shape: np.broadcast_to(x, shape)),
     "CONCATENATION": concatenation,
     "CONV_2D": conv_2d,
@@ -523,6 +556,7 @@ OPERATORS = {
     "STRIDED_SLICE": move(strided_slice),
     "SUB": add_or_sub(-1),
     "TANH": tanh,
+    "TRANSPOSE_CONV": transpose_conv,
     "TRANSPOSE": move(lambda o, x, rest, shape: x.transpose(rest[0])),
     "UNPACK": unpack,
 }

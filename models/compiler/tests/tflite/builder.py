@@ -12,10 +12,12 @@ import numpy as np
 from tflite_micro.python.tflite_micro.runtime import schema_fb as fb
 
 TYPES = {
+    "i4": (np.int8, fb.TensorType.INT4),
     "i8": (np.int8, fb.TensorType.INT8),
     "u8": (np.uint8, fb.TensorType.UINT8),
     "i16": (np.int16, fb.TensorType.INT16),
     "i32": (np.int32, fb.TensorType.INT32),
+    "i64": (np.int64, fb.TensorType.INT64),
     "f32": (np.float32, fb.TensorType.FLOAT32),
 }
 SAME, VALID = fb.Padding.SAME, fb.Padding.VALID
@@ -44,6 +46,12 @@ def pair(x):
     return x if isinstance(x, tuple) else (x, x)
 
 
+def nibbles(values):
+    """Values in [-8, 7] two to a byte, the first in the low half."""
+    flat = np.append(np.ravel(values), 0)[: (np.size(values) + 1) // 2 * 2]
+    return (flat[0::2] & 15 | flat[1::2] << 4).astype(np.uint8)
+
+
 def window(size, kernel, stride, dilation, padding):
     """Output extent of a sliding window."""
     span = (kernel - 1) * dilation + 1
@@ -70,8 +78,9 @@ class Net:
             )
         if data is not None:
             tensor.buffer = len(self.buffers)
-            raw = np.ascontiguousarray(data, TYPES[dtype][0]).tobytes()
-            self.buffers.append(fb.BufferT(data=np.frombuffer(raw, np.uint8)))
+            array = np.ascontiguousarray(data, TYPES[dtype][0])
+            raw = nibbles(array) if dtype == "i4" else np.frombuffer(array.tobytes(), np.uint8)
+            self.buffers.append(fb.BufferT(data=raw))
         self.tensors.append(tensor)
         return Value(len(self.tensors) - 1, tuple(shape), dtype, scale, zero_point)
 

@@ -5,6 +5,7 @@ python generate.py
 
 import pathlib
 
+import cases_dense  # noqa: F401, adds to the tables
 import judge
 from builder import Net
 from cases import CASES, REFUSED
