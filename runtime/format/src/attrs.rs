@@ -1,5 +1,10 @@
 //! Attribute words of a step as named numbers: the one place where their order is decoded.
 
+mod dense;
+
+pub use dense::BatchMatmul;
+pub use dense::fully_connected_i4;
+
 /// A window over height and width with its zero points and bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
@@ -17,6 +22,21 @@ impl Window {
     /// Returns how many rows the window spans.
     pub const fn rows(&self) -> i64 {
         (self.kernel[0] as i64 - 1) * self.dilation[0] as i64 + 1
+    }
+
+    /// Returns how many input rows an output row of a transposed convolution needs, at most.
+    pub const fn transposed_rows(&self) -> i64 {
+        (self.rows() - 1) / self.stride_rows() + 1
+    }
+
+    /// Returns the last input row that output row `row` of a transposed convolution needs.
+    pub const fn last_transposed_row(&self, row: u32) -> i64 {
+        (row as i64 + self.pad[0] as i64) / self.stride_rows()
+    }
+
+    /// The distance between rows, 1 in place of one that makes no sense.
+    const fn stride_rows(&self) -> i64 {
+        if self.stride[0] > 0 { self.stride[0] as i64 } else { 1 }
     }
 
     /// Returns the first input row under the window of output row `row`; may be negative.

@@ -170,6 +170,46 @@ op_list! {
     Requantize = 16, "requantize", inputs 1, rows true,
         consts [],
         attrs ["input_zero_point", "output_zero_point", "mantissa", "shift", "low", "high"];
+    /// As [`Op::Conv2d`], with weights of four bits.
+    Conv2dI4 = 34, "conv2d_i4", inputs 1, rows true,
+        consts [weights: I8, bias: I32, mantissas: I32, shifts: I8],
+        attrs ["kernel_h", "kernel_w", "stride_h", "stride_w", "dilation_h", "dilation_w", "pad_top", "pad_left",
+            "input_zero_point", "output_zero_point", "low", "high", "groups"];
+    /// As [`Op::DepthwiseConv2d`], with weights of four bits.
+    DepthwiseConv2dI4 = 35, "depthwise_conv2d_i4", inputs 1, rows true,
+        consts [weights: I8, bias: I32, mantissas: I32, shifts: I8],
+        attrs ["kernel_h", "kernel_w", "stride_h", "stride_w", "dilation_h", "dilation_w", "pad_top", "pad_left",
+            "input_zero_point", "output_zero_point", "low", "high"];
+    /// As [`Op::FullyConnected`], with weights of four bits.
+    FullyConnectedI4 = 36, "fully_connected_i4", inputs 1, rows false,
+        consts [weights: I8, bias: I32, mantissas: I32, shifts: I8],
+        attrs ["input_zero_point", "output_zero_point", "low", "high", "depth"];
+    /// Convolution backwards: each input pixel is spread over the outputs under the kernel.
+    TransposeConv2d = 37, "transpose_conv2d", inputs 1, rows true,
+        consts [weights: I8, bias: I32, mantissas: I32, shifts: I8],
+        attrs ["kernel_h", "kernel_w", "stride_h", "stride_w", "dilation_h", "dilation_w", "pad_top", "pad_left",
+            "input_zero_point", "output_zero_point", "low", "high", "groups"];
+    /// Products of two stacks of matrices.
+    BatchMatmul = 39, "batch_matmul", inputs 2, rows false,
+        consts [],
+        attrs ["transpose1", "transpose2", "input1_zero_point", "input2_zero_point", "output_zero_point",
+            "mantissa", "shift", "low", "high"];
+}
+
+impl Op {
+    /// Returns whether the first constant is weights and the second a bias per output channel.
+    pub const fn has_weights(self) -> bool {
+        matches!(
+            self,
+            Self::Conv2d
+                | Self::DepthwiseConv2d
+                | Self::FullyConnected
+                | Self::Conv2dI4
+                | Self::DepthwiseConv2dI4
+                | Self::FullyConnectedI4
+                | Self::TransposeConv2d
+        )
+    }
 }
 
 /// One more than the largest operator number: the length of a table indexed by it.

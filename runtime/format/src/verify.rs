@@ -295,8 +295,7 @@ fn row_chain(model: &Model<'_>, previous: Option<&Step<'_>>, step: &Step<'_>, at
     let Some(storage) = model.storages.get(usize::from(input_tensor.storage)) else {
         return Err(error(Kind::Index, at));
     };
-    let window_rows = check::window(step).map_or(1, |w| w.rows());
-    if storage.ring_rows != 0 && i64::from(storage.ring_rows) < window_rows.min(i64::from(height)) {
+    if storage.ring_rows != 0 && i64::from(storage.ring_rows) < check::window_rows(step).min(i64::from(height)) {
         return Err(error(Kind::Chain, at));
     }
     Ok(())

@@ -70,6 +70,16 @@ kernels! {
     transpose(params: &Transpose<'_>, input: &[u8], output: &mut [u8]);
     /// Moves values to another scale or type.
     requantize(params: &Requantize, input: &[u8], output: &mut [u8]);
+    /// Computes output rows of a convolution whose weights have four bits.
+    conv2d_i4(params: &Conv2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, row: usize);
+    /// Computes output rows of a depthwise convolution whose weights have four bits.
+    depthwise_conv2d_i4(params: &DepthwiseConv2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, row: usize);
+    /// Multiplies each input row of `depth` values with weights of four bits.
+    fully_connected_i4(params: &FullyConnected<'_>, depth: usize, input: &[i8], output: &mut [i8]);
+    /// Computes output rows of a transposed convolution.
+    transpose_conv2d(params: &Conv2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, row: usize);
+    /// Multiplies two stacks of matrices.
+    batch_matmul(params: &BatchMatmul<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]);
 }
 
 /// The specification, on any target.

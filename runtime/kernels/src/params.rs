@@ -1,5 +1,9 @@
 //! Plain parameters of the kernels: shapes in elements, zero points and bounds in the tensors' own integers.
 
+mod dense;
+
+pub use dense::BatchMatmul;
+
 use tanbo_quant::{Multiplier, Rounding, requantize};
 
 /// Highest rank of the operators that take any shape.
@@ -23,6 +27,15 @@ impl Window {
     #[inline]
     pub fn position(&self, axis: usize, output: usize, tap: usize, len: usize) -> Option<usize> {
         (output * self.stride[axis] + tap * self.dilation[axis]).checked_sub(self.pad[axis]).filter(|&p| p < len)
+    }
+
+    /// Returns the input position in `0..len` that tap `tap` of a transposed convolution spreads over output `output`
+    /// along `axis`, if there is one.
+    #[inline]
+    pub fn transposed_position(&self, axis: usize, output: usize, tap: usize, len: usize) -> Option<usize> {
+        let distance = (output + self.pad[axis]).checked_sub(tap * self.dilation[axis])?;
+        let position = distance / self.stride[axis];
+        (position * self.stride[axis] == distance && position < len).then_some(position)
     }
 }
 
@@ -100,7 +113,8 @@ impl Multipliers<'_> {
     }
 }
 
-/// Convolution. Weights are `[output channels, kernel height, kernel width, input channels / groups]`.
+/// Convolution, also transposed. Weights are `[output channels, kernel height, kernel width, input channels / groups]`;
+/// weights of four bits lie two to a byte, the first in the low half, here and in the parameters below.
 #[derive(Clone, Copy, Debug)]
 pub struct Conv2d<'a> {
     /// Geometry.

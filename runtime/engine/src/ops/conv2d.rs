@@ -1,11 +1,18 @@
 //! `conv2d`: constants weights, bias, mantissas, shifts.
 
+use tanbo_format::Tensor;
 use tanbo_format::attrs::Conv;
 use tanbo_kernels::{Conv2d, Kernels};
 
 use super::{Call, image, window};
 
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
+    let (params, x) = params(call)?;
+    call.each_output_row(&x, |input, output, row| K::conv2d(&params, input, output, row))
+}
+
+/// Returns the parameters of a step with the attributes and constants of `conv2d`, and its input.
+pub(super) fn params<'m>(call: &Call<'_, 'm>) -> Option<(Conv2d<'m>, Tensor<'m>)> {
     let attributes = Conv::from_conv2d(call.step.attrs)?;
     let (x, y) = (call.input(0)?, call.output()?);
     let range = attributes.range;
@@ -20,5 +27,5 @@ pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
         multipliers: call.multipliers(2)?,
         range: call.range(range.output_zero_point, range.low, range.high),
     };
-    call.each_output_row(&x, |input, output, row| K::conv2d(&params, input, output, row))
+    Some((params, x))
 }

@@ -4,10 +4,14 @@
 
 mod add;
 mod average_pool2d;
+mod batch_matmul;
 mod concat;
 mod conv2d;
+mod conv2d_i4;
 mod depthwise_conv2d;
+mod depthwise_conv2d_i4;
 mod fully_connected;
+mod fully_connected_i4;
 mod lut;
 mod max_pool2d;
 mod mean;
@@ -18,6 +22,7 @@ mod slice;
 mod softmax;
 mod sub;
 mod transpose;
+mod transpose_conv2d;
 
 use core::ops::Range;
 
@@ -57,6 +62,11 @@ pub(crate) const fn run_fn<K: Kernels>(op: Op) -> RunFn {
         Op::Slice => slice::run::<K>,
         Op::Transpose => transpose::run::<K>,
         Op::Requantize => requantize::run::<K>,
+        Op::Conv2dI4 => conv2d_i4::run::<K>,
+        Op::DepthwiseConv2dI4 => depthwise_conv2d_i4::run::<K>,
+        Op::FullyConnectedI4 => fully_connected_i4::run::<K>,
+        Op::TransposeConv2d => transpose_conv2d::run::<K>,
+        Op::BatchMatmul => batch_matmul::run::<K>,
     }
 }
 
@@ -75,8 +85,12 @@ pub(crate) fn input_rows(model: &Model<'_>, number: u16, row: u32) -> Result<u32
     let step = model.step(number).ok_or(at)?;
     let height = step.inputs.first().and_then(|&t| model.tensor(t)).ok_or(at)?.rows();
     let window = match step.op {
-        Op::Conv2d => attrs::Conv::from_conv2d(step.attrs).map(|a| a.window),
-        Op::DepthwiseConv2d => attrs::Conv::from_depthwise_conv2d(step.attrs).map(|a| a.window),
+        Op::Conv2d | Op::Conv2dI4 => attrs::Conv::from_conv2d(step.attrs).map(|a| a.window),
+        Op::TransposeConv2d => {
+            let window = attrs::Conv::from_conv2d(step.attrs).ok_or(at)?.window;
+            return Ok((window.last_transposed_row(row) + 1).clamp(0, i64::from(height)) as u32);
+        }
+        Op::DepthwiseConv2d | Op::DepthwiseConv2dI4 => attrs::Conv::from_depthwise_conv2d(step.attrs).map(|a| a.window),
         Op::AveragePool2d => attrs::Pool::from_average(step.attrs).map(|a| a.window),
         Op::MaxPool2d => attrs::Pool::from_max(step.attrs).map(|a| a.window),
         _ => return Ok(row + 1),

@@ -4,6 +4,7 @@
 //! are linked.
 
 mod conv;
+mod dense;
 mod elementwise;
 mod moves;
 mod pool;
@@ -70,6 +71,11 @@ const fn check_fn(op: Op) -> CheckFn {
         Op::Slice => moves::slice,
         Op::Transpose => moves::transpose,
         Op::Requantize => elementwise::requantize,
+        Op::Conv2dI4 => dense::conv2d_i4,
+        Op::DepthwiseConv2dI4 => dense::depthwise_conv2d_i4,
+        Op::FullyConnectedI4 => dense::fully_connected_i4,
+        Op::TransposeConv2d => dense::transpose_conv2d,
+        Op::BatchMatmul => dense::batch_matmul,
     }
 }
 
@@ -83,21 +89,23 @@ fn ensure(condition: bool, kind: Kind) -> Checked {
 /// Returns how many words and bytes of constants the checks of a step look at one by one.
 pub(crate) fn entries(step: &Step<'_>) -> u64 {
     // Of weights and tables only the length matters; they come first.
-    let unseen = matches!(step.op, Op::Conv2d | Op::DepthwiseConv2d | Op::FullyConnected | Op::Lut);
+    let unseen = step.op.has_weights() || step.op == Op::Lut;
     let lengths = (0..step.op.const_types().len()).skip(usize::from(unseen));
     let lengths = lengths.map(|index| step.constant(index).map_or(0, Constant::len));
     lengths.sum::<usize>() as u64
 }
 
-/// Returns the window of a step that has one.
-pub(crate) fn window(step: &Step<'_>) -> Option<Window> {
-    match step.op {
-        Op::Conv2d => Conv::from_conv2d(step.attrs).map(|a| a.window),
-        Op::DepthwiseConv2d => Conv::from_depthwise_conv2d(step.attrs).map(|a| a.window),
-        Op::AveragePool2d => Pool::from_average(step.attrs).map(|a| a.window),
-        Op::MaxPool2d => Pool::from_max(step.attrs).map(|a| a.window),
+/// Returns how many input rows an output row of a row-wise step needs, at most.
+pub(crate) fn window_rows(step: &Step<'_>) -> i64 {
+    let rows = match step.op {
+        Op::Conv2d | Op::Conv2dI4 => Conv::from_conv2d(step.attrs).map(|a| a.window.rows()),
+        Op::DepthwiseConv2d | Op::DepthwiseConv2dI4 => Conv::from_depthwise_conv2d(step.attrs).map(|a| a.window.rows()),
+        Op::TransposeConv2d => Conv::from_conv2d(step.attrs).map(|a| a.window.transposed_rows()),
+        Op::AveragePool2d => Pool::from_average(step.attrs).map(|a| a.window.rows()),
+        Op::MaxPool2d => Pool::from_max(step.attrs).map(|a| a.window.rows()),
         _ => None,
-    }
+    };
+    rows.unwrap_or(1)
 }
 
 /// Returns tensor `index` of the step's inputs.

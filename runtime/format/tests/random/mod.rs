@@ -71,11 +71,13 @@ pub fn work(model: &tanbo_format::Model<'_>) -> u64 {
     let mut total = 0u64;
     for step in (0..model.step_count() as u16).filter_map(|number| model.step(number)) {
         let taps = match step.op {
-            Op::Conv2d | Op::DepthwiseConv2d | Op::FullyConnected => {
+            op if op.has_weights() => {
                 let length = |index: usize| step.constant(index).map_or(0, |values| values.len() as u64);
-                length(0) / length(1).max(1)
+                // Four bits each in the worst case.
+                2 * length(0) / length(1).max(1)
             }
             Op::AveragePool2d | Op::MaxPool2d => step.attrs.iter().take(2).map(|&k| k.max(1) as u64).product(),
+            Op::BatchMatmul => step.inputs.iter().map(|&t| elements(t)).max().unwrap_or(1),
             _ => 1,
         };
         let inputs: u64 = step.inputs.iter().map(|&t| elements(t)).sum();
@@ -173,6 +175,15 @@ impl<'u, 'b> Generator<'u, 'b> {
         ConstData::I8(self.bytes(count).iter().map(|&b| b as i8).collect())
     }
 
+    /// Weights of four bits: of an odd number the last byte has a zero half.
+    fn weights_i4(&mut self, count: u32) -> ConstData {
+        let mut bytes = self.bytes(count.div_ceil(2));
+        if let (Some(last), false) = (bytes.last_mut(), count.is_multiple_of(2)) {
+            *last &= 15;
+        }
+        ConstData::I8(bytes.iter().map(|&b| b as i8).collect())
+    }
+
     /// Picks a tensor that a new chain may read.
     fn pick(&mut self, wanted: impl Fn(&TensorSpec) -> bool) -> Result<Option<u16>> {
         let tensors = &self.artifact.tensors;
@@ -185,13 +196,18 @@ impl<'u, 'b> Generator<'u, 'b> {
         let op = *self.u.choose(Op::ALL)?;
         let rounding = *self.u.choose(&[Rounding::Single, Rounding::Tflite])?;
         let moves_bytes = matches!(op, Op::Pad | Op::Concat | Op::Slice | Op::Transpose);
-        let windowed = matches!(op, Op::Conv2d | Op::DepthwiseConv2d | Op::AveragePool2d | Op::MaxPool2d);
+        let windowed = !matches!(op, Op::FullyConnected | Op::FullyConnectedI4)
+            && (op.has_weights() || matches!(op, Op::AveragePool2d | Op::MaxPool2d));
         let picked = self.pick(|t| {
             let ty = match op {
                 Op::Requantize => t.ty != ElementType::I32,
                 _ => moves_bytes || t.ty == ElementType::I8,
             };
-            let least_rank = usize::from(matches!(op, Op::Softmax | Op::Concat));
+            let least_rank = match op {
+                Op::Softmax | Op::Concat => 1,
+                Op::BatchMatmul => 2,
+                _ => 0,
+            };
             ty && t.shape.len() >= least_rank && (!windowed || t.shape.len() == 4)
         })?;
         let Some(x) = picked else { return Ok(()) };
@@ -204,6 +220,7 @@ impl<'u, 'b> Generator<'u, 'b> {
                 }
             }
             Op::Concat => inputs = vec![x; self.upto(1, 3)?],
+            Op::BatchMatmul => inputs.push(self.second_matrix(x)?),
             _ => {}
         }
         let Some(applied) = self.apply(op, rounding, &inputs)? else { return Ok(()) };
@@ -237,7 +254,8 @@ impl<'u, 'b> Generator<'u, 'b> {
             let place = self.artifact.steps.len() - begin;
             if place > 0 && self.u.ratio(3, 4)? {
                 let window = match op {
-                    Op::Conv2d | Op::DepthwiseConv2d => (applied.attrs[0] - 1) * applied.attrs[4] + 1,
+                    Op::TransposeConv2d => (applied.attrs[0] - 1) * applied.attrs[4] / applied.attrs[2] + 1,
+                    op if op.has_weights() => (applied.attrs[0] - 1) * applied.attrs[4] + 1,
                     Op::AveragePool2d | Op::MaxPool2d => applied.attrs[0],
                     _ => 1,
                 };
@@ -280,6 +298,26 @@ impl<'u, 'b> Generator<'u, 'b> {
                 *length = 1;
             }
         }
+        let bytes = self.bytes(own.iter().product());
+        self.tensor("", own, ElementType::I8, Some(bytes))
+    }
+
+    /// Returns a tensor that `x` can be multiplied with: itself, or constant matrices of as many rows as `x` has columns.
+    fn second_matrix(&mut self, x: u16) -> Result<u16> {
+        if self.u.ratio(1, 3)? {
+            return Ok(x);
+        }
+        let mut shape = self.artifact.tensors[usize::from(x)].shape.clone();
+        let rank = shape.len();
+        for length in &mut shape[..rank - 2] {
+            if self.u.ratio(1, 2)? {
+                *length = if *length == 1 { self.upto(1, 2)? as u32 } else { 1 };
+            }
+        }
+        shape[rank - 2] = shape[rank - 1];
+        shape[rank - 1] = self.upto(1, 4)? as u32;
+        let missing = self.upto(0, rank - 2)?;
+        let own = shape.split_off(missing);
         let bytes = self.bytes(own.iter().product());
         self.tensor("", own, ElementType::I8, Some(bytes))
     }
@@ -346,34 +384,67 @@ impl<'u, 'b> Generator<'u, 'b> {
         let mut consts = Vec::new();
         let mut attrs: Vec<i32> = Vec::new();
         match op {
-            Op::Conv2d | Op::DepthwiseConv2d => {
+            Op::Conv2d | Op::DepthwiseConv2d | Op::Conv2dI4 | Op::DepthwiseConv2dI4 | Op::TransposeConv2d => {
                 let [kh, sh, dh, ph, oh] = self.window(shape[1], false)?;
                 let [kw, sw, dw, pw, ow] = self.window(shape[2], false)?;
                 attrs.extend([kh, kw, sh, sw, dh, dw, ph, pw]);
                 attrs.extend(self.range()?);
                 let inputs = shape[3];
-                let outputs;
-                if op == Op::Conv2d {
+                let (outputs, count);
+                if matches!(op, Op::DepthwiseConv2d | Op::DepthwiseConv2dI4) {
+                    outputs = inputs * self.upto(1, 3)? as u32;
+                    count = (kh * kw) as u32 * outputs;
+                } else {
                     let groups = if self.u.ratio(3, 4)? { 1 } else { inputs };
                     outputs = groups * self.upto(1, 4)? as u32;
                     attrs.push(groups as i32);
-                    consts.push(self.weights(outputs * (kh * kw) as u32 * (inputs / groups)));
-                } else {
-                    outputs = inputs * self.upto(1, 3)? as u32;
-                    consts.push(self.weights((kh * kw) as u32 * outputs));
+                    count = outputs * (kh * kw) as u32 * (inputs / groups);
                 }
+                let four_bits = matches!(op, Op::Conv2dI4 | Op::DepthwiseConv2dI4);
+                consts.push(if four_bits { self.weights_i4(count) } else { self.weights(count) });
                 consts.extend(self.channels(outputs)?);
                 shape = vec![shape[0], oh as u32, ow as u32, outputs];
             }
-            Op::FullyConnected => {
+            Op::FullyConnected | Op::FullyConnectedI4 => {
                 attrs.extend(self.range()?);
                 let elements: u32 = shape.iter().product();
                 let last = shape.last().copied().unwrap_or(1);
                 let inputs = *self.u.choose(&[last, elements])?;
                 let outputs = self.upto(1, 5)? as u32;
-                consts.push(self.weights(outputs * inputs));
+                if op == Op::FullyConnectedI4 {
+                    attrs.push(inputs as i32);
+                    consts.push(self.weights_i4(outputs * inputs));
+                } else {
+                    consts.push(self.weights(outputs * inputs));
+                }
                 consts.extend(self.channels(outputs)?);
                 shape = vec![elements / inputs, outputs];
+            }
+            Op::BatchMatmul => {
+                let other = spec(self, 1).shape;
+                let rank = shape.len();
+                // `x` with itself needs one of the two transposed.
+                let transposed = if inputs[0] == inputs[1] { self.word(0, 1)? } else { 2 };
+                attrs.extend(match transposed {
+                    0 => [1, 0],
+                    1 => [0, 1],
+                    _ => [0, 0],
+                });
+                for _ in 0..3 {
+                    attrs.push(self.zero_point(ElementType::I8)?);
+                }
+                attrs.extend(self.multiplier()?);
+                attrs.extend(self.bounds(ElementType::I8)?);
+                let mut joined: Vec<u32> = shape[..rank - 2].to_vec();
+                for (length, &own) in joined.iter_mut().rev().zip(other[..other.len() - 2].iter().rev()) {
+                    *length = (*length).max(own);
+                }
+                joined.extend(match transposed {
+                    0 => [shape[rank - 1]; 2],
+                    1 => [shape[rank - 2]; 2],
+                    _ => [shape[rank - 2], other[other.len() - 1]],
+                });
+                shape = joined;
             }
             Op::AveragePool2d | Op::MaxPool2d => {
                 let [kh, sh, _, ph, oh] = self.window(shape[1], true)?;

@@ -6,12 +6,29 @@ use crate::{DepthwiseConv2d, KernelResult, Rows, RowsMut};
 
 /// Computes output row `row` (batch entry times height plus y).
 pub fn run(p: &DepthwiseConv2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, row: usize) -> KernelResult {
+    ensure(p.weights.len() == weights(p))?;
+    output_row(p, input, output, row, |at| i32::from(p.weights[at]))
+}
+
+/// Returns how many weights the parameters ask for.
+pub(super) fn weights(p: &DepthwiseConv2d<'_>) -> usize {
+    p.window.kernel[0] * p.window.kernel[1] * p.output.channels
+}
+
+/// Computes an output row with the weights that `weight` returns.
+#[inline]
+pub(super) fn output_row(
+    p: &DepthwiseConv2d<'_>,
+    input: Rows<'_>,
+    output: &mut RowsMut<'_>,
+    row: usize,
+    weight: impl Fn(usize) -> i32,
+) -> KernelResult {
     let [kernel_h, kernel_w] = p.window.kernel;
     let (channels, outputs) = (p.input.channels, p.output.channels);
     ensure(channels > 0 && outputs.is_multiple_of(channels))?;
     ensure(input.row_len() == p.input.row_len() && output.row_len() == p.output.row_len() && p.output.height > 0)?;
-    ensure(p.weights.len() == kernel_h * kernel_w * outputs && p.bias.len() == outputs)?;
-    ensure(p.multipliers.covers(outputs))?;
+    ensure(p.bias.len() == outputs && p.multipliers.covers(outputs))?;
     let multiplier = outputs / channels;
     let (batch, oy) = (row / p.output.height, row % p.output.height);
     for ox in 0..p.output.width {
@@ -23,8 +40,7 @@ pub fn run(p: &DepthwiseConv2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, r
                 for kx in 0..kernel_w {
                     let Some(ix) = p.window.position(1, ox, kx, p.input.width) else { continue };
                     let x = i32::from(input_row[ix * channels + o / multiplier]);
-                    let w = i32::from(p.weights[(ky * kernel_w + kx) * outputs + o]);
-                    accumulator += (x - p.input_zero_point) * w;
+                    accumulator += (x - p.input_zero_point) * weight((ky * kernel_w + kx) * outputs + o);
                 }
             }
             output.row_mut(row)[ox * outputs + o] = p.range.requantize(accumulator, p.multipliers.get(o)) as i8;

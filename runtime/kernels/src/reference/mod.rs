@@ -2,22 +2,28 @@
 
 pub mod add;
 pub mod average_pool2d;
+pub mod batch_matmul;
 pub mod concat;
 pub mod conv2d;
+pub mod conv2d_i4;
 pub mod depthwise_conv2d;
+pub mod depthwise_conv2d_i4;
 pub mod fixed_point;
 pub mod fully_connected;
+pub mod fully_connected_i4;
 pub mod lut;
 pub mod max_pool2d;
 pub mod mean;
 pub mod mul;
 mod nd;
+mod nibbles;
 pub mod pad;
 pub mod requantize;
 pub mod slice;
 pub mod softmax;
 pub mod sub;
 pub mod transpose;
+pub mod transpose_conv2d;
 
 use crate::{KernelResult, LengthError};
 

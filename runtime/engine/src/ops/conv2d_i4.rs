@@ -1,0 +1,10 @@
+//! `conv2d_i4`: attributes and constants as in `conv2d`.
+
+use tanbo_kernels::Kernels;
+
+use super::{Call, conv2d};
+
+pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
+    let (params, x) = conv2d::params(call)?;
+    call.each_output_row(&x, |input, output, row| K::conv2d_i4(&params, input, output, row))
+}
