@@ -61,6 +61,25 @@ pub fn macs(graph: &Graph) -> u64 {
             match &node.op {
                 NodeOp::Conv2d { weights, .. } => y * weights.data.len() as u64 / outputs(node.output).max(1),
                 NodeOp::DepthwiseConv2d { window, .. } => y * (window.kernel[0] * window.kernel[1]) as u64,
+                // Each input value meets every tap and every output channel of its group.
+                NodeOp::TransposeConv2d { weights, .. } => {
+                    let x = node.inputs.first().copied().unwrap_or(node.output);
+                    elements(x) * (weights.data.len() as u64 / outputs(x).max(1))
+                }
+                NodeOp::BatchMatmul { transposed, .. } => {
+                    let shape = node.inputs.first().and_then(|&x| graph.tensors.get(x)).map(|t| t.shape.as_slice());
+                    let depth = match shape {
+                        Some(&[.., rows, columns]) => {
+                            if transposed[0] {
+                                rows
+                            } else {
+                                columns
+                            }
+                        }
+                        _ => 0,
+                    };
+                    y * depth as u64
+                }
                 NodeOp::FullyConnected { weights, .. } => {
                     y / (weights.bias.len() as u64).max(1) * weights.data.len() as u64
                 }

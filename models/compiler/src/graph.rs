@@ -102,6 +102,8 @@ pub struct Weights {
     pub scales: Vec<f32>,
     /// One value per output channel; zeros where the source has none.
     pub bias: Vec<i32>,
+    /// All values lie in \[-8, 7\], and the artifact is to hold them in four bits each.
+    pub four_bits: bool,
 }
 
 /// What a node computes.
@@ -112,6 +114,12 @@ pub enum NodeOp {
     Conv2d { window: Window, groups: usize, weights: Weights, clamp: Clamp },
     /// Depthwise convolution, `[N,H,W,C] -> [N,OH,OW,C·multiplier]`.
     DepthwiseConv2d { window: Window, weights: Weights, clamp: Clamp },
+    /// Transposed convolution, `[N,H,W,C] -> [N,OH,OW,CO]`: input row `i` and tap `k` meet output row
+    /// `i·stride - pad + k·dilation`. Weights OHWI.
+    TransposeConv2d { window: Window, groups: usize, weights: Weights, clamp: Clamp },
+    /// Products of two stacks of matrices, `[.., M, K] x [.., K, N] -> [.., M, N]`; either operand's last two axes may be
+    /// exchanged, the others broadcast.
+    BatchMatmul { transposed: [bool; 2], clamp: Clamp },
     /// Matrix product over the last axis (or over all elements), `[.., K] -> [.., M]`.
     FullyConnected { weights: Weights, clamp: Clamp },
     /// Average over the valid taps, or over all taps with `count_include_pad`.

@@ -2,10 +2,14 @@
 
 mod add;
 mod average_pool2d;
+mod batch_matmul;
 mod concat;
 mod conv2d;
+mod conv2d_i4;
 mod depthwise_conv2d;
+mod depthwise_conv2d_i4;
 mod fully_connected;
+mod fully_connected_i4;
 mod lut;
 mod max_pool2d;
 mod mean;
@@ -16,6 +20,7 @@ mod slice;
 mod softmax;
 mod sub;
 mod transpose;
+mod transpose_conv2d;
 
 use tanbo_format::emit::ConstData;
 use tanbo_format::{MAX_RANK, Op};
@@ -48,10 +53,23 @@ pub(crate) struct Context<'g> {
 pub fn lower(graph: &Graph, node: &Node) -> Result<Option<Lowered>, CompileError> {
     let context = Context { graph, node };
     match &node.op {
+        NodeOp::Conv2d { window, groups, weights, clamp } if weights.four_bits => {
+            conv2d_i4::lower(&context, window, *groups, weights, *clamp)
+        }
+        NodeOp::DepthwiseConv2d { window, weights, clamp } if weights.four_bits => {
+            depthwise_conv2d_i4::lower(&context, window, weights, *clamp)
+        }
+        NodeOp::FullyConnected { weights, clamp } if weights.four_bits => {
+            fully_connected_i4::lower(&context, weights, *clamp)
+        }
         NodeOp::Conv2d { window, groups, weights, clamp } => conv2d::lower(&context, window, *groups, weights, *clamp),
         NodeOp::DepthwiseConv2d { window, weights, clamp } => {
             depthwise_conv2d::lower(&context, window, weights, *clamp)
         }
+        NodeOp::TransposeConv2d { window, groups, weights, clamp } => {
+            transpose_conv2d::lower(&context, window, *groups, weights, *clamp)
+        }
+        NodeOp::BatchMatmul { transposed, clamp } => batch_matmul::lower(&context, *transposed, *clamp),
         NodeOp::FullyConnected { weights, clamp } => fully_connected::lower(&context, weights, *clamp),
         NodeOp::AveragePool2d { window, clamp, count_include_pad } => {
             average_pool2d::lower(&context, window, *clamp, *count_include_pad)
@@ -135,6 +153,19 @@ impl Context<'_> {
             .into_iter()
             .map(|value| self.word(value))
             .collect()
+    }
+
+    /// Returns the step with its weights packed in four bits each, as `op`.
+    pub fn in_four_bits(&self, op: Op, mut lowered: Lowered) -> Result<Lowered, CompileError> {
+        if let Some(ConstData::I8(weights)) = lowered.consts.first_mut() {
+            if weights.iter().any(|w| !(-8..=7).contains(w)) {
+                let reason = "a weight does not fit four bits";
+                return Err(self.error(CompileErrorKind::Inconsistent, reason, "export the model again"));
+            }
+            let halves = |pair: &[i8]| pair.iter().rev().fold(0, |byte, &w| byte << 4 | w & 15);
+            *weights = weights.chunks(2).map(halves).collect();
+        }
+        Ok(Lowered { op, ..lowered })
     }
 
     /// Returns weights, bias, mantissas and shifts: factor input scale · weight scale / output scale, in f64.

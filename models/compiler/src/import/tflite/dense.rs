@@ -1,7 +1,8 @@
 //! Operators over whole axes: fully connected, mean, softmax.
 
+use super::elementwise;
 use super::op::Op;
-use super::schema::{FullyConnected, Reducer, Softmax};
+use super::schema::{BatchMatMul, FullyConnected, Reducer, Softmax};
 use crate::error::CompileError;
 use crate::graph::{Clamp, NodeOp};
 use crate::nonlinear::Quantization;
@@ -16,6 +17,12 @@ pub fn fully_connected(op: &mut Op) -> Result<(), CompileError> {
     let x = op.activation(0)?;
     let filter = op.filter(2, 0)?;
     let &[units, depth] = filter.shape.as_slice() else { return Err(op.inconsistent("its filter has not 2 axes")) };
+    if filter.four_bits && filter.scales.len() > 1 {
+        return Err(op.unsupported(
+            "TensorFlow Lite Micro has no kernel for an INT4 filter with a scale per output here",
+            "quantize the filter per tensor, or to INT8",
+        ));
+    }
     let rows = x.elements() / depth;
     if rows * depth != x.elements() {
         return Err(op.inconsistent(format!("its input {:?} is not made of rows of {depth}", x.shape)));
@@ -26,7 +33,7 @@ pub fn fully_connected(op: &mut Op) -> Result<(), CompileError> {
         return Err(op.inconsistent(format!("its result has shape {shape:?}; it computes {rows} rows of {units}")));
     }
     let y = op.output(0, &shape)?;
-    let weights = op.weights(filter, units, &x, &y)?;
+    let weights = op.weights(filter, 2, units, &x, &y)?;
     let clamp = op.clamp(options.activation()?, &y)?;
     op.push(NodeOp::FullyConnected { weights, clamp }, &[&x], &y);
     Ok(())
@@ -73,5 +80,32 @@ pub fn softmax(op: &mut Op) -> Result<(), CompileError> {
         ));
     }
     op.push(NodeOp::Softmax { beta }, &[&x], &y);
+    Ok(())
+}
+
+/// BATCH_MATMUL: two stacks of matrices, either of which may be transposed.
+pub fn batch_matmul(op: &mut Op) -> Result<(), CompileError> {
+    op.arity(2, 2, 1)?;
+    let options: BatchMatMul = op.options()?;
+    let transposed = [options.adj_x()?, options.adj_y()?];
+    let (a, b) = (op.activation(0)?, op.activation(1)?);
+    let ranks = [a.shape.len(), b.shape.len()];
+    if ranks.iter().any(|rank| !(2..=5).contains(rank)) {
+        return Err(op.unsupported(format!("its operands have {ranks:?} axes, not 2 to 5"), "reshape them before it"));
+    }
+    let (Some((stack_a, &[rows_a, columns_a])), Some((stack_b, &[rows_b, columns_b]))) =
+        (a.shape.split_last_chunk(), b.shape.split_last_chunk())
+    else {
+        return Err(op.inconsistent("an operand is no matrix"));
+    };
+    let (rows, depth) = if transposed[0] { (columns_a, rows_a) } else { (rows_a, columns_a) };
+    let (depth_b, columns) = if transposed[1] { (columns_b, rows_b) } else { (rows_b, columns_b) };
+    if depth != depth_b {
+        return Err(op.inconsistent(format!("it multiplies {rows} x {depth} with {depth_b} x {columns}")));
+    }
+    let mut shape = elementwise::broadcast(op, stack_a, stack_b)?;
+    shape.extend([rows, columns]);
+    let y = op.output(0, &shape)?;
+    op.push(NodeOp::BatchMatmul { transposed, clamp: Clamp::INT8 }, &[&a, &b], &y);
     Ok(())
 }

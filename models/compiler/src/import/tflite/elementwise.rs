@@ -8,7 +8,7 @@ use crate::graph::{Clamp, NodeOp};
 use crate::nonlinear::{self, Quantization};
 
 /// The shape of an operation on `a` and `b`, whose axes are counted from the last.
-fn broadcast(op: &Op, a: &[usize], b: &[usize]) -> Result<Vec<usize>, CompileError> {
+pub fn broadcast(op: &Op, a: &[usize], b: &[usize]) -> Result<Vec<usize>, CompileError> {
     let rank = a.len().max(b.len());
     let extent = |shape: &[usize], i: usize| (i + shape.len()).checked_sub(rank).and_then(|i| shape.get(i)).copied();
     (0..rank)

@@ -21,6 +21,8 @@ pub struct Filter {
     pub values: Vec<i8>,
     pub scales: Vec<f32>,
     pub shape: Vec<usize>,
+    /// Held in four bits each.
+    pub four_bits: bool,
 }
 
 /// One operator being imported.
@@ -110,7 +112,7 @@ impl<'c, 'a> Op<'c, 'a> {
                 if tensor.ty == Type::U8 {
                     return Err(self.not_int8(index, tensor.ty));
                 }
-                self.expect_length(tensor, bytes, &activation.shape, activation.ty.bytes())?;
+                self.expect_length(tensor, bytes, &activation.shape, 8 * activation.ty.bytes())?;
                 self.context.charge(bytes.len(), &tensor.place)?;
                 let activation = self.context.add(tensor.name, activation, Some(bytes.to_vec()));
                 self.context.set(index, Value::Quantized(activation.id));
@@ -124,9 +126,9 @@ impl<'c, 'a> Op<'c, 'a> {
         tensor: &SourceTensor,
         bytes: &[u8],
         shape: &[usize],
-        element_bytes: usize,
+        element_bits: usize,
     ) -> Result<(), CompileError> {
-        let expected = shape.iter().product::<usize>().saturating_mul(element_bytes);
+        let expected = shape.iter().product::<usize>().saturating_mul(element_bits).div_ceil(8);
         if bytes.len() != expected {
             return Err(CompileError::new(
                 CompileErrorKind::Inconsistent,
@@ -154,14 +156,15 @@ impl<'c, 'a> Op<'c, 'a> {
                 "quantize the model to int8 with int8 weights and int32 biases",
             ));
         }
-        let element_bytes = match ty {
-            Type::I8 | Type::U8 => 1,
-            Type::I16 => 2,
-            Type::I64 => 8,
-            _ => 4,
-        };
         let shape = tensor.shape()?;
-        self.expect_length(tensor, bytes, &shape, element_bytes)?;
+        let element_bits = match ty {
+            Type::I4 => 4,
+            Type::I8 | Type::U8 => 8,
+            Type::I16 => 16,
+            Type::I64 => 64,
+            _ => 32,
+        };
+        self.expect_length(tensor, bytes, &shape, element_bits)?;
         let (scales, zero_points) = tensor.quantization()?;
         Ok(Constant { shape, bytes, scales, zero_points })
     }
@@ -209,7 +212,8 @@ impl<'c, 'a> Op<'c, 'a> {
     ///
     /// One scale or one per channel, of which there are as many as the filter has along `channel_axis`.
     pub fn filter(&mut self, rank: usize, channel_axis: usize) -> Result<Filter, CompileError> {
-        let constant = self.constant(1, Type::I8, "filter")?;
+        let four_bits = self.context.tensor(self.operand(1)?)?.ty == Type::I4;
+        let constant = self.constant(1, if four_bits { Type::I4 } else { Type::I8 }, "filter")?;
         if constant.shape.len() != rank {
             return Err(self.inconsistent(format!("its filter has {} axes, not {rank}", constant.shape.len())));
         }
@@ -225,24 +229,31 @@ impl<'c, 'a> Op<'c, 'a> {
                 "quantize weights symmetrically: zero point 0",
             ));
         }
-        self.context.charge(constant.bytes.len(), &self.source.place)?;
-        let values = constant.bytes.iter().map(|&byte| byte as i8).collect();
-        Ok(Filter { values, scales: constant.scales, shape: constant.shape })
+        let count: usize = constant.shape.iter().product();
+        self.context.charge(count, &self.source.place)?;
+        let bytes = constant.bytes.iter().map(|&byte| byte as i8);
+        let values = if four_bits {
+            bytes.flat_map(|byte| [byte << 4 >> 4, byte >> 4]).take(count).collect()
+        } else {
+            bytes.collect()
+        };
+        Ok(Filter { values, scales: constant.scales, shape: constant.shape, four_bits })
     }
 
-    /// Returns `filter` with the bias in operand 2, which may be left out, for `channels` outputs.
+    /// Returns `filter` with the bias in operand `i`, which may be left out, for `channels` outputs.
     pub fn weights(
         &mut self,
         filter: Filter,
+        i: usize,
         channels: usize,
         x: &Activation,
         y: &Activation,
     ) -> Result<Weights, CompileError> {
-        let Filter { values: data, scales, .. } = filter;
-        if !self.has(2) {
-            return Ok(Weights { data, scales, bias: vec![0; channels] });
+        let Filter { values: data, scales, four_bits, .. } = filter;
+        if !self.has(i) {
+            return Ok(Weights { data, scales, bias: vec![0; channels], four_bits });
         }
-        let constant = self.constant(2, Type::I32, "bias")?;
+        let constant = self.constant(i, Type::I32, "bias")?;
         if constant.shape.iter().product::<usize>() != channels {
             return Err(self.inconsistent(format!("its bias has shape {:?} for {channels} channels", constant.shape)));
         }
@@ -265,7 +276,7 @@ impl<'c, 'a> Op<'c, 'a> {
             return Err(self.inconsistent(format!("its bias has {} scales", constant.scales.len())));
         }
         self.context.charge(constant.bytes.len(), &self.source.place)?;
-        Ok(Weights { data, scales, bias: words(constant.bytes) })
+        Ok(Weights { data, scales, bias: words(constant.bytes), four_bits })
     }
 
     // Results.

@@ -12,11 +12,13 @@ type Import = fn(&mut Op<'_, '_>) -> Result<(), CompileError>;
 /// Operators that are read: name in the schema, what it can become (nothing: a view, or no node at all), and how.
 #[rustfmt::skip]
 pub const OPERATORS: &[(&str, &[Step], Import)] = &[
-    ("CONV_2D", &[Step::Conv2d], window::conv_2d),
-    ("DEPTHWISE_CONV_2D", &[Step::DepthwiseConv2d], window::depthwise_conv_2d),
+    ("CONV_2D", &[Step::Conv2d, Step::Conv2dI4], window::conv_2d),
+    ("DEPTHWISE_CONV_2D", &[Step::DepthwiseConv2d, Step::DepthwiseConv2dI4], window::depthwise_conv_2d),
+    ("TRANSPOSE_CONV", &[Step::TransposeConv2d], window::transpose_conv),
+    ("BATCH_MATMUL", &[Step::BatchMatmul], dense::batch_matmul),
     ("AVERAGE_POOL_2D", &[Step::AveragePool2d], window::pool_2d),
     ("MAX_POOL_2D", &[Step::MaxPool2d], window::pool_2d),
-    ("FULLY_CONNECTED", &[Step::FullyConnected], dense::fully_connected),
+    ("FULLY_CONNECTED", &[Step::FullyConnected, Step::FullyConnectedI4], dense::fully_connected),
     ("MEAN", &[Step::Mean], dense::mean),
     ("SOFTMAX", &[Step::Softmax], dense::softmax),
     ("ADD", &[Step::Add], elementwise::binary),

@@ -103,9 +103,19 @@ options! {
         4 shrink_axis_mask: i32 = 0;
         5 end_is_length: bool = false;
     }
+    49 TransposeConv {
+        0 padding: i8 = 0;
+        1 stride_w: i32 = 0;
+        2 stride_h: i32 = 0;
+        3 activation: i8 = 0;
+    }
     59 Pack { 1 axis: i32 = 0; }
     64 Unpack { 1 axis: i32 = 0; }
     75 LeakyRelu { 0 alpha: f32 = 0.0; }
+    101 BatchMatMul {
+        0 adj_x: bool = false;
+        1 adj_y: bool = false;
+    }
 }
 
 table! {

@@ -45,6 +45,8 @@ pub struct SourceOperator<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
     F32,
+    /// Two to a byte, the first in the low half: filters only.
+    I4,
     I8,
     U8,
     I16,
@@ -63,6 +65,7 @@ impl Type {
             4 => Self::I64,
             7 => Self::I16,
             9 => Self::I8,
+            17 => Self::I4,
             other => Self::Other(other),
         }
     }
@@ -76,6 +79,7 @@ impl Type {
             Self::I64 => 4,
             Self::I16 => 7,
             Self::I8 => 9,
+            Self::I4 => 17,
             Self::Other(code) => code,
         };
         match usize::try_from(code).ok().and_then(|i| ELEMENT_TYPES.get(i)) {

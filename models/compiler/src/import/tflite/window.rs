@@ -2,7 +2,7 @@
 
 use super::context::Activation;
 use super::op::Op;
-use super::schema::{Conv2D, DepthwiseConv2D, Pool2D};
+use super::schema::{Conv2D, DepthwiseConv2D, Pool2D, TransposeConv};
 use crate::error::CompileError;
 use crate::graph::{NodeOp, Window};
 
@@ -78,7 +78,7 @@ pub fn conv_2d(op: &mut Op) -> Result<(), CompileError> {
     };
     let (window, [out_h, out_w]) = geometry.resolve(op, [h, w])?;
     let y = op.output(0, &[n, out_h, out_w, channels])?;
-    let weights = op.weights(filter, channels, &x, &y)?;
+    let weights = op.weights(filter, 2, channels, &x, &y)?;
     let clamp = op.clamp(options.activation()?, &y)?;
     op.push(NodeOp::Conv2d { window, groups, weights, clamp }, &[&x], &y);
     Ok(())
@@ -106,7 +106,7 @@ pub fn depthwise_conv_2d(op: &mut Op) -> Result<(), CompileError> {
     };
     let (window, [out_h, out_w]) = geometry.resolve(op, [h, w])?;
     let y = op.output(0, &[n, out_h, out_w, channels])?;
-    let weights = op.weights(filter, channels, &x, &y)?;
+    let weights = op.weights(filter, 2, channels, &x, &y)?;
     let clamp = op.clamp(options.activation()?, &y)?;
     op.push(NodeOp::DepthwiseConv2d { window, weights, clamp }, &[&x], &y);
     Ok(())
@@ -142,5 +142,44 @@ pub fn pool_2d(op: &mut Op) -> Result<(), CompileError> {
         _ => NodeOp::AveragePool2d { window, clamp, count_include_pad: false },
     };
     op.push(node, &[&x], &y);
+    Ok(())
+}
+
+/// TRANSPOSE_CONV: output shape, filter `[out, height, width, in]`, input, bias. The padding is that of the convolution
+/// which would make the input's extents of the output's.
+pub fn transpose_conv(op: &mut Op) -> Result<(), CompileError> {
+    op.arity(3, 4, 1)?;
+    let options: TransposeConv = op.options()?;
+    let x = op.activation(2)?;
+    let [n, _, _, c] = four_axes(op, &x)?;
+    let filter = op.filter(4, 0)?;
+    let &[channels, kernel_h, kernel_w, depth] = filter.shape.as_slice() else {
+        return Err(op.inconsistent("its filter has not 4 axes"));
+    };
+    if depth != c {
+        return Err(op.inconsistent(format!("its filter {:?} does not take {c} input channels", filter.shape)));
+    }
+    if filter.four_bits {
+        return Err(op.unsupported("TensorFlow Lite Micro has no kernel for INT4 filters here", "use an INT8 filter"));
+    }
+    let shape: Option<Vec<usize>> =
+        op.integers(0, "output shape")?.into_iter().map(|extent| usize::try_from(extent).ok()).collect();
+    let Some(&[batch, out_h, out_w, last]) = shape.as_deref() else {
+        return Err(op.inconsistent("its output shape has not 4 extents"));
+    };
+    if batch != n || last != channels {
+        return Err(op.inconsistent(format!("its output shape {shape:?} is not for {n} x {channels} channels")));
+    }
+    let geometry = Geometry {
+        padding: options.padding()?,
+        kernel: [kernel_h, kernel_w],
+        stride: [options.stride_h()?, options.stride_w()?],
+        dilation: [1, 1],
+    };
+    let (window, _) = geometry.resolve(op, [out_h, out_w])?;
+    let y = op.output(0, &[n, out_h, out_w, channels])?;
+    let weights = op.weights(filter, 3, channels, &x, &y)?;
+    let clamp = op.clamp(options.activation()?, &y)?;
+    op.push(NodeOp::TransposeConv2d { window, groups: 1, weights, clamp }, &[&x], &y);
     Ok(())
 }
