@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 
+import cases_dense
 import cases_elementwise
 import cases_move
 import cases_networks
@@ -15,10 +16,10 @@ import cases_reduce
 import cases_window
 
 # Every small case would not fit the smallest machine's flash: this many per operator, evenly spread, are marked.
-SMALL_PER_OPERATOR = 12
+SMALL_PER_OPERATOR = 4
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors"
-MODULES = (cases_window, cases_reduce, cases_elementwise, cases_move, cases_networks)
+MODULES = (cases_window, cases_reduce, cases_elementwise, cases_move, cases_dense, cases_networks)
 
 
 def choose_small(cases):

@@ -6,6 +6,7 @@ what the formula says.
 """
 
 from itertools import product
+from math import prod
 
 from arith import HM, I32_MAX, I32_MIN, MB, MB_half_even, MB_single, RD, clamp, clz32, div_trunc, exp5, rec
 
@@ -113,7 +114,66 @@ def fully_connected_sums(inputs, attrs, weights, shape):
     ]
 
 
-SUMS = {"conv2d": conv2d_sums, "depthwise_conv2d": depthwise_conv2d_sums, "fully_connected": fully_connected_sums}
+def transpose_conv2d_sums(inputs, attrs, weights, shape):
+    """Each input pixel is spread over the outputs that its taps fall on."""
+    (x,) = inputs
+    groups, (co, c) = attrs["groups"], (shape[3], x[0][3])
+    per_group, out_per_group = c // groups, co // groups
+    w = ((co, attrs["kernel_h"], attrs["kernel_w"], per_group), weights)
+    out, steps = [0] * prod(shape), strides(shape)
+    for n, iy, ix, ic in indices(x[0]):
+        value = at(x, n, iy, ix, ic) - attrs["input_zero_point"]
+        for ky, kx in indices(w[0][1:3]):
+            oy = iy * attrs["stride_h"] - attrs["pad_top"] + ky * attrs["dilation_h"]
+            ox = ix * attrs["stride_w"] - attrs["pad_left"] + kx * attrs["dilation_w"]
+            if 0 <= oy < shape[1] and 0 <= ox < shape[2]:
+                for oc in range(ic // per_group * out_per_group, (ic // per_group + 1) * out_per_group):
+                    place = sum(i * step for i, step in zip((n, oy, ox, oc), steps))
+                    out[place] += value * at(w, oc, ky, kx, ic % per_group)
+    return out
+
+
+SUMS = {"conv2d": conv2d_sums, "depthwise_conv2d": depthwise_conv2d_sums, "fully_connected": fully_connected_sums,
+        "transpose_conv2d": transpose_conv2d_sums}
+
+
+def pack_nibbles(values):
+    """Numbers in [-8, 7] as bytes with sign, two to a byte, the first in the low half."""
+    values = list(values) + [0] * (len(values) % 2)
+    return [(low & 15) + 16 * high for low, high in zip(values[::2], values[1::2])]
+
+
+def unpack_nibbles(packed, count):
+    halves = [half for byte in packed for half in ((byte & 15 ^ 8) - 8, byte >> 4)]
+    assert len(halves) - count in (0, 1) and not any(halves[count:])
+    return halves[:count]
+
+
+def four_bits(op, count):
+    """The operator with weights of four bits, of which there are `count(inputs, attrs, shape)`."""
+    def run(inputs, attrs, consts, rounding, shape):
+        weights = unpack_nibbles(consts["weights"], count(inputs, attrs, shape))
+        return weighted(op)(inputs, attrs, consts | {"weights": weights}, rounding, shape)
+    return run
+
+
+def taps_count(attrs):
+    return attrs["kernel_h"] * attrs["kernel_w"]
+
+
+def batch_matmul(inputs, attrs, consts, rounding, shape):
+    x1, x2 = inputs
+    t1, t2 = attrs["transpose1"], attrs["transpose2"]
+    depth = x1[0][-2 if t1 else -1]
+    own = lambda x, stack: [i if n > 1 else 0 for i, n in zip(stack[len(stack) - len(x[0]) + 2:], x[0][:-2])]
+    out = []
+    for *stack, i, j in indices(shape):
+        a, b = own(x1, stack), own(x2, stack)
+        acc = sum((at(x1, *a, *((k, i) if t1 else (i, k))) - attrs["input1_zero_point"])
+                  * (at(x2, *b, *((j, k) if t2 else (k, j))) - attrs["input2_zero_point"]) for k in range(depth))
+        out.append(requantize(acc, attrs["mantissa"], attrs["shift"], attrs["output_zero_point"], attrs["low"],
+                              attrs["high"], rounding))
+    return out
 
 
 def weighted(op):
@@ -306,4 +366,9 @@ OPS = {
     "slice": slice_,
     "transpose": transpose,
     "requantize": requantize_,
+    "conv2d_i4": four_bits("conv2d", lambda x, a, y: y[-1] * taps_count(a) * x[0][0][3] // a["groups"]),
+    "depthwise_conv2d_i4": four_bits("depthwise_conv2d", lambda x, a, y: y[-1] * taps_count(a)),
+    "fully_connected_i4": four_bits("fully_connected", lambda x, a, y: y[-1] * a["depth"]),
+    "transpose_conv2d": weighted("transpose_conv2d"),
+    "batch_matmul": batch_matmul,
 }

@@ -254,12 +254,24 @@ fn step_facts(model: &Model<'_>, number: u16, name: Option<String>) -> Option<St
 fn macs(model: &Model<'_>, step: &Step<'_>, output: &Tensor<'_>) -> u64 {
     let outputs = output.elements() as u64;
     let taps = |conv: attrs::Conv| conv.window.kernel.iter().map(|&taps| taps.unsigned_abs() as u64).product::<u64>();
+    let input = step.inputs.first().and_then(|&n| model.tensor(n));
     let per_output = match step.op {
-        Op::Conv2d => attrs::Conv::from_conv2d(step.attrs).map(|conv| {
-            let channels = step.inputs.first().and_then(|&n| model.tensor(n)?.shape.last().copied()).unwrap_or(0);
+        // Each input value meets every tap and every output channel of its group.
+        Op::TransposeConv2d => {
+            let (Some(x), Some(conv)) = (input, attrs::Conv::from_conv2d(step.attrs)) else { return 0 };
+            let channels = u64::from(output.shape.last().copied().unwrap_or(0));
+            return x.elements() as u64 * taps(conv) * channels / u64::from(conv.groups.unsigned_abs().max(1));
+        }
+        Op::BatchMatmul => attrs::BatchMatmul::from_words(step.attrs).and_then(|product| {
+            let &[.., rows, columns] = input?.shape else { return None };
+            Some(u64::from(if product.transposed[0] == 1 { rows } else { columns }))
+        }),
+        Op::FullyConnectedI4 => attrs::fully_connected_i4(step.attrs).map(|(_, depth)| depth.unsigned_abs().into()),
+        Op::Conv2d | Op::Conv2dI4 => attrs::Conv::from_conv2d(step.attrs).map(|conv| {
+            let channels = input.and_then(|x| x.shape.last().copied()).unwrap_or(0);
             taps(conv) * u64::from(channels) / u64::from(conv.groups.unsigned_abs().max(1))
         }),
-        Op::DepthwiseConv2d => attrs::Conv::from_depthwise_conv2d(step.attrs).map(taps),
+        Op::DepthwiseConv2d | Op::DepthwiseConv2dI4 => attrs::Conv::from_depthwise_conv2d(step.attrs).map(taps),
         Op::FullyConnected => step.constant(0).and_then(|weights| {
             let rows = step.constant(1)?.i32()?.len();
             Some(weights.i8()?.len() as u64 / rows.max(1) as u64)
@@ -271,7 +283,7 @@ fn macs(model: &Model<'_>, step: &Step<'_>, output: &Tensor<'_>) -> u64 {
 
 /// Returns the bytes of a step's weights and bias.
 fn weights_bytes(step: &Step<'_>) -> u64 {
-    if !matches!(step.op, Op::Conv2d | Op::DepthwiseConv2d | Op::FullyConnected) {
+    if !step.op.has_weights() {
         return 0;
     }
     let weights = step.constant(0).and_then(|c| c.i8()).map_or(0, <[i8]>::len);

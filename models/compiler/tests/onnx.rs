@@ -91,6 +91,8 @@ fn name_of(op: &NodeOp) -> &'static str {
         NodeOp::Conv2d { .. } => "conv2d",
         NodeOp::DepthwiseConv2d { .. } => "depthwise_conv2d",
         NodeOp::FullyConnected { .. } => "fully_connected",
+        NodeOp::TransposeConv2d { .. } => "transpose_conv2d",
+        NodeOp::BatchMatmul { .. } => "batch_matmul",
         NodeOp::AveragePool2d { .. } => "average_pool2d",
         NodeOp::MaxPool2d { .. } => "max_pool2d",
         NodeOp::Mean { .. } => "mean",

@@ -145,7 +145,7 @@ impl Importer {
             let stored = self.builder.arrange(&view, &want, place)?;
             (self.builder.reshape(stored.tensor, permute(&view.core, &want), place)?, want)
         };
-        let weights = Weights { data, scales: weights.scales.clone(), bias };
+        let weights = Weights { data, scales: weights.scales.clone(), bias, four_bits: false };
         let op = NodeOp::FullyConnected { weights, clamp };
         let tensor = self.builder.node(place, name, op, vec![tensor], permute(result, &perm), NewQuant::Is(quant))?;
         Ok(View::permuted(tensor, result.to_vec(), perm))
@@ -268,7 +268,7 @@ fn conv_op(
             "check the model with onnx.checker.check_model(model, full_check=True)",
         )
     })?;
-    let weights = Weights { data, scales: weights.scales.clone(), bias };
+    let weights = Weights { data, scales: weights.scales.clone(), bias, four_bits: false };
     Ok(if depthwise {
         NodeOp::DepthwiseConv2d { window, weights, clamp }
     } else {

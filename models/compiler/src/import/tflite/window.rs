@@ -163,9 +163,9 @@ pub fn transpose_conv(op: &mut Op) -> Result<(), CompileError> {
         return Err(op.unsupported("TensorFlow Lite Micro has no kernel for INT4 filters here", "use an INT8 filter"));
     }
     let shape: Option<Vec<usize>> =
-        op.integers(0, "output shape")?.into_iter().map(|extent| usize::try_from(extent).ok()).collect();
+        op.integers(0, "output shape")?.into_iter().map(|n| usize::try_from(n).ok().filter(|&n| n > 0)).collect();
     let Some(&[batch, out_h, out_w, last]) = shape.as_deref() else {
-        return Err(op.inconsistent("its output shape has not 4 extents"));
+        return Err(op.inconsistent("its output shape has not 4 positive extents"));
     };
     if batch != n || last != channels {
         return Err(op.inconsistent(format!("its output shape {shape:?} is not for {n} x {channels} channels")));
