@@ -9,11 +9,15 @@
 pub mod binding;
 pub mod emit;
 pub mod error;
+#[cfg(feature = "onnx")]
+pub mod float;
 pub mod graph;
 pub mod import;
 pub mod lower;
 pub mod nonlinear;
 pub mod plan;
+#[cfg(feature = "onnx")]
+pub mod quantize;
 
 pub use emit::{Options, compile};
 pub use error::{CompileError, CompileErrorKind};

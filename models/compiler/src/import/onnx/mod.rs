@@ -342,21 +342,25 @@ impl Importer {
     }
 
     fn constant_node(&mut self, op: &Op) -> Res<Value> {
-        let constant = if let Some(tensor) = op.tensor("value")? {
-            proto::constant(tensor, &op.place)?
-        } else if op.has_attribute("value_int") {
-            Constant { shape: vec![], data: constant::Data::I64(vec![op.int("value_int", 0)?]) }
-        } else if op.has_attribute("value_float") {
-            Constant { shape: vec![], data: constant::Data::F32(vec![op.float("value_float", 0.0)?]) }
-        } else if let Some(values) = op.ints("value_ints")? {
-            Constant::from_i64(values.to_vec())
-        } else if let Some(values) = op.floats("value_floats")? {
-            Constant { shape: vec![values.len()], data: constant::Data::F32(values.to_vec()) }
-        } else {
-            return Err(op.unsupported("it holds no numbers", "use constants of numbers"));
-        };
-        Ok(Value::Constant(Rc::new(constant)))
+        Ok(Value::Constant(Rc::new(constant_of_node(op)?)))
     }
+}
+
+/// Returns the array of a Constant node.
+pub(crate) fn constant_of_node(op: &Op) -> Res<Constant> {
+    Ok(if let Some(tensor) = op.tensor("value")? {
+        proto::constant(tensor, &op.place)?
+    } else if op.has_attribute("value_int") {
+        Constant { shape: vec![], data: constant::Data::I64(vec![op.int("value_int", 0)?]) }
+    } else if op.has_attribute("value_float") {
+        Constant { shape: vec![], data: constant::Data::F32(vec![op.float("value_float", 0.0)?]) }
+    } else if let Some(values) = op.ints("value_ints")? {
+        Constant::from_i64(values.to_vec())
+    } else if let Some(values) = op.floats("value_floats")? {
+        Constant { shape: vec![values.len()], data: constant::Data::F32(values.to_vec()) }
+    } else {
+        return Err(op.unsupported("it holds no numbers", "use constants of numbers"));
+    })
 }
 
 /// Returns the operators that are read, each with the operators of an artifact that it can become: first those between

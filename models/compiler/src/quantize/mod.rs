@@ -1,0 +1,184 @@
+//! Float ONNX models become quantized ones: calibration, preparation, and a QDQ model that the importer compiles.
+//!
+//! | step | module |
+//! |---|---|
+//! | nodes in one form, constants as arrays, sizes bounded before anything runs | `network`, `upgrade` |
+//! | where tensors become integers | `plan` |
+//! | ranges of activations from samples | `calibrate`, `ranges` |
+//! | weights per output channel, biases at scale input · weight | `weights` |
+//! | the QDQ model | `rewrite` |
+//!
+//! The result is a valid ONNX file: ONNX Runtime runs it, and so it can be checked.
+
+mod calibrate;
+pub(crate) mod network;
+mod plan;
+mod ranges;
+mod rewrite;
+mod samples;
+mod upgrade;
+mod weights;
+
+use std::collections::{BTreeSet, HashMap};
+
+pub use self::ranges::{Method, Range, Ranges};
+pub use self::samples::{SampleArray, Samples};
+
+use self::calibrate::statistics;
+use self::network::Network;
+use self::plan::plan;
+use self::rewrite::{Numbers, PointQuant, rewrite};
+use crate::error::{CompileError, CompileErrorKind};
+
+type Res<T> = Result<T, CompileError>;
+
+/// How ranges of activations are found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RangeMethod {
+    /// Least and greatest value.
+    MinMax,
+    /// This percentage of the values lies between the limits, for example 99.99.
+    Percentile(f64),
+    /// Least squared error of the rounded values.
+    Mse,
+    /// For each tensor the one that makes the model's output better.
+    Auto,
+}
+
+/// Whether an improvement is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// Where it lowers the error on the calibration samples.
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+/// Which activations have 16 bits.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wide {
+    /// None.
+    None,
+    /// All.
+    All,
+    /// The results of these nodes, by the node's or the tensor's name.
+    Nodes(BTreeSet<String>),
+    /// All, if the output's signal-to-noise ratio would stay below this many dB with 8.
+    Auto {
+        /// Least ratio of an output, dB.
+        output_sqnr_db: f64,
+    },
+}
+
+/// What the user may choose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Ranges of activations.
+    pub ranges: RangeMethod,
+    /// Bias correction.
+    pub bias_correction: Choice,
+    /// Cross-layer equalization.
+    pub equalize: Choice,
+    /// 16-bit activations.
+    pub wide: Wide,
+    /// Products with 4-bit weights, by the node's or the result's name.
+    pub int4: BTreeSet<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            ranges: RangeMethod::Auto,
+            bias_correction: Choice::Auto,
+            equalize: Choice::Auto,
+            wide: Wide::None,
+            int4: BTreeSet::new(),
+        }
+    }
+}
+
+/// A choice that was made, for the report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Tensor, node or "model".
+    pub place: String,
+    /// What was chosen and why.
+    pub what: String,
+}
+
+/// Every choice that was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decisions {
+    /// In the order they were made.
+    pub lines: Vec<Decision>,
+}
+
+/// A quantized model.
+#[derive(Clone, Debug)]
+pub struct Quantized {
+    /// The model in QDQ form.
+    pub onnx: Vec<u8>,
+    /// The float model that its tensors stand for, after the passes that are exact in real numbers.
+    pub reference: Vec<u8>,
+    /// What calibration found: gives the same model without data.
+    pub ranges: Ranges,
+    /// What was chosen.
+    pub decisions: Decisions,
+}
+
+/// Returns the quantized form of a float model, calibrated with `samples`; `name` is what messages call the file.
+///
+/// # Errors
+/// Models that [`crate::float::FloatModel::load`] refuses; samples that do not fit, or on which the model is not finite.
+pub fn quantize(model: &[u8], name: &str, samples: &Samples, options: &Options) -> Res<Quantized> {
+    let _ = options;
+    let mut network = Network::read(model, name)?;
+    network.shapes = network.check()?.shapes;
+    let plan = plan(&network);
+    let statistics = statistics(&network, &plan.points, samples)?;
+    let mut ranges = Ranges::new(model, samples.count());
+    for (point, statistics) in plan.points.iter().zip(&statistics) {
+        ranges.tensor.insert(point.clone(), statistics.min_max());
+    }
+    finish(&network, ranges, Decisions::default())
+}
+
+/// Returns the quantized form of a float model with the ranges that an earlier run froze: the same bytes.
+///
+/// # Errors
+/// Models that [`crate::float::FloatModel::load`] refuses; ranges of another model.
+pub fn quantize_frozen(model: &[u8], name: &str, ranges: &Ranges) -> Res<Quantized> {
+    if !ranges.fits(model) {
+        return Err(CompileError::new(
+            CompileErrorKind::Inconsistent,
+            name,
+            "the frozen ranges are those of another model: its SHA-256 differs",
+            "calibrate this model (--calibrate) to freeze its own",
+        ));
+    }
+    let mut network = Network::read(model, name)?;
+    network.shapes = network.check()?.shapes;
+    finish(&network, ranges.clone(), Decisions::default())
+}
+
+fn finish(network: &Network, ranges: Ranges, decisions: Decisions) -> Res<Quantized> {
+    use prost::Message;
+    let plan = plan(network);
+    let mut points = HashMap::new();
+    for point in &plan.points {
+        let range = ranges.tensor.get(point).ok_or_else(|| {
+            CompileError::new(
+                CompileErrorKind::Inconsistent,
+                format!("tensor '{point}'"),
+                "the frozen ranges do not name it",
+                "calibrate again",
+            )
+        })?;
+        points.insert(point.clone(), PointQuant::of_range(range.low, range.high, range.bits == 16));
+    }
+    let numbers = Numbers { points, ..Numbers::default() };
+    let onnx = rewrite(network, &plan, &numbers);
+    Ok(Quantized { onnx, reference: network.to_proto().encode_to_vec(), ranges, decisions })
+}
