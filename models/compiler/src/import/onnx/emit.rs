@@ -1,5 +1,8 @@
 //! Float operators that meet their QuantizeLinear: the integer nodes they become, in the layout they need.
 
+use std::borrow::Cow;
+use std::rc::Rc;
+
 use super::builder::{NewQuant, permute, stored_channels_last};
 use super::constant::transposed_indices;
 use super::quantize::{clip, clipped};
@@ -11,6 +14,9 @@ use crate::graph::{Clamp, NodeOp, Weights, Window};
 /// A bias may move by this much of an output step when it is rounded to an integer: the share of
 /// outputs that then differ from ONNX Runtime's is at most this.
 const BIAS_TOLERANCE: f64 = 1.0 / 16384.0;
+/// The same where the model states the bias in float: it is then no part of the quantization, and whoever quantizes it
+/// rounds it to this unit. PyTorch's exports are of this kind.
+const FLOAT_BIAS_TOLERANCE: f64 = 1.0 / 16.0;
 /// Scales this near (a few units in the last place of float32) are the same.
 const SAME_SCALE: f64 = 1.0 / (1u64 << 22) as f64;
 
@@ -30,6 +36,7 @@ impl Importer {
             Kind::Conv { input, quant: from, window, groups, weights } => {
                 let (groups, window) = (*groups, *window);
                 self.spend(weights.data.len(), place)?;
+                let weights = &with_positive_scales(weights, place)?;
                 let bias = integer_bias(weights, *from, quant, place)?;
                 let stored = self.builder.channels_last(input, place)?;
                 let op = conv_op(weights, bias, &pending.result, input, window, groups, clamp, place)?;
@@ -39,6 +46,7 @@ impl Importer {
             }
             Kind::Dense { input, quant: from, weights } => {
                 self.spend(weights.data.len(), place)?;
+                let weights = &with_positive_scales(weights, place)?;
                 let bias = integer_bias(weights, *from, quant, place)?;
                 self.dense(input, weights, bias, clamp, &pending.result, quant, name, place)?
             }
@@ -276,6 +284,31 @@ fn conv_op(
     })
 }
 
+/// Returns weights of which each channel with a negative scale has changed its signs.
+fn with_positive_scales<'a>(weights: &'a LinearWeights, place: &str) -> Res<Cow<'a, LinearWeights>> {
+    if weights.scales.iter().all(|&scale| scale > 0.0) {
+        return Ok(Cow::Borrowed(weights));
+    }
+    let mut data = Vec::clone(&weights.data);
+    let each = (data.len() / weights.scales.len().max(1)).max(1);
+    for (channel, &scale) in data.chunks_mut(each).zip(&weights.scales) {
+        if scale < 0.0 {
+            for weight in channel {
+                *weight = weight.checked_neg().ok_or_else(|| {
+                    CompileError::new(
+                        CompileErrorKind::Unsupported,
+                        place,
+                        "a weight of -128 is multiplied by a negative constant: it does not fit int8",
+                        "fold the constant into the weights before quantizing",
+                    )
+                })?;
+            }
+        }
+    }
+    let scales = weights.scales.iter().map(|scale| scale.abs()).collect();
+    Ok(Cow::Owned(LinearWeights { data: Rc::new(data), scales, bias: weights.bias.clone() }))
+}
+
 /// Returns the bias as integers at scale input · weight.
 ///
 /// ONNX Runtime adds the real bias in float. An integer bias of just that scale is that sum; any other
@@ -293,10 +326,11 @@ fn integer_bias(weights: &LinearWeights, from: Quant, to: Quant, place: &str) ->
                 let ratio = bias_scale / unit;
                 if (ratio - 1.0).abs() <= SAME_SCALE { f64::from(one) } else { f64::from(one) * ratio }
             }
-            Bias::Real(reals) => reals.get(channel).copied().unwrap_or(0.0) / unit,
+            Bias::Real(reals) | Bias::Float(reals) => reals.get(channel).copied().unwrap_or(0.0) / unit,
         };
         let rounded = exact.round_ties_even();
-        if (exact - rounded).abs() * unit / f64::from(to.scale) > BIAS_TOLERANCE {
+        let tolerance = if matches!(bias, Bias::Float(_)) { FLOAT_BIAS_TOLERANCE } else { BIAS_TOLERANCE };
+        if (exact - rounded).abs() * unit / f64::from(to.scale) > tolerance {
             return Err(CompileError::new(
                 CompileErrorKind::Unsupported,
                 place,

@@ -118,16 +118,13 @@ impl Importer {
     /// the constant as its bias; `None` if `value` and `constant` are nothing of the kind.
     pub(super) fn add_bias(&self, op: &Op, value: &Value, constant: &Value) -> Res<Option<Value>> {
         let Value::Pending(pending) = value else { return Ok(None) };
-        let Some(channels) = self.biased_channels(pending, constant.shape()) else { return Ok(None) };
+        let Some(channels) = self.open_channels(pending, constant.shape()) else { return Ok(None) };
         let Some(new) = as_bias(constant, channels, 1.0) else { return Ok(None) };
         let (Kind::Conv { weights, .. } | Kind::Dense { weights, .. }) = &pending.kind else { return Ok(None) };
         let known = &weights.bias;
-        let bias = match (known, new) {
-            (None, new) => new,
-            (Some(old), new) => {
-                let sum = old.reals(channels).iter().zip(new.reals(channels)).map(|(a, b)| a + b).collect();
-                Bias::Real(sum)
-            }
+        let bias = match known {
+            None => new,
+            Some(old) => old.plus(&new, channels),
         };
         let mut pending = Pending::clone(pending);
         pending.place = format!("{} with {}", pending.place, op.place);
@@ -138,44 +135,52 @@ impl Importer {
         Ok(Some(Value::Pending(Rc::new(pending))))
     }
 
-    /// Returns a convolution or matrix product times a positive constant, one or one per output channel, with
-    /// the constant in its weight scales; `None` if `value` and `constant` are nothing of the kind.
-    pub(super) fn scaled(&self, op: &Op, value: &Value, constant: &Value) -> Option<Value> {
+    /// Returns a convolution or matrix product times a constant (divided by it if `inverse`), one or one per output
+    /// channel, with the constant in its weight scales; `None` if `value` and `constant` are nothing of the kind.
+    pub(super) fn scaled(&self, op: &Op, value: &Value, constant: &Value, inverse: bool) -> Option<Value> {
         let Value::Pending(pending) = value else { return None };
-        let channels = self.biased_channels(pending, constant.shape())?;
-        let factors = match as_bias(constant, channels, 1.0)? {
-            Bias::Real(reals) => reals,
-            quantized @ Bias::Quantized { .. } => quantized.reals(channels),
+        let channels = self.open_channels(pending, constant.shape())?;
+        let mut factors = as_bias(constant, channels, 1.0)?.reals(channels);
+        if inverse {
+            factors.iter_mut().for_each(|f| *f = 1.0 / *f);
+        }
+        times(op, pending, &factors, None)
+    }
+
+    /// BatchNormalization of a convolution or matrix product: a factor and a bias per output channel.
+    pub(super) fn batch_normalization(&mut self, op: &Op) -> Res<Value> {
+        if op.int("training_mode", 0)? != 0 || op.optional_output(1).is_some() {
+            return Err(op.unsupported("it is in training mode", "export the model for inference"));
+        }
+        let unfit = || {
+            op.unsupported(
+                "it does not follow a convolution or matrix product, or its factors are zero or not finite",
+                "fold it into the convolution before it: run \
+                 onnxruntime.quantization.shape_inference.quant_pre_process, then quantize again",
+            )
         };
-        if !factors.iter().all(|&f| f > 0.0 && f.is_finite()) {
-            return None;
+        let Value::Pending(pending) = self.input(op, 0)? else { return Err(unfit()) };
+        let channels = self.open_channels(&pending, &[]).ok_or_else(unfit)?;
+        if pending.result.get(1) != Some(&channels)
+            || (pending.result.len() != 2 && !matches!(pending.kind, Kind::Conv { .. }))
+        {
+            return Err(unfit());
         }
-        let mut pending = Pending::clone(pending);
-        pending.place = format!("{} with {}", pending.place, op.place);
-        let (Kind::Conv { weights, .. } | Kind::Dense { weights, .. }) = &mut pending.kind else { return None };
-        if let Some(bias) = &weights.bias {
-            weights.bias = Some(match bias {
-                Bias::Quantized { integers, scales } => Bias::Quantized {
-                    integers: (0..channels)
-                        .map(|i| integers.get(i).or(integers.first()).copied().unwrap_or(0))
-                        .collect(),
-                    scales: (0..channels)
-                        .zip(&factors)
-                        .map(|(i, &f)| (f64::from(scales.get(i).or(scales.first()).copied().unwrap_or(0.0)) * f) as f32)
-                        .collect(),
-                },
-                Bias::Real(reals) => Bias::Real(reals.iter().zip(&factors).map(|(r, f)| r * f).collect()),
-            });
-        }
-        for (scale, &factor) in weights.scales.iter_mut().zip(&factors) {
-            *scale = (f64::from(*scale) * factor) as f32;
-        }
-        weights.scales.iter().all(|s| *s > 0.0 && s.is_finite()).then(|| Value::Pending(Rc::new(pending)))
+        let epsilon = f64::from(op.float("epsilon", 1e-5)?);
+        let parameters = (1..5).map(|i| self.constant(op, i)).collect::<Res<Vec<_>>>()?;
+        let reals = |i: usize| match parameters.get(i).map(|constant| &constant.data) {
+            Some(Data::F32(reals)) if reals.len() == channels => Ok(reals.iter().map(|&r| f64::from(r)).collect()),
+            _ => Err(op.inconsistent(format!("its input {} is not {channels} float32 values", i + 1))),
+        };
+        let [gamma, beta, mean, variance]: [Vec<f64>; 4] = [reals(0)?, reals(1)?, reals(2)?, reals(3)?];
+        let factors: Vec<f64> = gamma.iter().zip(&variance).map(|(g, v)| g / (v + epsilon).sqrt()).collect();
+        let bias = beta.iter().zip(mean.iter().zip(&factors)).map(|(b, (m, f))| b - m * f).collect();
+        times(op, &pending, &factors, Some(Bias::Float(bias))).ok_or_else(unfit)
     }
 
     /// Returns the output channels of a product that nothing has changed yet, if a constant of `shape` holds
     /// one value or one per channel of it.
-    fn biased_channels(&self, pending: &Pending, shape: &[usize]) -> Option<usize> {
+    fn open_channels(&self, pending: &Pending, shape: &[usize]) -> Option<usize> {
         let (channel_axis, channels) = match &pending.kind {
             Kind::Conv { weights, .. } => (1, weights.scales.len()),
             Kind::Dense { weights, .. } => (pending.result.len().saturating_sub(1), weights.scales.len()),
@@ -273,16 +278,59 @@ impl Importer {
     }
 }
 
+/// Returns a product with each output channel times `factors`, and `bias` added then.
+fn times(op: &Op, pending: &Pending, factors: &[f64], bias: Option<Bias>) -> Option<Value> {
+    let mut pending = Pending::clone(pending);
+    pending.place = format!("{} with {}", pending.place, op.place);
+    let (Kind::Conv { weights, .. } | Kind::Dense { weights, .. }) = &mut pending.kind else { return None };
+    let scaled = weights.bias.as_ref().map(|bias| bias.times(factors));
+    weights.bias = match (scaled, bias) {
+        (Some(old), Some(new)) => Some(old.plus(&new, factors.len())),
+        (old, new) => old.or(new),
+    };
+    for (scale, &factor) in weights.scales.iter_mut().zip(factors) {
+        *scale = (f64::from(*scale) * factor) as f32;
+    }
+    // Negative until another factor, or until the weights change their signs.
+    weights.scales.iter().all(|s| *s != 0.0 && s.is_finite()).then(|| Value::Pending(Rc::new(pending)))
+}
+
 impl Bias {
     fn reals(&self, channels: usize) -> Vec<f64> {
         match self {
-            Self::Real(reals) => reals.clone(),
+            Self::Real(reals) | Self::Float(reals) => reals.clone(),
             Self::Quantized { integers, scales } => (0..channels)
                 .map(|i| {
                     let integer = integers.get(i).or(integers.first()).copied().unwrap_or(0);
                     f64::from(integer) * f64::from(scales.get(i).or(scales.first()).copied().unwrap_or(0.0))
                 })
                 .collect(),
+        }
+    }
+
+    fn plus(&self, other: &Self, channels: usize) -> Self {
+        let sum = self.reals(channels).iter().zip(other.reals(channels)).map(|(a, b)| a + b).collect();
+        if matches!((self, other), (Self::Float(_), _) | (_, Self::Float(_))) {
+            Self::Float(sum)
+        } else {
+            Self::Real(sum)
+        }
+    }
+
+    /// Returns the bias times one factor per channel.
+    fn times(&self, factors: &[f64]) -> Self {
+        let product = |reals: &[f64]| reals.iter().zip(factors).map(|(r, f)| r * f).collect();
+        match self {
+            Self::Real(reals) => Self::Real(product(reals)),
+            Self::Float(reals) => Self::Float(product(reals)),
+            Self::Quantized { integers, scales } => {
+                let each = |i: usize| integers.get(i).or(integers.first()).copied().unwrap_or(0);
+                let scale = |i: usize| f64::from(scales.get(i).or(scales.first()).copied().unwrap_or(0.0));
+                Self::Quantized {
+                    integers: (0..factors.len()).map(each).collect(),
+                    scales: factors.iter().enumerate().map(|(i, f)| (scale(i) * f) as f32).collect(),
+                }
+            }
         }
     }
 }
@@ -294,16 +342,18 @@ fn as_bias(value: &Value, channels: usize, factor: f32) -> Option<Bias> {
         Value::Dequantized(d) if fits(d.centered.len()) && factor == 1.0 => {
             Some(Bias::Quantized { integers: d.centered.clone(), scales: d.scales.clone() })
         }
-        Value::Dequantized(d) if fits(d.centered.len()) => Some(real_bias(&d.exact_reals(), channels, factor)),
+        Value::Dequantized(d) if fits(d.centered.len()) => {
+            Some(Bias::Real(per_channel(&d.exact_reals(), channels, factor)))
+        }
         Value::Constant(c) => match &c.data {
             Data::F32(reals) if fits(reals.len()) => {
                 let reals: Vec<f64> = reals.iter().map(|&r| r.into()).collect();
-                Some(real_bias(&reals, channels, factor))
+                Some(Bias::Float(per_channel(&reals, channels, factor)))
             }
             // Added to the int32 sums of an integer product.
             Data::I32(integers) if fits(integers.len()) => {
                 let reals: Vec<f64> = integers.iter().map(|&i| i.into()).collect();
-                Some(real_bias(&reals, channels, factor))
+                Some(Bias::Real(per_channel(&reals, channels, factor)))
             }
             _ => None,
         },
@@ -311,7 +361,7 @@ fn as_bias(value: &Value, channels: usize, factor: f32) -> Option<Bias> {
     }
 }
 
-fn real_bias(reals: &[f64], channels: usize, factor: f32) -> Bias {
+fn per_channel(reals: &[f64], channels: usize, factor: f32) -> Vec<f64> {
     let one = |i: usize| reals.get(i).or(reals.first()).copied().unwrap_or(0.0) * f64::from(factor);
-    Bias::Real((0..channels).map(one).collect())
+    (0..channels).map(one).collect()
 }

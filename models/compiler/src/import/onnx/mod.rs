@@ -9,7 +9,7 @@
 //!
 //! | read | as |
 //! |---|---|
-//! | Conv (one and two axes, groups, `auto_pad`), Gemm, MatMul with constant weights, Add of a bias | convolution, depthwise convolution, fully connected |
+//! | Conv (one and two axes, groups, `auto_pad`), Gemm, MatMul with constant weights, Add of a bias, Mul, Div and BatchNormalization by constants behind them | convolution, depthwise convolution, fully connected |
 //! | AveragePool, GlobalAveragePool, ReduceMean, MaxPool, GlobalMaxPool | pools and means |
 //! | Add, Sub, Mul of two tensors (broadcasting), Concat, Softmax | the same; unequal scales of a Concat are requantized |
 //! | Relu, Clip, Min and Max with a scalar | clamp of the operator before, or a function |
@@ -19,8 +19,11 @@
 //! | Identity, Dropout, Constant, Cast that changes nothing, integer arithmetic on Shape | nothing |
 //!
 //! Refused, each with its remedy: what is left in float, 16-bit and 4-bit quantization, weights that do not fit
-//! symmetric int8, a bias that is not int32 at the scale input · weight (unless rounding it cannot show), dilated
-//! pools, products of two activations other than element by element, everything else.
+//! symmetric int8, a quantized bias that is not int32 at the scale input · weight (unless rounding it cannot show),
+//! dilated pools, products of two activations other than element by element, everything else.
+//!
+//! A bias in float (PyTorch's exports) is rounded to int32 at that scale, as quantizers do: outputs move by at most a
+//! sixteenth of a step, or it is refused.
 //!
 //! Judge: ONNX Runtime with graph optimisations disabled. It computes in float32, so that an integer node
 //! may differ where a value lies within float32's error of a rounding boundary, and at exact halves, which
@@ -82,7 +85,8 @@ const QUANTIZE_FIRST: &str = "quantize it first (ONNX Runtime: onnxruntime.quant
      quant_format=QuantFormat.QDQ, int8 weights, calibration data)";
 /// Remedy for a part of the model in float.
 const QUANTIZE_ALL: &str = "quantize every operator (quantize_static with quant_format=QuantFormat.QDQ, \
-     without nodes_to_exclude or op_types_to_quantize)";
+     without nodes_to_exclude or op_types_to_quantize; in PyTorch a quantizer that annotates every result, such as \
+     XNNPACKQuantizer)";
 
 /// A graph and how it maps to the source model.
 #[derive(Clone, Debug)]

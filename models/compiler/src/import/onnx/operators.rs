@@ -37,6 +37,7 @@ pub(super) const OPERATORS: &[Operator] = &[
     ("Conv", &[Step::Conv2d, Step::DepthwiseConv2d], One(Importer::conv)),
     ("Gemm", &[Step::FullyConnected], One(Importer::gemm)),
     ("MatMul", &[Step::FullyConnected], One(Importer::mat_mul)),
+    ("BatchNormalization", &[], One(Importer::batch_normalization)),
     ("MaxPool", &[Step::MaxPool2d], One(Importer::max_pool)),
     ("GlobalMaxPool", &[Step::MaxPool2d], One(Importer::global_max_pool)),
     ("AveragePool", &[Step::AveragePool2d], One(Importer::average_pool)),
@@ -123,11 +124,6 @@ pub(super) fn is_operator_format(node: &tract_onnx::pb::NodeProto) -> bool {
 
 /// Operators that are refused whatever their operands, with what to do instead.
 pub(super) const REFUSED: &[(&[&str], &str)] = &[
-    (
-        &["BatchNormalization"],
-        "fold it into the convolution before it: run onnxruntime.quantization.shape_inference.quant_pre_process, then \
-         quantize again",
-    ),
     (
         &["DynamicQuantizeLinear"],
         "it takes its scale from each input: quantize with calibration data (quantize_static), not dynamically",

@@ -158,9 +158,12 @@ impl Importer {
                 return Ok(sum);
             }
         }
-        if kind == "Mul"
-            && let Some(product) = self.scaled(op, &a, &b).or_else(|| self.scaled(op, &b, &a))
-        {
+        let product = match kind {
+            "Mul" => self.scaled(op, &a, &b, false).or_else(|| self.scaled(op, &b, &a, false)),
+            "Div" => self.scaled(op, &a, &b, true),
+            _ => None,
+        };
+        if let Some(product) = product {
             return Ok(product);
         }
         let shape = broadcast(a.shape(), b.shape())

@@ -105,7 +105,7 @@ impl Importer {
                     *extent = parameters.scales.len();
                 }
                 let scales = Value::Constant(Rc::new(Constant { shape, data: Data::F32(parameters.scales) }));
-                let scaled = if symmetric { self.scaled(op, &product, &scales) } else { None };
+                let scaled = if symmetric { self.scaled(op, &product, &scales, false) } else { None };
                 scaled.ok_or_else(|| op.inconsistent("its input is not an integer tensor"))
             }
             _ => Err(op.inconsistent("its input is not an integer tensor")),

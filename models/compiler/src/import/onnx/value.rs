@@ -111,8 +111,10 @@ pub(super) enum Move {
 pub(super) enum Bias {
     /// A constant behind a DequantizeLinear: integers and one scale, or one per channel.
     Quantized { integers: Vec<i32>, scales: Vec<f32> },
-    /// Real values per channel.
+    /// Real values per channel, all from integers.
     Real(Vec<f64>),
+    /// Real values per channel, of which a float constant of the model is a part.
+    Float(Vec<f64>),
 }
 
 /// Weights of a convolution or matrix product, output channel first.
