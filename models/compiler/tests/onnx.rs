@@ -382,7 +382,7 @@ const REFUSALS: &[Refusal] = &[
         "conv_stride_pad",
         |m| node(m, "Conv").op_type = "BatchNormalization".into(),
         CompileErrorKind::Unsupported,
-        ["Conv_", "BatchNormalization", "quant_pre_process"],
+        ["(BatchNormalization)", "does not follow a convolution", "quant_pre_process"],
     ),
     (
         "other domain",
