@@ -160,7 +160,17 @@ fn step_spec(step: &Step, output: u16) -> Result<StepSpec, Failure> {
         "tflite" => Rounding::Tflite,
         other => return Err(format!("no rounding is called `{other}`").into()),
     };
-    Ok(StepSpec { op, variant: 0, rounding, inputs: step.inputs.clone(), output, consts, attrs, scratch: None })
+    Ok(StepSpec {
+        op,
+        variant: 0,
+        rounding,
+        inputs: step.inputs.clone(),
+        states: Vec::new(),
+        output,
+        consts,
+        attrs,
+        scratch: None,
+    })
 }
 
 /// Lengths of the chains. With `rings`, a step joins the one before it where it alone reads that step's output, an

@@ -64,6 +64,7 @@ fn artifact(case: &Case) -> (Vec<u8>, u64) {
             variant: 0,
             rounding: Rounding::Single,
             inputs: vec![0],
+            states: vec![],
             output: 1,
             consts: vec![
                 ConstData::I8((0..outputs * terms).map(|i| (i * 37 % 255) as u8 as i8).collect()),

@@ -37,6 +37,7 @@ fn reverser() -> Vec<u8> {
             variant: 0,
             rounding: Rounding::Single,
             inputs: vec![0],
+            states: vec![],
             output: 1,
             consts: vec![ConstData::I8((0..=255_u8).map(|i| reversed(i.wrapping_sub(128)) as i8).collect())],
             attrs: vec![],
@@ -79,6 +80,7 @@ fn network() -> Vec<u8> {
                 variant: 0,
                 rounding: Rounding::Single,
                 inputs: vec![0],
+                states: vec![],
                 output: 1,
                 consts: vec![
                     conv,
@@ -94,6 +96,7 @@ fn network() -> Vec<u8> {
                 variant: 0,
                 rounding: Rounding::Tflite,
                 inputs: vec![1],
+                states: vec![],
                 output: 2,
                 consts: vec![
                     dense,
@@ -109,6 +112,7 @@ fn network() -> Vec<u8> {
                 variant: 0,
                 rounding: Rounding::Single,
                 inputs: vec![2],
+                states: vec![],
                 output: 3,
                 consts: vec![],
                 attrs: vec![-1, 7, 0x7000_0000, 0, -100, 100],

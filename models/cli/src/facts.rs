@@ -236,7 +236,7 @@ fn step_facts(model: &Model<'_>, number: u16, name: Option<String>) -> Option<St
         .sum();
     let records = size_of::<StepRecord>()
         + 4 * step.attrs.len()
-        + 2 * (step.inputs.len() + 1)
+        + 2 * (step.inputs.len() + step.states.len() + 1)
         + size_of::<Extent>() * step.op.consts().len();
     Some(StepFacts {
         op: step.op.name(),
@@ -298,6 +298,9 @@ fn live_bytes(model: &Model<'_>, step: u16) -> u64 {
     (0..model.storage_count() as u16)
         .filter(|&n| model.storage_lifetime(n).is_some_and(|(first, last)| first <= chain && chain <= last))
         .filter_map(|n| model.storage(n))
-        .map(|storage| if let Storage::Arena { bytes, .. } = storage { bytes as u64 } else { 0 })
+        .map(|storage| match storage {
+            Storage::Arena { bytes, .. } | Storage::State { bytes, .. } => bytes as u64,
+            Storage::Constant { .. } => 0,
+        })
         .sum()
 }

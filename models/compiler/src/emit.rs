@@ -1,11 +1,13 @@
 //! From graph to artifact: lower every node, plan the memory, write the bytes.
 
-use tanbo_format::emit::{Artifact, StepSpec, StorageSpec, TensorSpec};
+use std::collections::{HashMap, HashSet};
+
+use tanbo_format::emit::{Artifact, StateStart, StepSpec, StorageSpec, TensorSpec};
 use tanbo_format::{Family, FormatError, FormatErrorKind, Op, Place};
 
 use crate::error::{CompileError, CompileErrorKind};
 use crate::graph::{Graph, Node, NodeOp, TensorId};
-use crate::lower::{Lowered, lower};
+use crate::lower::{Lowered, lower, scratch_bytes};
 use crate::plan::{Demand, place};
 
 /// What the compiler is asked for besides the model.
@@ -26,27 +28,44 @@ impl Default for Options {
 }
 
 /// Returns the nodes that an output depends on, in order: those that become steps, and reshapes.
+///
+/// What is written to a state is needed if something reads the state, in this run or in a later one.
 pub fn live_nodes(graph: &Graph) -> Vec<&Node> {
-    let mut needed = vec![false; graph.tensors.len()];
-    let mark = |needed: &mut Vec<bool>, tensor: TensorId| {
-        if let Some(flag) = needed.get_mut(tensor) {
-            *flag = true;
-        }
-    };
-    for port in &graph.outputs {
-        mark(&mut needed, port.tensor);
-    }
-    let mut live = Vec::new();
-    for node in graph.nodes.iter().rev() {
-        if needed.get(node.output) == Some(&true) {
-            for &input in &node.inputs {
-                mark(&mut needed, input);
+    let root = roots(graph, &graph.nodes.iter().collect::<Vec<_>>());
+    let root_of = |tensor: TensorId| root.get(tensor).copied().unwrap_or(tensor);
+    let states: HashSet<TensorId> = graph.states.iter().map(|state| root_of(state.tensor)).collect();
+    let mut read_states: HashSet<TensorId> = HashSet::new();
+    loop {
+        let mut needed = vec![false; graph.tensors.len()];
+        let mark = |needed: &mut Vec<bool>, tensor: TensorId| {
+            if let Some(flag) = needed.get_mut(tensor) {
+                *flag = true;
             }
-            live.push(node);
+        };
+        for port in &graph.outputs {
+            mark(&mut needed, port.tensor);
         }
+        let mut live = Vec::new();
+        let mut read = HashSet::new();
+        for node in graph.nodes.iter().rev() {
+            let is_step = !matches!(node.op, NodeOp::Reshape);
+            let holds = is_step && read_states.contains(&root_of(node.output));
+            if holds || needed.get(node.output) == Some(&true) {
+                for &tensor in node.inputs.iter().chain(&node.states).chain([&node.output]) {
+                    mark(&mut needed, tensor);
+                }
+                if is_step {
+                    read.extend(node.inputs.iter().map(|&input| root_of(input)).filter(|input| states.contains(input)));
+                }
+                live.push(node);
+            }
+        }
+        if read.is_subset(&read_states) {
+            live.reverse();
+            return live;
+        }
+        read_states.extend(read);
     }
-    live.reverse();
-    live
 }
 
 /// Returns the multiply-accumulates of a graph, padding taps counted.
@@ -121,7 +140,7 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Vec<u8>, CompileError
         }
     };
     for (index, (node, _)) in steps.iter().enumerate() {
-        for &tensor in node.inputs.iter().chain([&node.output]) {
+        for &tensor in node.inputs.iter().chain(&node.states).chain([&node.output]) {
             touch(tensor, index as u16);
         }
     }
@@ -132,6 +151,12 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Vec<u8>, CompileError
         touch(port.tensor, last);
     }
 
+    let states: HashMap<TensorId, &StateStart> = graph
+        .states
+        .iter()
+        .map(|state| (root.get(state.tensor).copied().unwrap_or(state.tensor), &state.start))
+        .collect();
+
     // One storage per root, in the order of the graph's tensors.
     let mut storages = Vec::new();
     let mut storage_of = vec![None; graph.tensors.len()];
@@ -139,12 +164,28 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Vec<u8>, CompileError
     for (index, tensor) in graph.tensors.iter().enumerate() {
         let (Some(chains), true) = (life[index], root[index] == index) else { continue };
         storage_of[index] = Some(u16::try_from(storages.len()).map_err(|_| too_many("tensors"))?);
-        storages.push(match &tensor.data {
-            Some(data) => StorageSpec::Constant(data.clone()),
-            None => {
-                let bytes = u32::try_from(tensor.elements() * tensor.ty.bytes()).map_err(|_| too_many("bytes"))?;
+        let bytes = u32::try_from(tensor.elements() * tensor.ty.bytes()).map_err(|_| too_many("bytes"))?;
+        storages.push(match (&tensor.data, states.get(&index)) {
+            (Some(data), _) => StorageSpec::Constant(data.clone()),
+            (None, Some(&start)) => {
+                demands.push((storages.len(), Demand { bytes, chains: (0, last) }));
+                StorageSpec::State { offset: 0, bytes, start: start.clone() }
+            }
+            (None, None) => {
                 demands.push((storages.len(), Demand { bytes, chains }));
                 StorageSpec::Arena { offset: 0, bytes, ring_rows: 0, chains }
+            }
+        });
+    }
+    let mut scratch = Vec::new();
+    for (index, (node, _)) in steps.iter().enumerate() {
+        scratch.push(match u32::try_from(scratch_bytes(graph, node)).map_err(|_| too_many("bytes"))? {
+            0 => None,
+            bytes => {
+                let chains = (index as u16, index as u16);
+                demands.push((storages.len(), Demand { bytes, chains }));
+                storages.push(StorageSpec::Arena { offset: 0, bytes, ring_rows: 0, chains });
+                Some(u16::try_from(storages.len() - 1).map_err(|_| too_many("tensors"))?)
             }
         });
     }
@@ -157,7 +198,7 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Vec<u8>, CompileError
         )
     })?;
     for (&(storage, _), place) in demands.iter().zip(offsets) {
-        if let Some(StorageSpec::Arena { offset, .. }) = storages.get_mut(storage) {
+        if let Some(StorageSpec::Arena { offset, .. } | StorageSpec::State { offset, .. }) = storages.get_mut(storage) {
             *offset = place;
         }
     }
@@ -200,16 +241,17 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Vec<u8>, CompileError
     let outputs = graph.outputs.iter().map(|p| number(p.tensor, &p.name)).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<&str> = steps.iter().map(|(node, _)| node.name.as_str()).collect();
     let mut specs = Vec::new();
-    for (node, lowered) in &steps {
+    for ((node, lowered), scratch) in steps.iter().zip(scratch) {
         specs.push(StepSpec {
             op: lowered.op,
             variant: 0,
             rounding: node.rounding,
             inputs: node.inputs.iter().map(|&t| number(t, "")).collect::<Result<Vec<_>, _>>()?,
+            states: node.states.iter().map(|&t| number(t, "")).collect::<Result<Vec<_>, _>>()?,
             output: number(node.output, "")?,
             consts: lowered.consts.clone(),
             attrs: lowered.attrs.clone(),
-            scratch: None,
+            scratch,
         });
     }
     let artifact = Artifact {

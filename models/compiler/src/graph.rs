@@ -5,6 +5,7 @@
 //! arithmetic from real scales to integer multipliers.
 
 use tanbo_format::ElementType;
+use tanbo_format::emit::StateStart;
 use tanbo_quant::Rounding;
 
 /// Index of a tensor in [`Graph::tensors`].
@@ -23,6 +24,17 @@ pub struct Graph {
     pub inputs: Vec<Port>,
     /// Outputs in the source model's order.
     pub outputs: Vec<Port>,
+    /// Tensors that keep their content between runs.
+    pub states: Vec<State>,
+}
+
+/// A tensor that keeps its content between runs.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The graph's tensor, which has no data.
+    pub tensor: TensorId,
+    /// What it holds before the first run.
+    pub start: StateStart,
 }
 
 /// A tensor of the graph: real = scale · (q − zero_point).
@@ -58,7 +70,9 @@ pub struct Node {
     pub op: NodeOp,
     /// Activations read.
     pub inputs: Vec<TensorId>,
-    /// The activation written.
+    /// States read and written in place.
+    pub states: Vec<TensorId>,
+    /// The activation written, which may be a state.
     pub output: TensorId,
     /// Rounding of its requantizations: the one of the source format's judge.
     pub rounding: Rounding,
@@ -150,6 +164,8 @@ pub enum NodeOp {
     Requantize { clamp: Clamp },
     /// Same elements in another shape: no step, a view.
     Reshape,
+    /// The same elements in a storage of their own: how states are read and assigned.
+    Copy,
 }
 
 /// Element type of a source model's input or output.

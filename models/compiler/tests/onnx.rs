@@ -107,6 +107,7 @@ fn name_of(op: &NodeOp) -> &'static str {
         NodeOp::Transpose { .. } => "transpose",
         NodeOp::Requantize { .. } => "requantize",
         NodeOp::Reshape => "reshape",
+        NodeOp::Copy => "copy",
     }
 }
 
@@ -142,7 +143,7 @@ fn part(graph: &Graph, target: &Port, known: &HashMap<TensorId, Vec<u8>>) -> (Gr
         ..target.clone()
     }];
     let name = format!("{} of {}", target.name, graph.name);
-    (Graph { name, tensors: graph.tensors.clone(), nodes, inputs, outputs }, main)
+    (Graph { name, tensors: graph.tensors.clone(), nodes, inputs, outputs, states: graph.states.clone() }, main)
 }
 
 /// Compares a model with ONNX Runtime: each operator on its own, and the whole.

@@ -17,6 +17,9 @@ pub enum Progress {
 }
 
 /// Runs one model in one arena.
+///
+/// A model may keep states: tensors whose content one inference leaves to the next. They get their first content from
+/// [`Engine::new`] and [`Engine::reset`], and only steps change them.
 #[derive(Debug)]
 pub struct Engine<'m, 'a> {
     model: Model<'m>,
@@ -40,7 +43,17 @@ impl<'m, 'a> Engine<'m, 'a> {
             return Err(EngineError::ArenaMisaligned);
         }
         ops.covers(model)?;
-        Ok(Self { model: *model, ops, arena, chain: 0, rows: [0; MAX_CHAIN_STEPS] })
+        let mut engine = Self { model: *model, ops, arena, chain: 0, rows: [0; MAX_CHAIN_STEPS] };
+        engine.reset();
+        Ok(engine)
+    }
+
+    /// Returns to the beginning of the first inference: every state holds its first content again.
+    pub fn reset(&mut self) {
+        for storage in 0..self.model.storage_count() as u16 {
+            ops::start_state(&self.model, storage, self.arena);
+        }
+        self.restart();
     }
 
     /// Returns the model.
@@ -113,7 +126,7 @@ impl<'m, 'a> Engine<'m, 'a> {
         self.arena.get_mut(extent).ok_or(EngineError::NoSuchTensor)
     }
 
-    /// Runs one inference from the beginning.
+    /// Runs one inference from the beginning, with the states as they are.
     ///
     /// # Errors
     /// [`EngineError::Step`], which an artifact that parsed does not give.
@@ -123,7 +136,8 @@ impl<'m, 'a> Engine<'m, 'a> {
         Ok(())
     }
 
-    /// Forgets what [`Engine::step`] has done of the current inference.
+    /// Forgets how far [`Engine::step`] has come in the current inference. States stay as the steps that ran left them:
+    /// whoever drops an inference of a model with states half-way calls [`Engine::reset`] instead.
     pub fn restart(&mut self) {
         self.chain = 0;
         self.rows = [0; MAX_CHAIN_STEPS];
@@ -134,7 +148,8 @@ impl<'m, 'a> Engine<'m, 'a> {
         self.chain
     }
 
-    /// Begins at chain `chain`, with the tensors as they are: how a test runs single chains.
+    /// Begins at chain `chain`, with the tensors and states as they are: how a test runs single chains. A chain that runs
+    /// twice changes its states twice.
     ///
     /// # Errors
     /// No such chain.
@@ -228,7 +243,9 @@ impl<'m, 'a> Engine<'m, 'a> {
 
     fn extent(&self, tensor: &Tensor<'_>) -> Result<core::ops::Range<usize>, EngineError> {
         match self.model.storage(tensor.storage) {
-            Some(Storage::Arena { offset, bytes, .. }) => Ok(offset..offset + tensor.bytes().min(bytes)),
+            Some(Storage::Arena { offset, bytes, .. } | Storage::State { offset, bytes }) => {
+                Ok(offset..offset + tensor.bytes().min(bytes))
+            }
             _ => Err(EngineError::NoSuchTensor),
         }
     }

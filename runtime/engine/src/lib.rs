@@ -20,6 +20,6 @@ pub use engine::{Engine, Progress};
 pub use error::EngineError;
 pub use op_set::OpSet;
 pub use tanbo_format::{
-    ElementType, Family, FormatError, Model, Op, Step, Storage, Tensor, const_arena_bytes, const_operators,
+    ElementType, Family, FormatError, Model, Op, Start, Step, Storage, Tensor, const_arena_bytes, const_operators,
 };
 pub use tanbo_kernels::{Kernels, Reference};

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use arbitrary::Unstructured;
 use fastrand::Rng;
 use tanbo::{Engine, Model, OpSet, Progress, Reference};
-use tanbo_format::emit::{Aligned, Artifact, ConstData, StorageSpec};
+use tanbo_format::emit::{Aligned, Artifact, ConstData, StateStart, StorageSpec};
 use tanbo_format::record::*;
 
 static OPS: OpSet = OpSet::all::<Reference>();
@@ -74,20 +74,24 @@ fn survive(bytes: &[u8]) -> Count {
     count
 }
 
-/// Runs an inference in steps, in an arena that holds `garbage`, and returns a hash of the outputs.
+/// Runs two inferences in steps, in an arena that holds `garbage`, and returns a hash of the outputs.
 fn run(model: &Model<'_>, garbage: u8) -> u32 {
     let mut arena = Aligned::new(&vec![garbage; model.arena_bytes()]);
     let mut engine = Engine::new(model, &OPS, &mut arena).unwrap();
-    for index in 0..model.inputs().len() {
-        for (at, byte) in engine.input_bytes_mut(index).unwrap().iter_mut().enumerate() {
-            *byte = (at * 73) as u8;
+    let mut digest = 0;
+    for run in 0..2 {
+        for index in 0..model.inputs().len() {
+            for (at, byte) in engine.input_bytes_mut(index).unwrap().iter_mut().enumerate() {
+                *byte = ((at + run) * 73) as u8;
+            }
         }
+        while engine.step(64).unwrap() == Progress::More {}
+        for tensor in 0..model.tensor_count() as u16 {
+            engine.tensor_bytes(tensor).unwrap();
+        }
+        digest = (0..model.outputs().len()).fold(digest, |d, index| hash(d, engine.output_bytes(index).unwrap()));
     }
-    while engine.step(64).unwrap() == Progress::More {}
-    for tensor in 0..model.tensor_count() as u16 {
-        engine.tensor_bytes(tensor).unwrap();
-    }
-    (0..model.outputs().len()).fold(0, |digest, index| hash(digest, engine.output_bytes(index).unwrap()))
+    digest
 }
 
 fn specs(count: u64) -> Vec<Artifact> {
@@ -244,7 +248,7 @@ fn repair_header(bytes: &mut [u8]) {
     let Some(head) = header(bytes) else { return };
     let arena = records::<StorageRecord>(bytes, head.sections[Section::Storages as usize])
         .iter()
-        .filter(|storage| storage.kind == STORAGE_ARENA)
+        .filter(|storage| storage.in_arena())
         .map(|storage| storage.offset.saturating_add(storage.bytes))
         .max();
     let operators = records::<StepRecord>(bytes, head.sections[Section::Steps as usize])
@@ -266,7 +270,7 @@ fn repair_storages(bytes: &mut [u8]) {
         let area = bytes.get_mut(storages.offset as usize..).unwrap_or_default();
         let Some(place) = area.get_mut(begin..begin + size_of::<StorageRecord>()) else { continue };
         let mut storage: StorageRecord = bytemuck::pod_read_unaligned(place);
-        if storage.kind == STORAGE_ARENA && storage.ring_rows == 0 {
+        if storage.in_arena() && storage.ring_rows == 0 {
             let size = [1, 1, 2, 4].get(usize::from(tensor.ty)).copied().unwrap_or(1);
             storage.bytes = tensor.shape.iter().fold(size, |n: u32, &d| n.saturating_mul(d));
             place.copy_from_slice(bytemuck::bytes_of(&storage));
@@ -337,7 +341,7 @@ fn rearrange(a: &mut Artifact, rng: &mut Rng) {
     let step = below(rng, a.steps.len());
     let tensor = below(rng, a.tensors.len());
     let (any_tensor, any_storage) = (below(rng, a.tensors.len()) as u16, below(rng, a.storages.len()) as u16);
-    match rng.u8(0..13) {
+    match rng.u8(0..14) {
         0 => {
             let words = &mut a.steps[step].attrs;
             if !words.is_empty() {
@@ -387,6 +391,13 @@ fn rearrange(a: &mut Artifact, rng: &mut Rng) {
         }
         10 => a.outputs.push(any_tensor),
         11 => a.steps[step].scratch = Some(any_storage),
+        12 => {
+            // A tensor that keeps its content.
+            let storage = &mut a.storages[usize::from(any_storage)];
+            if let &mut StorageSpec::Arena { offset, bytes, .. } = storage {
+                *storage = StorageSpec::State { offset, bytes, start: StateStart::Fill(rng.u8(..)) };
+            }
+        }
         _ => {
             if let Some(ConstData::I8(values)) = a.steps[step].consts.first_mut() {
                 let length = below(rng, values.len() + 3);

@@ -18,21 +18,34 @@ enum Drive {
     Step(u32),
 }
 
-/// Returns the bytes of all outputs for inputs made from `seed`, in an arena that holds `garbage`.
+/// Inferences in a row, so that states tell.
+const RUNS: usize = 3;
+
+/// Returns the bytes of all outputs of some inferences for inputs made from `seed`, in an arena that holds `garbage`; the
+/// same again after a reset.
 fn outputs(artifact: &Artifact, seed: u64, garbage: u8, drive: Drive) -> Vec<Vec<u8>> {
     let bytes = Aligned::new(&artifact.emit().unwrap());
     let model = Model::parse(&bytes).unwrap();
     let mut arena = Aligned::new(&vec![garbage; model.arena_bytes()]);
     let mut engine = Engine::new(&model, &OPS, &mut arena).unwrap();
-    let mut rng = fastrand::Rng::with_seed(seed);
-    for index in 0..model.inputs().len() {
-        rng.fill(engine.input_bytes_mut(index).unwrap());
-    }
-    match drive {
-        Drive::Run => engine.run().unwrap(),
-        Drive::Step(budget) => while engine.step(budget).unwrap() == Progress::More {},
-    }
-    (0..model.outputs().len()).map(|index| engine.output_bytes(index).unwrap().to_vec()).collect()
+    let [first, again] = [0, 1].map(|_| {
+        engine.reset();
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut outputs = Vec::new();
+        for _ in 0..RUNS {
+            for index in 0..model.inputs().len() {
+                rng.fill(engine.input_bytes_mut(index).unwrap());
+            }
+            match drive {
+                Drive::Run => engine.run().unwrap(),
+                Drive::Step(budget) => while engine.step(budget).unwrap() == Progress::More {},
+            }
+            outputs.extend((0..model.outputs().len()).map(|index| engine.output_bytes(index).unwrap().to_vec()));
+        }
+        outputs
+    });
+    assert_eq!(first, again, "a reset does not give the first states back");
+    first
 }
 
 /// Returns how many tensors lie in rings that do not hold all their rows.

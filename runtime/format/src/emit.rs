@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tanbo_quant::Rounding;
 
 use crate::error::{FormatError, FormatErrorKind as Kind, Place};
-use crate::model::{Constant, Model};
+use crate::model::{Constant, Model, Start};
 use crate::op::{ConstType, ElementType, Family, MAX_RANK, Op};
 use crate::record::*;
 
@@ -55,6 +55,24 @@ pub enum StorageSpec {
     },
     /// Bytes of the artifact.
     Constant(Vec<u8>),
+    /// Bytes of the arena that keep their content between inferences.
+    State {
+        /// First byte, a multiple of 4.
+        offset: u32,
+        /// Number of bytes.
+        bytes: u32,
+        /// What they hold at first.
+        start: StateStart,
+    },
+}
+
+/// What a state holds at first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateStart {
+    /// The same byte everywhere.
+    Fill(u8),
+    /// These bytes, as many as the state has.
+    Image(Vec<u8>),
 }
 
 /// A tensor before it is a record.
@@ -85,6 +103,8 @@ pub struct StepSpec {
     pub rounding: Rounding,
     /// Input tensors.
     pub inputs: Vec<u16>,
+    /// State tensors, as many as [`Op::states`] says.
+    pub states: Vec<u16>,
     /// Output tensor.
     pub output: u16,
     /// Constants in the order of [`Op::consts`].
@@ -164,27 +184,49 @@ impl Artifact {
         let mut constants = Constants::default();
         let mut names: Vec<u8> = Vec::new();
         let mut storages = Vec::new();
-        for storage in &self.storages {
+        let last_chain = u16::try_from(self.chains.len().saturating_sub(1)).unwrap_or(u16::MAX);
+        for (index, storage) in self.storages.iter().enumerate() {
             storages.push(match storage {
                 &StorageSpec::Arena { offset, bytes, ring_rows, chains } => StorageRecord {
                     kind: STORAGE_ARENA,
-                    reserved: 0,
+                    fill: 0,
                     ring_rows,
                     offset,
                     bytes,
                     first_chain: chains.0,
                     last_chain: chains.1,
+                    image: NO_IMAGE,
                 },
+                StorageSpec::State { offset, bytes, start } => {
+                    let (fill, image) = match start {
+                        &StateStart::Fill(fill) => (fill, NO_IMAGE),
+                        StateStart::Image(data) if data.len() == *bytes as usize => (0, constants.add(data, 1).offset),
+                        StateStart::Image(_) => {
+                            return Err(FormatError { kind: Kind::Constant, at: Place::Storage(index as u16) });
+                        }
+                    };
+                    StorageRecord {
+                        kind: STORAGE_STATE,
+                        fill,
+                        ring_rows: 0,
+                        offset: *offset,
+                        bytes: *bytes,
+                        first_chain: 0,
+                        last_chain,
+                        image,
+                    }
+                }
                 StorageSpec::Constant(data) => {
                     let extent = constants.add(data, ALIGN);
                     StorageRecord {
                         kind: STORAGE_CONSTANT,
-                        reserved: 0,
+                        fill: 0,
                         ring_rows: 0,
                         offset: extent.offset,
                         bytes: extent.bytes,
                         first_chain: 0,
                         last_chain: 0,
+                        image: NO_IMAGE,
                     }
                 }
             });
@@ -215,7 +257,8 @@ impl Artifact {
         for (index, step) in self.steps.iter().enumerate() {
             let fail = |kind| FormatError { kind, at: Place::Step(index as u16) };
             let types_match = step.consts.iter().map(ConstData::ty).eq(step.op.consts().iter().map(|spec| spec.ty));
-            if !types_match || step.attrs.len() != step.op.attr_count() {
+            let states_match = step.states.len() == usize::from(step.op.states());
+            if !types_match || !states_match || step.attrs.len() != step.op.attr_count() {
                 return Err(fail(Kind::Arity));
             }
             let place = |length: usize| u16::try_from(length).map_err(|_| fail(Kind::TooMany));
@@ -230,6 +273,7 @@ impl Artifact {
                 scratch: step.scratch.unwrap_or(NO_STORAGE),
             });
             operands.extend_from_slice(&step.inputs);
+            operands.extend_from_slice(&step.states);
             operands.push(step.output);
             const_extents.extend(step.consts.iter().map(|data| constants.add(data.bytes(), data.alignment())));
             attributes.extend_from_slice(&step.attrs);
@@ -245,7 +289,9 @@ impl Artifact {
             })
             .collect();
         let arena_bytes = self.storages.iter().map(|storage| match storage {
-            &StorageSpec::Arena { offset, bytes, .. } => offset.saturating_add(bytes),
+            &StorageSpec::Arena { offset, bytes, .. } | &StorageSpec::State { offset, bytes, .. } => {
+                offset.saturating_add(bytes)
+            }
             StorageSpec::Constant(_) => 0,
         });
         let operators = self.steps.iter().fold(0u64, |set, step| set | 1 << step.op as u8);
@@ -297,17 +343,27 @@ impl Artifact {
         let storages = model
             .storages
             .iter()
-            .map(|record| {
-                Some(if record.kind == STORAGE_ARENA {
-                    StorageSpec::Arena {
+            .enumerate()
+            .map(|(index, record)| {
+                Some(match record.kind {
+                    STORAGE_ARENA => StorageSpec::Arena {
                         offset: record.offset,
                         bytes: record.bytes,
                         ring_rows: record.ring_rows,
                         chains: (record.first_chain, record.last_chain),
+                    },
+                    STORAGE_STATE => StorageSpec::State {
+                        offset: record.offset,
+                        bytes: record.bytes,
+                        start: match model.state_start(index as u16)? {
+                            Start::Fill(fill) => StateStart::Fill(fill),
+                            Start::Image(image) => StateStart::Image(image.to_vec()),
+                        },
+                    },
+                    _ => {
+                        let start = record.offset as usize;
+                        StorageSpec::Constant(model.constants.get(start..start + record.bytes as usize)?.to_vec())
                     }
-                } else {
-                    let start = record.offset as usize;
-                    StorageSpec::Constant(model.constants.get(start..start + record.bytes as usize)?.to_vec())
                 })
             })
             .collect::<Option<Vec<_>>>()?;
@@ -340,6 +396,7 @@ impl Artifact {
                     variant: step.variant,
                     rounding: step.rounding,
                     inputs: step.inputs.to_vec(),
+                    states: step.states.to_vec(),
                     output: step.output,
                     consts: consts.collect::<Option<Vec<_>>>()?,
                     attrs: step.attrs.to_vec(),

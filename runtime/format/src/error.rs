@@ -85,6 +85,8 @@ pub enum FormatErrorKind {
     Lifetime,
     /// A chain of several steps that cannot run row by row, or a ring with too few rows.
     Chain,
+    /// A state operand that is no state, or a step inside a chain that writes a state.
+    State,
     /// The header's arena size or operator set is not what the records need.
     Summary,
 }
@@ -110,6 +112,7 @@ impl core::fmt::Display for FormatError {
             FormatErrorKind::Overlap => "live storages overlap",
             FormatErrorKind::Lifetime => "a tensor is read where it is not alive",
             FormatErrorKind::Chain => "the chain cannot run row by row",
+            FormatErrorKind::State => "a state operand is no state, or a state is written inside a chain",
             FormatErrorKind::Summary => "the header does not match the records",
         };
         write!(f, "{}: {what}", self.at)

@@ -24,5 +24,5 @@ mod verify;
 
 pub use check::Checks;
 pub use error::{FormatError, FormatErrorKind, Place};
-pub use model::{Constant, Model, Step, Storage, Tensor, const_arena_bytes, const_operators};
+pub use model::{Constant, Model, Start, Step, Storage, Tensor, const_arena_bytes, const_operators};
 pub use op::{ConstSpec, ConstType, ElementType, Family, MAX_RANK, OP_TABLE_LEN, Op};

@@ -89,6 +89,8 @@ pub struct Step<'a> {
     pub rounding: Rounding,
     /// Input tensors.
     pub inputs: &'a [u16],
+    /// State tensors, read and written in place.
+    pub states: &'a [u16],
     /// Output tensor.
     pub output: u16,
     /// Attribute words; decode with [`crate::attrs`].
@@ -170,6 +172,22 @@ pub enum Storage {
         /// Number of bytes.
         bytes: usize,
     },
+    /// `bytes` bytes of the arena from `offset` on, which keep their content between inferences.
+    State {
+        /// First byte.
+        offset: usize,
+        /// Number of bytes.
+        bytes: usize,
+    },
+}
+
+/// What a state holds at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start<'a> {
+    /// The same byte everywhere.
+    Fill(u8),
+    /// These bytes, as many as the state has.
+    Image(&'a [u8]),
 }
 
 fn extent_of(bytes: &[u8], extent: Extent) -> Option<&[u8]> {
@@ -333,11 +351,20 @@ impl<'a> Model<'a> {
     pub fn storage(&self, index: u16) -> Option<Storage> {
         let record = self.storages.get(usize::from(index))?;
         let (offset, bytes) = (record.offset as usize, record.bytes as usize);
-        Some(if record.kind == STORAGE_ARENA {
-            Storage::Arena { offset, bytes, ring_rows: usize::from(record.ring_rows) }
-        } else {
-            Storage::Constant { offset, bytes }
+        Some(match record.kind {
+            STORAGE_ARENA => Storage::Arena { offset, bytes, ring_rows: usize::from(record.ring_rows) },
+            STORAGE_STATE => Storage::State { offset, bytes },
+            _ => Storage::Constant { offset, bytes },
         })
+    }
+
+    /// Returns what storage `index` holds at first, or `None` if it is no state.
+    pub fn state_start(&self, index: u16) -> Option<Start<'a>> {
+        let record = self.storages.get(usize::from(index)).filter(|record| record.kind == STORAGE_STATE)?;
+        if record.image == NO_IMAGE {
+            return Some(Start::Fill(record.fill));
+        }
+        extent_of(self.constants, Extent { offset: record.image, bytes: record.bytes }).map(Start::Image)
     }
 
     /// Returns the first and the last chain in which storage `index` is in use.
@@ -349,7 +376,7 @@ impl<'a> Model<'a> {
     pub fn constant_tensor(&self, tensor: &Tensor<'_>) -> Option<&'a [u8]> {
         match self.storage(tensor.storage)? {
             Storage::Constant { offset, .. } => self.constants.get(offset..offset.checked_add(tensor.bytes())?),
-            Storage::Arena { .. } => None,
+            Storage::Arena { .. } | Storage::State { .. } => None,
         }
     }
 
@@ -364,6 +391,8 @@ impl<'a> Model<'a> {
         let op = Op::from_code(record.op)?;
         let operand = usize::from(record.operand);
         let inputs = self.operands.get(operand..operand + usize::from(record.inputs))?;
+        let operand = operand + inputs.len();
+        let states = self.operands.get(operand..operand + usize::from(op.states()))?;
         let constant = usize::from(record.constant);
         let attribute = usize::from(record.attribute);
         Some(Step {
@@ -375,7 +404,8 @@ impl<'a> Model<'a> {
                 _ => return None,
             },
             inputs,
-            output: *self.operands.get(operand + inputs.len())?,
+            states,
+            output: *self.operands.get(operand + states.len())?,
             attrs: self.attributes.get(attribute..attribute + op.attr_count())?,
             scratch: (record.scratch != NO_STORAGE).then_some(record.scratch),
             constants: self.constants,

@@ -42,7 +42,7 @@ pub struct ConstSpec {
 
 macro_rules! op_list {
     ($($(#[$doc:meta])* $variant:ident = $code:literal, $name:literal,
-        inputs $inputs:literal, rows $rows:literal,
+        inputs $inputs:literal $(states $states:literal)?, rows $rows:literal,
         consts [$($const_name:ident: $const_ty:ident),*],
         attrs [$($attr:literal),*];)*) => {
         /// An operator: meaning in the graph. Its number is part of the file format.
@@ -67,6 +67,11 @@ macro_rules! op_list {
             /// Returns the number of activation inputs; 0 stands for one or more.
             pub const fn inputs(self) -> u8 {
                 match self { $(Op::$variant => $inputs,)* }
+            }
+
+            /// Returns the number of state operands, which are read and written in place.
+            pub const fn states(self) -> u8 {
+                match self { $(Op::$variant => 0 $(+ $states)?,)* }
             }
 
             /// Returns whether output row `r` needs only a window of input rows, so that the

@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 /// First four bytes of an artifact.
 pub const MAGIC: [u8; 4] = *b"TNBO";
 /// Version of the byte layout and of the arithmetic.
-pub const ABI: u16 = 1;
+pub const ABI: u16 = 2;
 /// Alignment of the artifact and of every section in bytes.
 pub const ALIGN: usize = 16;
 /// Most storages an artifact can hold (the verifier compares them pairwise).
@@ -23,6 +23,8 @@ pub const MAX_TERMS: u64 = i32::MAX as u64 / (255 * 128);
 pub const MAX_CHECKED_ENTRIES: u64 = 1 << 22;
 /// No storage: the value of [`StepRecord::scratch`] where a step needs none.
 pub const NO_STORAGE: u16 = u16::MAX;
+/// No image: the value of [`StorageRecord::image`] where a storage has none.
+pub const NO_IMAGE: u32 = u32::MAX;
 
 /// Sections, in the order in which they follow the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,26 +108,37 @@ const _: () = assert!(HEADER_BYTES == 176 && HEADER_BYTES.is_multiple_of(ALIGN))
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct StorageRecord {
-    /// 0: arena; 1: constants section.
+    /// 0: arena; 1: constants section; 2: state, bytes of the arena that keep their content between inferences.
     pub kind: u8,
-    /// Zero.
-    pub reserved: u8,
+    /// What each byte of a state without an image is at first; else 0.
+    pub fill: u8,
     /// 0: the tensor is whole; otherwise the number of rows kept, row `r` at slot `r mod ring_rows`.
     pub ring_rows: u16,
     /// First byte in the arena or in the constants section.
     pub offset: u32,
     /// Number of bytes.
     pub bytes: u32,
-    /// First chain in which the bytes are in use (0 for constants and inputs).
+    /// First chain in which the bytes are in use (0 for constants, inputs and states).
     pub first_chain: u16,
-    /// Last chain in which the bytes are in use.
+    /// Last chain in which the bytes are in use; of a state the model's last.
     pub last_chain: u16,
+    /// First byte in the constants section of what a state holds at first, or [`NO_IMAGE`].
+    pub image: u32,
 }
 
 /// [`StorageRecord::kind`] of bytes in the arena.
 pub const STORAGE_ARENA: u8 = 0;
 /// [`StorageRecord::kind`] of bytes in the artifact.
 pub const STORAGE_CONSTANT: u8 = 1;
+/// [`StorageRecord::kind`] of bytes in the arena that keep their content between inferences.
+pub const STORAGE_STATE: u8 = 2;
+
+impl StorageRecord {
+    /// Returns whether the bytes are in the arena.
+    pub fn in_arena(&self) -> bool {
+        self.kind == STORAGE_ARENA || self.kind == STORAGE_STATE
+    }
+}
 
 /// A typed view of a storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -159,7 +172,7 @@ pub struct StepRecord {
     pub variant: u8,
     /// [`tanbo_quant::Rounding`] number.
     pub rounding: u8,
-    /// Number of input tensors; one output tensor follows them in [`Section::Operands`].
+    /// Number of input tensors; in [`Section::Operands`] the operator's states and one output tensor follow them.
     pub inputs: u8,
     /// First operand: the number of operands of all steps before.
     pub operand: u16,

@@ -32,7 +32,10 @@ fn storages(model: &Model<'_>) -> Verified {
     for (index, storage) in model.storages.iter().enumerate() {
         let at = Place::Storage(index as u16);
         let end = storage.offset.checked_add(storage.bytes).ok_or(error(Kind::Extent, at))?;
-        if storage.reserved != 0 || storage.kind > STORAGE_CONSTANT {
+        let state = storage.kind == STORAGE_STATE;
+        let no_start = storage.image == NO_IMAGE && storage.fill == 0;
+        let one_start = state && (storage.image == NO_IMAGE || storage.fill == 0);
+        if storage.kind > STORAGE_STATE || !(no_start || one_start) {
             return Err(error(Kind::Reserved, at));
         }
         if storage.kind == STORAGE_CONSTANT {
@@ -44,13 +47,24 @@ fn storages(model: &Model<'_>) -> Verified {
         if end > model.header.arena_bytes || !storage.offset.is_multiple_of(4) {
             return Err(error(Kind::Extent, at));
         }
+        if storage.image != NO_IMAGE {
+            let image_end = storage.image.checked_add(storage.bytes).ok_or(error(Kind::Extent, at))?;
+            if image_end as usize > model.constants.len() {
+                return Err(error(Kind::Extent, at));
+            }
+        }
+        // A state is in use in every chain, so that nothing else ever writes its bytes.
+        let always = (0, model.chains.len().saturating_sub(1));
+        if state && ((storage.first_chain, usize::from(storage.last_chain)) != always || storage.ring_rows != 0) {
+            return Err(error(Kind::Lifetime, at));
+        }
         if storage.first_chain > storage.last_chain
             || (usize::from(storage.last_chain) >= model.chains.len() && !model.chains.is_empty())
             || (storage.ring_rows != 0 && storage.first_chain != storage.last_chain)
         {
             return Err(error(Kind::Lifetime, at));
         }
-        for other in model.storages.iter().take(index).filter(|o| o.kind == STORAGE_ARENA) {
+        for other in model.storages.iter().take(index).filter(|o| o.in_arena()) {
             let in_time = storage.first_chain <= other.last_chain && other.first_chain <= storage.last_chain;
             let in_space = storage.offset < other.offset.saturating_add(other.bytes) && other.offset < end;
             if in_time && in_space {
@@ -132,7 +146,7 @@ fn steps(model: &Model<'_>, checks: &Checks) -> Verified {
         if starts != [operands, constants, attributes] {
             return Err(error(Kind::Extent, at));
         }
-        operands += usize::from(record.inputs) + 1;
+        operands += usize::from(record.inputs) + usize::from(op.states()) + 1;
         let extents = model.const_extents.iter().skip(constants).take(op.const_types().len());
         constants += op.const_types().len();
         attributes += op.attr_count();
@@ -161,6 +175,7 @@ fn steps(model: &Model<'_>, checks: &Checks) -> Verified {
                 return Err(error(Kind::Overlap, at));
             }
         }
+        states_apart(model, &step, &output, at)?;
         if step.scratch == Some(output.storage) || model.constant_tensor(&output).is_some() {
             return Err(error(Kind::Overlap, at));
         }
@@ -173,6 +188,22 @@ fn steps(model: &Model<'_>, checks: &Checks) -> Verified {
     {
         if end != length {
             return Err(error(Kind::Extent, Place::Section(section as u8)));
+        }
+    }
+    Ok(())
+}
+
+/// Each state operand is a state, and no other operand of the step lies in the same storage. (Scratch is no state.)
+fn states_apart(model: &Model<'_>, step: &Step<'_>, output: &Tensor<'_>, at: Place) -> Verified {
+    for (index, &state) in step.states.iter().enumerate() {
+        let state = tensor_of(model, state, at)?.storage;
+        if model.storages.get(usize::from(state)).is_none_or(|storage| storage.kind != STORAGE_STATE) {
+            return Err(error(Kind::State, at));
+        }
+        let shares = |tensor: &u16| model.tensor(*tensor).is_some_and(|tensor| tensor.storage == state);
+        let shared = step.inputs.iter().any(shares) || step.states.iter().skip(index + 1).any(shares);
+        if shared || output.storage == state {
+            return Err(error(Kind::Overlap, at));
         }
     }
     Ok(())
@@ -205,6 +236,9 @@ impl Written {
 
 fn chains(model: &Model<'_>) -> Verified {
     let mut written = Written([0; MAX_STORAGES / 32]);
+    for (index, _) in model.storages.iter().enumerate().filter(|(_, storage)| storage.kind == STORAGE_STATE) {
+        written.set(index as u16);
+    }
     let last_chain = model.chains.len().saturating_sub(1) as u16;
     for (index, &input) in model.inputs.iter().enumerate() {
         let at = Place::Input(index as u16);
@@ -241,6 +275,10 @@ fn chains(model: &Model<'_>) -> Verified {
                 }
             }
             let output = tensor_of(model, step.output, at)?;
+            // Inside a chain rows are gone after their one reader; a state stays.
+            if !last && is_state(model, output.storage) {
+                return Err(error(Kind::State, at));
+            }
             if let Some(previous) = &previous {
                 // What the step before wrote exists row by row, and not all of it: it is gone after its one reader.
                 written.clear(tensor_of(model, previous.output, at)?.storage);
@@ -311,6 +349,10 @@ fn steps_use(model: &Model<'_>, mut steps: core::ops::Range<u16>, storage: u16, 
     })
 }
 
+fn is_state(model: &Model<'_>, storage: u16) -> bool {
+    model.storages.get(usize::from(storage)).is_some_and(|s| s.kind == STORAGE_STATE)
+}
+
 fn is_ring(model: &Model<'_>, storage: u16) -> bool {
     model.storages.get(usize::from(storage)).is_some_and(|s| s.ring_rows != 0)
 }
@@ -331,7 +373,7 @@ fn alive(model: &Model<'_>, written: &Written, storage: u16, chain: u16, at: Pla
 }
 
 fn summary(model: &Model<'_>) -> Verified {
-    let arena = model.storages.iter().filter(|s| s.kind == STORAGE_ARENA).map(|s| s.offset + s.bytes).max();
+    let arena = model.storages.iter().filter(|s| s.in_arena()).map(|s| s.offset + s.bytes).max();
     let operators = model.steps.iter().fold(0u64, |set, step| set | 1u64.checked_shl(u32::from(step.op)).unwrap_or(0));
     if arena.unwrap_or(0) != model.header.arena_bytes || operators != model.operators() {
         return Err(error(Kind::Summary, Place::Header));

@@ -40,7 +40,7 @@ macro_rules! assert_record {
 fn records() {
     assert_record!(Header: magic, abi, family, reserved, total_bytes, arena_bytes, operators, sections, source_macs, hash);
     assert_record!(Extent: offset, bytes);
-    assert_record!(StorageRecord: kind, reserved, ring_rows, offset, bytes, first_chain, last_chain);
+    assert_record!(StorageRecord: kind, fill, ring_rows, offset, bytes, first_chain, last_chain, image);
     assert_record!(TensorRecord: ty, rank, storage, shape, scale, zero_point, name_offset, name_bytes);
     assert_record!(StepRecord: op, variant, rounding, inputs, operand, constant, attribute, scratch);
     assert_record!(ChainRecord: step, steps);
@@ -48,6 +48,7 @@ fn records() {
     assert_eq!((quoted(rows[0][3])[0].as_bytes(), rows[1][3]), (&MAGIC[..], ABI.to_string().as_str()));
     let none = FORMAT_MD.contains("65,535: none");
     assert!(none && NO_STORAGE == 65_535);
+    assert!(FORMAT_MD.contains("4,294,967,295: none") && NO_IMAGE == 4_294_967_295);
 }
 
 #[test]
@@ -127,7 +128,10 @@ fn operators() {
     assert_eq!(rows.len(), Op::ALL.len());
     for (row, &op) in rows.iter().zip(Op::ALL) {
         assert_eq!((row[0], quoted(row[1])[0]), ((op as u8).to_string().as_str(), op.name()));
-        let inputs = if op.inputs() == 0 { "1 or more".into() } else { op.inputs().to_string() };
+        let mut inputs = if op.inputs() == 0 { "1 or more".into() } else { op.inputs().to_string() };
+        if op.states() > 0 {
+            inputs += &format!(", {}", op.states());
+        }
         assert_eq!((row[2], row[3]), (inputs.as_str(), if op.is_row_wise() { "yes" } else { "no" }), "{}", op.name());
         let consts: Vec<String> =
             op.consts().iter().map(|spec| format!("{}: {}", spec.name, const_type(spec.ty))).collect();

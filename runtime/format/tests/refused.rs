@@ -4,7 +4,7 @@
 mod random;
 
 use tanbo_format::FormatErrorKind as Kind;
-use tanbo_format::emit::{Aligned, Artifact, ConstData, StepSpec, StorageSpec, TensorSpec};
+use tanbo_format::emit::{Aligned, Artifact, ConstData, StateStart, StepSpec, StorageSpec, TensorSpec};
 use tanbo_format::record::*;
 use tanbo_format::{ElementType, Family, FormatError, Model, Op, Place};
 use tanbo_quant::Rounding;
@@ -32,6 +32,7 @@ fn step(artifact: &mut Artifact, op: Op, inputs: &[u16], shape: &[u32], attrs: &
         variant: 0,
         rounding: Rounding::Single,
         inputs: inputs.to_vec(),
+        states: vec![],
         output,
         consts,
         attrs: attrs.to_vec(),
@@ -122,6 +123,29 @@ fn chained() -> Artifact {
     a
 }
 
+/// Storage numbers of [`stateful`]'s states, which are their tensors' numbers.
+const HELD: u16 = 4;
+const OTHER: u16 = 5;
+
+/// x -> conv, whose result is added to what a state holds, and then held; a second state begins with an image.
+fn stateful() -> Artifact {
+    let mut a = base();
+    (a.steps, a.chains, a.tensors, a.storages) = Default::default();
+    let x = tensor(&mut a, &[1, 6, 6, 2]);
+    let [m, s] = MULTIPLIER;
+    step(&mut a, Op::Conv2d, &[x], &[1, 4, 4, 4], &[3, 3, 1, 1, 1, 1, 0, 0, -1, 0, -128, 127, 1], channels(72, 4));
+    step(&mut a, Op::Add, &[1, HELD], &[1, 4, 4, 4], &[0, 0, 0, 20, m, s, m, s, m, s, -128, 127], vec![]);
+    step(&mut a, Op::Concat, &[2], &[1, 4, 4, 4], &[1], vec![]);
+    for start in [StateStart::Fill(200), StateStart::Image(vec![9; 64])] {
+        tensor(&mut a, &[1, 4, 4, 4]);
+        *a.storages.last_mut().unwrap() = StorageSpec::State { offset: 0, bytes: 64, start };
+    }
+    a.steps[2].output = HELD;
+    a.outputs = vec![2];
+    random::place(&mut a);
+    a
+}
+
 fn set_ring(artifact: &mut Artifact, storage: usize, rows: u16) {
     let StorageSpec::Arena { ring_rows, .. } = &mut artifact.storages[storage] else { panic!("not in the arena") };
     *ring_rows = rows;
@@ -169,7 +193,11 @@ fn spec(mut artifact: Artifact, change: fn(&mut Artifact)) -> FormatError {
 
 /// Returns the refusal of changed bytes.
 fn raw(change: fn(&mut Vec<u8>)) -> FormatError {
-    let mut bytes = base().emit().unwrap();
+    raw_of(base(), change)
+}
+
+fn raw_of(artifact: Artifact, change: fn(&mut Vec<u8>)) -> FormatError {
+    let mut bytes = artifact.emit().unwrap();
     change(&mut bytes);
     Model::parse(&Aligned::new(&bytes)).expect_err("accepted")
 }
@@ -203,7 +231,8 @@ refused! {
     appended_byte_that_the_header_counts: raw(|b| { b.push(0); set_header(b, |h| h.total_bytes += 1) })
         => Length, Place::Header;
     other_magic: raw(|b| b[0] = b'X') => Magic, Place::Header;
-    other_version: raw(|b| b[4] = 2) => Abi, Place::Header;
+    older_version: raw(|b| b[4] = 1) => Abi, Place::Header;
+    newer_version: raw(|b| b[4] = 3) => Abi, Place::Header;
     unknown_family: raw(|b| b[6] = 10) => Reserved, Place::Header;
     reserved_byte_of_the_header: raw(|b| b[7] = 1) => Reserved, Place::Header;
     misaligned_bytes: {
@@ -239,12 +268,13 @@ refused! {
 
     // Storages.
     huge_arena: spec(base(), |a| set_arena(a, 0, |offset, _, _| *offset = 0xffff_0000)) => TooMany, Place::Header;
-    storage_end_overflows: raw(|b| poke(b, Section::Storages, 16, 0, 4, &[0xfc, 0xff, 0xff, 0xff])) => Extent, Storage(0);
-    storage_beyond_the_arena: raw(|b| poke(b, Section::Storages, 16, 0, 4, &(1u32 << 20).to_le_bytes()))
+    storage_end_overflows: raw(|b| poke(b, Section::Storages, 20, 0, 4, &[0xfc, 0xff, 0xff, 0xff])) => Extent, Storage(0);
+    storage_beyond_the_arena: raw(|b| poke(b, Section::Storages, 20, 0, 4, &(1u32 << 20).to_le_bytes()))
         => Extent, Storage(0);
     storage_at_an_odd_offset: spec(base(), |a| set_arena(a, 13, |offset, _, _| *offset += 2)) => Extent, Storage(13);
-    unknown_kind_of_storage: raw(|b| poke(b, Section::Storages, 16, 0, 0, &[2])) => Reserved, Storage(0);
-    reserved_byte_of_a_storage: raw(|b| poke(b, Section::Storages, 16, 0, 1, &[1])) => Reserved, Storage(0);
+    unknown_kind_of_storage: raw(|b| poke(b, Section::Storages, 20, 0, 0, &[3])) => Reserved, Storage(0);
+    fill_of_what_is_no_state: raw(|b| poke(b, Section::Storages, 20, 0, 1, &[1])) => Reserved, Storage(0);
+    image_of_what_is_no_state: raw(|b| poke(b, Section::Storages, 20, 0, 16, &[0; 4])) => Reserved, Storage(0);
     lifetime_that_ends_before_it_begins: spec(base(), |a| set_arena(a, 1, |_, _, chains| *chains = (2, 1)))
         => Lifetime, Storage(1);
     lifetime_beyond_the_last_chain: spec(base(), |a| set_arena(a, 1, |_, _, chains| chains.1 = 99))
@@ -490,6 +520,52 @@ refused! {
         a.storages[usize::from(constant)] = StorageSpec::Constant(vec![1; 3]);
         a.outputs.push(constant);
     }) => Lifetime, Output(2);
+
+    // States.
+    state_image_beyond_the_constants: raw_of(stateful(), |b| {
+        poke(b, Section::Storages, 20, OTHER.into(), 16, &(1u32 << 20).to_le_bytes());
+    }) => Extent, Storage(OTHER);
+    state_image_whose_end_overflows: raw_of(stateful(), |b| {
+        poke(b, Section::Storages, 20, OTHER.into(), 16, &0xffff_fff0_u32.to_le_bytes());
+    }) => Extent, Storage(OTHER);
+    state_with_image_and_fill: raw_of(stateful(), |b| poke(b, Section::Storages, 20, OTHER.into(), 1, &[1]))
+        => Reserved, Storage(OTHER);
+    state_that_begins_late: raw_of(stateful(), |b| poke(b, Section::Storages, 20, HELD.into(), 12, &[1]))
+        => Lifetime, Storage(HELD);
+    state_that_ends_early: raw_of(stateful(), |b| poke(b, Section::Storages, 20, HELD.into(), 14, &[1]))
+        => Lifetime, Storage(HELD);
+    state_as_a_ring: raw_of(stateful(), |b| poke(b, Section::Storages, 20, HELD.into(), 2, &[4]))
+        => Lifetime, Storage(HELD);
+    state_where_something_else_lies: spec(stateful(), |a| {
+        let StorageSpec::Arena { offset: taken, .. } = a.storages[2] else { panic!() };
+        let StorageSpec::State { offset, .. } = &mut a.storages[usize::from(HELD)] else { panic!() };
+        *offset = taken;
+    }) => Overlap, Storage(HELD);
+    states_that_overlap: spec(stateful(), |a| {
+        let StorageSpec::State { offset: taken, .. } = a.storages[usize::from(HELD)] else { panic!() };
+        let StorageSpec::State { offset, .. } = &mut a.storages[usize::from(OTHER)] else { panic!() };
+        *offset = taken;
+    }) => Overlap, Storage(OTHER);
+    state_smaller_than_its_tensor: spec(stateful(), |a| {
+        let StorageSpec::State { bytes, .. } = &mut a.storages[usize::from(HELD)] else { panic!() };
+        *bytes -= 1;
+    }) => Shape, Tensor(HELD);
+    state_as_input: spec(stateful(), |a| a.inputs.push(HELD)) => Lifetime, Place::Input(1);
+    state_as_output: spec(stateful(), |a| a.outputs.push(HELD)) => Lifetime, Output(1);
+    state_as_scratch: spec(stateful(), |a| a.steps[0].scratch = Some(OTHER)) => Overlap, Step(0);
+    state_read_and_written_by_one_step: spec(stateful(), |a| {
+        a.steps[2].inputs[0] = HELD;
+        a.steps[2].output = HELD;
+    }) => Overlap, Step(2);
+    state_written_inside_a_chain: spec(stateful(), |a| {
+        a.steps.truncate(1);
+        let table = vec![ConstData::I8(vec![1; 256])];
+        step(a, Op::Lut, &[HELD], &[1, 4, 4, 4], &[], table);
+        a.steps[0].output = HELD;
+        a.chains = vec![2];
+        a.outputs = vec![a.steps[1].output];
+        random::place(a);
+    }) => State, Step(0);
 
     // Chains and rings.
     steps_without_chain: spec(base(), |a| { a.chains.pop(); random::place(a) }) => Chain, In(Section::Chains as u8);

@@ -30,7 +30,7 @@ proptest! {
 /// The property above means something only if the generator makes everything there is.
 #[test]
 fn the_generator_makes_every_operator_and_ring() {
-    let (mut operators, mut rings, mut views, mut chained) = (0u64, 0, 0, 0);
+    let (mut operators, mut rings, mut views, mut chained, mut states) = (0u64, 0, 0, 0, 0);
     let mut rng = fastrand::Rng::with_seed(1);
     for _ in 0..500 {
         let choices: Vec<u8> = (0..400).map(|_| rng.u8(..)).collect();
@@ -39,10 +39,16 @@ fn the_generator_makes_every_operator_and_ring() {
         operators |= model.operators();
         let storages = (0..model.storage_count() as u16).filter_map(|s| model.storage(s));
         rings += storages.filter(|s| matches!(s, tanbo_format::Storage::Arena { ring_rows: 1.., .. })).count();
+        states += (0..model.step_count() as u16)
+            .filter_map(|step| model.tensor(model.step(step)?.output))
+            .filter(|tensor| matches!(model.storage(tensor.storage), Some(tanbo_format::Storage::State { .. })))
+            .count();
         views += (0..model.tensor_count() as u16).filter(|&t| model.tensor(t).unwrap().storage != t).count();
         chained += (0..model.chain_count() as u16).filter(|&c| model.chain(c).unwrap().len() > 1).count();
     }
     assert_eq!(operators, Op::ALL.iter().fold(0, |set, &op| set | 1 << op as u8));
-    println!("500 artifacts: {rings} rings, {views} views, {chained} chains of several steps");
-    assert!(rings > 200 && views > 50 && chained > 200);
+    println!(
+        "500 artifacts: {rings} rings, {views} views, {chained} chains of several steps, {states} writes to states"
+    );
+    assert!(rings > 200 && views > 50 && chained > 200 && states > 50);
 }

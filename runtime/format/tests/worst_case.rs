@@ -32,7 +32,17 @@ fn artifact(storages: Vec<StorageSpec>, tensors: Vec<TensorSpec>, steps: Vec<Ste
 }
 
 fn step(op: Op, inputs: Vec<u16>, output: u16, attrs: Vec<i32>, consts: Vec<ConstData>) -> StepSpec {
-    StepSpec { op, variant: 0, rounding: Rounding::Single, inputs, output, consts, attrs, scratch: None }
+    StepSpec {
+        op,
+        variant: 0,
+        rounding: Rounding::Single,
+        inputs,
+        states: vec![],
+        output,
+        consts,
+        attrs,
+        scratch: None,
+    }
 }
 
 /// Asserts that an artifact is accepted, and in time: the fastest of five tries, because a machine may be busy.

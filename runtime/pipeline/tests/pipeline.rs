@@ -56,6 +56,7 @@ fn artifact(change: impl FnOnce(&mut Artifact)) -> Vec<u8> {
             variant: 0,
             rounding: Rounding::Single,
             inputs: vec![0],
+            states: vec![],
             output: 1,
             consts: vec![
                 ConstData::I8(weights),

@@ -26,7 +26,7 @@ mod transpose_conv2d;
 
 use core::ops::Range;
 
-use tanbo_format::{Model, Op, Step, Storage, Tensor, attrs};
+use tanbo_format::{Model, Op, Start, Step, Storage, Tensor, attrs};
 use tanbo_kernels::{Image, KernelResult, Kernels, Multipliers, Output, Rows, RowsMut, Window};
 
 use crate::error::EngineError;
@@ -112,7 +112,7 @@ impl<'c, 'm: 'c> Inputs<'c, 'm> {
     pub fn bytes(&self, tensor: &Tensor<'_>) -> Option<&'c [u8]> {
         match self.model.storage(tensor.storage)? {
             Storage::Constant { .. } => self.model.constant_tensor(tensor),
-            Storage::Arena { offset, bytes, .. } => {
+            Storage::Arena { offset, bytes, .. } | Storage::State { offset, bytes } => {
                 let length = tensor.bytes().min(bytes);
                 if let Some(offset) = offset.checked_sub(self.after_offset) {
                     self.after.get(offset..offset + length)
@@ -145,7 +145,71 @@ fn row_layout(model: &Model<'_>, tensor: &Tensor<'_>) -> Option<(usize, usize)> 
     Some((tensor.bytes().checked_div(rows)?, slots))
 }
 
+/// Returns where in the arena `tensor` lies; for a ring, the rows it holds.
+fn arena_range(model: &Model<'_>, tensor: &Tensor<'_>) -> Option<Range<usize>> {
+    match model.storage(tensor.storage)? {
+        Storage::Arena { offset, bytes, .. } | Storage::State { offset, bytes } => {
+            Some(offset..offset + tensor.bytes().min(bytes))
+        }
+        Storage::Constant { .. } => None,
+    }
+}
+
+/// Gives storage `index` its first content, if it is a state.
+pub(crate) fn start_state(model: &Model<'_>, index: u16, arena: &mut [u8]) {
+    let (Some(start), Some(Storage::State { offset, bytes })) = (model.state_start(index), model.storage(index)) else {
+        return;
+    };
+    let Some(state) = arena.get_mut(offset..offset + bytes) else { return };
+    match start {
+        Start::Fill(byte) => state.fill(byte),
+        Start::Image(image) => state.iter_mut().zip(image).for_each(|(byte, &first)| *byte = first),
+    }
+}
+
+/// Most state operands of an operator.
+#[allow(dead_code, reason = "for the operators with states")]
+const MAX_STATES: usize = 2;
+
+/// What a step with states reads and writes.
+#[allow(dead_code, reason = "for the operators with states")]
+pub(crate) struct Areas<'c> {
+    /// The first input.
+    pub input: &'c [u8],
+    /// The states, in the operator's order; empty beyond those it has.
+    pub states: [&'c mut [u8]; MAX_STATES],
+    /// The output.
+    pub output: &'c mut [u8],
+    /// Bytes that mean nothing before and after; empty if the step names none.
+    pub scratch: &'c mut [u8],
+}
+
 impl<'m> Call<'_, 'm> {
+    #[allow(dead_code, reason = "for the operators with states")]
+    /// Returns the first input, the states, the output and the scratch bytes of the step, apart from one another.
+    pub fn areas(&mut self) -> Option<Areas<'_>> {
+        let model = self.model;
+        let x = self.input(0)?;
+        let constant = model.constant_tensor(&x);
+        let mut ranges = [const { 0..0 }; MAX_STATES];
+        for (range, &state) in ranges.iter_mut().zip(self.step.states) {
+            *range = arena_range(model, &model.tensor(state)?)?;
+        }
+        let [state0, state1] = ranges;
+        let output = arena_range(model, &self.output()?)?;
+        let scratch = match self.step.scratch {
+            Some(storage) => match model.storage(storage)? {
+                Storage::Arena { offset, bytes, .. } => offset..offset + bytes,
+                _ => return None,
+            },
+            None => 0..0,
+        };
+        let input = if constant.is_some() { 0..0 } else { arena_range(model, &x)? };
+        let [input, state0, state1, output, scratch] =
+            self.arena.get_disjoint_mut([input, state0, state1, output, scratch]).ok()?;
+        Some(Areas { input: constant.unwrap_or(input), states: [state0, state1], output, scratch })
+    }
+
     /// Returns input tensor `index`.
     pub fn input(&self, index: usize) -> Option<Tensor<'m>> {
         self.model.tensor(*self.step.inputs.get(index)?)
@@ -159,8 +223,8 @@ impl<'m> Call<'_, 'm> {
     /// Splits the arena into what the step reads and the bytes it writes.
     pub fn split(&mut self) -> Option<(Inputs<'_, 'm>, &mut [u8])> {
         let tensor = self.output()?;
-        let Storage::Arena { offset, bytes, .. } = self.model.storage(tensor.storage)? else { return None };
-        let length = tensor.bytes().min(bytes);
+        let Range { start: offset, end } = arena_range(self.model, &tensor)?;
+        let length = end - offset;
         let (before, rest) = self.arena.split_at_mut_checked(offset)?;
         let (output, after) = rest.split_at_mut_checked(length)?;
         Some((Inputs { model: self.model, before, after, after_offset: offset + length }, output))

@@ -27,6 +27,7 @@ pub fn artifact() -> Artifact {
         variant: 0,
         rounding: Rounding::Single,
         inputs: vec![layer as u16],
+        states: vec![],
         output: layer as u16 + 1,
         consts: vec![
             ConstData::I8(WEIGHTS[layer][..outputs].iter().flat_map(|row| row[..inputs].to_vec()).collect()),

@@ -5,7 +5,7 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 use arbitrary::{Result, Unstructured};
-use tanbo_format::emit::{Artifact, ConstData, StepSpec, StorageSpec, TensorSpec};
+use tanbo_format::emit::{Artifact, ConstData, StateStart, StepSpec, StorageSpec, TensorSpec};
 use tanbo_format::{ElementType, Family, MAX_RANK, Op};
 use tanbo_quant::Rounding;
 
@@ -34,6 +34,12 @@ pub fn artifact(u: &mut Unstructured<'_>) -> Result<Artifact> {
     let mut generator = Generator::new(u)?;
     let chains = generator.upto(1, 8)?;
     for _ in 0..chains {
+        if generator.u.ratio(1, 8)? {
+            generator.state()?;
+        }
+        if generator.u.ratio(1, 4)? {
+            generator.write_state()?;
+        }
         if generator.u.ratio(2, 3)? {
             generator.single_step()?;
         } else {
@@ -118,16 +124,18 @@ impl<'u, 'b> Generator<'u, 'b> {
     }
 
     fn finish(mut self) -> Result<Artifact> {
-        let Some(last) = self.artifact.steps.last() else {
-            // Every step was too large: a model that hands its input on.
+        let state = |a: &Artifact, t: u16| matches!(a.storages[usize::from(t)], StorageSpec::State { .. });
+        let last = self.artifact.steps.iter().rev().find(|step| !state(&self.artifact, step.output));
+        let Some(last) = last else {
+            // Every step was too large, or wrote a state: a model that hands its input on.
             self.artifact.outputs = self.artifact.inputs.clone();
             place(&mut self.artifact);
             return Ok(self.artifact);
         };
         self.artifact.outputs.push(last.output);
         for &tensor in &self.readable {
-            let constant = matches!(self.artifact.storages[usize::from(tensor)], StorageSpec::Constant(_));
-            if !constant && tensor != self.artifact.outputs[0] && self.u.ratio(1, 4)? {
+            let arena = matches!(self.artifact.storages[usize::from(tensor)], StorageSpec::Arena { .. });
+            if arena && tensor != self.artifact.outputs[0] && self.u.ratio(1, 4)? {
                 self.artifact.outputs.push(tensor);
             }
         }
@@ -239,6 +247,49 @@ impl<'u, 'b> Generator<'u, 'b> {
         Ok(())
     }
 
+    /// Adds a state of the type and shape of some tensor, which later chains may read.
+    fn state(&mut self) -> Result<()> {
+        let Some(like) = self.pick(|t| !t.shape.is_empty())? else { return Ok(()) };
+        let TensorSpec { shape, ty, .. } = self.artifact.tensors[usize::from(like)].clone();
+        let bytes = shape.iter().product::<u32>() * ty.bytes() as u32;
+        let start = if self.u.ratio(1, 2)? {
+            StateStart::Fill(self.u.arbitrary()?)
+        } else {
+            StateStart::Image(self.bytes(bytes))
+        };
+        let tensor = self.tensor("", shape, ty, None)?;
+        self.artifact.storages[usize::from(tensor)] = StorageSpec::State { offset: 0, bytes, start };
+        self.readable.push(tensor);
+        Ok(())
+    }
+
+    /// Adds a chain that copies some tensor to a state.
+    fn write_state(&mut self) -> Result<()> {
+        let states: Vec<u16> = (0..self.artifact.storages.len() as u16)
+            .filter(|&s| matches!(self.artifact.storages[usize::from(s)], StorageSpec::State { .. }))
+            .collect();
+        if states.is_empty() {
+            return Ok(());
+        }
+        let state = *self.u.choose(&states)?;
+        let spec = self.artifact.tensors[usize::from(state)].clone();
+        let picked = self.pick(|t| t.storage != state && t.ty == spec.ty && t.shape == spec.shape)?;
+        let Some(x) = picked else { return Ok(()) };
+        self.artifact.steps.push(StepSpec {
+            op: Op::Concat,
+            variant: 0,
+            rounding: Rounding::Single,
+            inputs: vec![x],
+            states: vec![],
+            output: state,
+            consts: vec![],
+            attrs: vec![0],
+            scratch: None,
+        });
+        self.artifact.chains.push(1);
+        Ok(())
+    }
+
     /// Adds a chain of 2 to 5 steps that work row by row.
     fn row_chain(&mut self) -> Result<()> {
         let first = self.pick(|t| t.ty == ElementType::I8 && matches!(t.shape[..], [1, _, _, _]))?;
@@ -279,7 +330,17 @@ impl<'u, 'b> Generator<'u, 'b> {
     fn step(&mut self, op: Op, rounding: Rounding, inputs: Vec<u16>, applied: Applied) -> Result<u16> {
         let output = self.tensor("", applied.shape, applied.ty, None)?;
         let (attrs, consts) = (applied.attrs, applied.consts);
-        self.artifact.steps.push(StepSpec { op, variant: 0, rounding, inputs, output, consts, attrs, scratch: None });
+        self.artifact.steps.push(StepSpec {
+            op,
+            variant: 0,
+            rounding,
+            inputs,
+            states: vec![],
+            output,
+            consts,
+            attrs,
+            scratch: None,
+        });
         Ok(output)
     }
 
@@ -576,7 +637,8 @@ pub fn place(artifact: &mut Artifact) {
     let mut steps = artifact.steps.iter();
     for (chain, &count) in artifact.chains.iter().enumerate() {
         for step in steps.by_ref().take(usize::from(count)) {
-            let tensors = step.inputs.iter().chain([&step.output]).map(|&tensor| storage_of(tensor));
+            let tensors =
+                step.inputs.iter().chain(&step.states).chain([&step.output]).map(|&tensor| storage_of(tensor));
             tensors.chain(step.scratch.map(usize::from)).for_each(|storage| touch(storage, chain as u16));
         }
     }
@@ -584,15 +646,22 @@ pub fn place(artifact: &mut Artifact) {
     artifact.outputs.iter().for_each(|&tensor| touch(storage_of(tensor), last));
     let mut placed: Vec<(u32, u32, (u16, u16))> = Vec::new();
     for (index, storage) in artifact.storages.iter_mut().enumerate() {
-        let StorageSpec::Arena { offset, bytes, ring_rows, chains } = storage else { continue };
+        let own = life[index].unwrap_or((0, 0));
+        let (offset, bytes, ring_rows, chains) = match storage {
+            StorageSpec::Arena { offset, bytes, ring_rows, chains } => {
+                *chains = own;
+                (offset, bytes, *ring_rows, own)
+            }
+            StorageSpec::State { offset, bytes, .. } => (offset, bytes, 0, (0, last)),
+            StorageSpec::Constant(_) => continue,
+        };
         if let Some(tensor) = artifact.tensors.iter().find(|t| usize::from(t.storage) == index) {
             let mut shape = tensor.shape.clone();
-            if let (1.., Some(rows)) = (*ring_rows, shape.get_mut(1)) {
-                *rows = (*rows).min(u32::from(*ring_rows));
+            if let (1.., Some(rows)) = (ring_rows, shape.get_mut(1)) {
+                *rows = (*rows).min(u32::from(ring_rows));
             }
             *bytes = shape.iter().product::<u32>() * tensor.ty.bytes() as u32;
         }
-        *chains = life[index].unwrap_or((0, 0));
         let mut taken: Vec<(u32, u32)> = placed
             .iter()
             .filter(|(_, _, other)| other.0 <= chains.1 && chains.0 <= other.1)
@@ -606,6 +675,9 @@ pub fn place(artifact: &mut Artifact) {
             }
             *offset = (*offset).max(end.next_multiple_of(4));
         }
-        placed.push((*offset, *offset + *bytes, *chains));
+        placed.push((*offset, *offset + *bytes, chains));
+        if let StorageSpec::State { bytes, start: StateStart::Image(image), .. } = storage {
+            image.resize(*bytes as usize, 7);
+        }
     }
 }

@@ -102,7 +102,7 @@ impl Builder {
         quant: NewQuant,
     ) -> Res<TensorId> {
         let output = self.tensor(name, shape, quant, place)?;
-        self.nodes.push(Node { name: name.into(), op, inputs, output, rounding: Rounding::Single });
+        self.nodes.push(Node { name: name.into(), op, inputs, states: vec![], output, rounding: Rounding::Single });
         Ok(output)
     }
 

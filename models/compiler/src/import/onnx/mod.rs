@@ -161,7 +161,7 @@ pub fn import_with_values(bytes: &[u8], name: &str) -> Result<Imported, CompileE
     }
     let shapes = importer.values.iter().map(|(name, value)| (name.clone(), value.shape().to_vec())).collect();
     let (tensors, nodes) = importer.builder.finish();
-    let mut graph = Graph { name: name.into(), tensors, nodes, inputs, outputs };
+    let mut graph = Graph { name: name.into(), tensors, nodes, inputs, outputs, states: vec![] };
     cleanup::cleanup(&mut graph, &mut values);
     Ok(Imported { graph, values, shapes })
 }

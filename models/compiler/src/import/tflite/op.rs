@@ -338,6 +338,7 @@ impl<'c, 'a> Op<'c, 'a> {
             name: self.source.place.clone(),
             op,
             inputs: inputs.iter().map(|a| a.id).collect(),
+            states: vec![],
             output: output.id,
             rounding: Rounding::Tflite,
         });
