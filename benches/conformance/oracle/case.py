@@ -7,15 +7,21 @@ from fractions import Fraction
 from math import prod
 from random import Random
 
-from ops import OPS, SUMS
+import ops_selection
+from ops import OPS as WINDOWED_AND_ELEMENTWISE
+from ops import SUMS
 
+OPS = WINDOWED_AND_ELEMENTWISE | ops_selection.OPS
 RANGE = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767), "int32": (-(1 << 31), (1 << 31) - 1)}
 BYTES = {"int8": 1, "uint8": 1, "int16": 2, "int32": 4}
 ROUNDINGS = ("tflite", "single")
 FULL = {"low": -128, "high": 127}
 
+# Constants of 32-bit words; the others are bytes.
+WIDE_CONSTANTS = {"bias", "mantissas", "exponentials", "indices", "rows", "row_weights", "columns", "column_weights"}
+
 # What a case may take to run on a machine with 16 KB of RAM and 256 KB of flash.
-SMALL_TENSOR_BYTES = 1024
+SMALL_TENSOR_BYTES = 512
 SMALL_CONST_BYTES = 384
 
 
@@ -113,7 +119,7 @@ class Case:
         record = {"shape": list(shape), "type": type, "data": pack(output, type)}
         written = {}
         for name, values in consts.items():
-            wide = name in ("bias", "mantissas", "exponentials")
+            wide = name in WIDE_CONSTANTS
             written[name] = list(values) if wide else pack(values, "int8")
             self.const_bytes += len(values) * (4 if wide else 1)
         self.steps.append({"op": op, "rounding": rounding, "attrs": attrs, "consts": written, "inputs": list(inputs),

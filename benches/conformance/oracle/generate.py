@@ -13,13 +13,14 @@ import cases_elementwise
 import cases_move
 import cases_networks
 import cases_reduce
+import cases_selection
 import cases_window
 
 # Every small case would not fit the smallest machine's flash: this many per operator, evenly spread, are marked.
 SMALL_PER_OPERATOR = 4
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors"
-MODULES = (cases_window, cases_reduce, cases_elementwise, cases_move, cases_dense, cases_networks)
+MODULES = (cases_window, cases_reduce, cases_elementwise, cases_move, cases_dense, cases_selection, cases_networks)
 
 
 def choose_small(cases):

@@ -9,9 +9,10 @@ fn arena() -> Vec<u128> {
 
 #[test]
 fn no_case_fails_and_all_tables_agree() {
-    for (set, bytes) in [("full", FULL), ("small", SMALL)] {
+    // Cases per operator, at least.
+    for (set, bytes, least) in [("full", FULL, 20), ("small", SMALL, 4)] {
         let pack = Pack::parse(bytes).expect("build.rs wrote it");
-        assert!(pack.len() >= 4 * tanbo::Op::ALL.len(), "{set}: {} cases", pack.len());
+        assert!(pack.len() >= least * tanbo::Op::ALL.len(), "{set}: {} cases", pack.len());
         let mut digests = Vec::new();
         for table in tables() {
             let mut failures = Vec::new();

@@ -8,6 +8,8 @@ use tanbo_format::ElementType;
 use tanbo_format::emit::StateStart;
 use tanbo_quant::Rounding;
 
+use crate::resize::Interpolation;
+
 /// Index of a tensor in [`Graph::tensors`].
 pub type TensorId = usize;
 
@@ -162,6 +164,22 @@ pub enum NodeOp {
     Transpose { perm: Vec<usize> },
     /// Same real value in another scale, zero point or integer type.
     Requantize { clamp: Clamp },
+    /// Positions `indices` along `axis`.
+    Gather { axis: usize, indices: Vec<usize> },
+    /// Bilinear interpolation, `[N,H,W,C] -> [N,OH,OW,C]`.
+    ResizeBilinear { rows: Interpolation, columns: Interpolation, clamp: Clamp },
+    /// The lesser of two, broadcasting; all scales equal.
+    Minimum,
+    /// The greater of two, broadcasting; all scales equal.
+    Maximum,
+    /// The greatest over `axes`; the scales are equal.
+    ReduceMax { axes: Vec<usize> },
+    /// The least over `axes`; the scales are equal.
+    ReduceMin { axes: Vec<usize> },
+    /// Sum over `axes`; the output may keep them as ones or drop them.
+    Sum { axes: Vec<usize>, clamp: Clamp },
+    /// Square of the difference, broadcasting.
+    SquaredDifference { clamp: Clamp },
     /// Same elements in another shape: no step, a view.
     Reshape,
     /// The same elements in a storage of their own: how states are read and assigned.

@@ -18,6 +18,7 @@ pub mod nonlinear;
 pub mod plan;
 #[cfg(feature = "onnx")]
 pub mod quantize;
+pub mod resize;
 pub mod states;
 
 pub use emit::{Options, compile};

@@ -4,6 +4,9 @@ mod dense;
 
 pub use dense::BatchMatmul;
 pub use dense::fully_connected_i4;
+mod selection;
+
+pub use selection::ResizeBilinear;
 
 /// A window over height and width with its zero points and bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -199,6 +199,35 @@ op_list! {
         consts [],
         attrs ["transpose1", "transpose2", "input1_zero_point", "input2_zero_point", "output_zero_point",
             "mantissa", "shift", "low", "high"];
+    /// Picks positions along one axis.
+    Gather = 41, "gather", inputs 1, rows false,
+        consts [indices: I32],
+        attrs ["axis"];
+    /// Bilinear interpolation over height and width.
+    ResizeBilinear = 42, "resize_bilinear", inputs 1, rows false,
+        consts [rows: I32, row_weights: I32, columns: I32, column_weights: I32],
+        attrs ["row_unit", "column_unit", "input_zero_point", "output_zero_point", "mantissa", "shift", "low", "high"];
+    /// The lesser of two values, with broadcasting.
+    Minimum = 43, "minimum", inputs 2, rows false,
+        consts [],
+        attrs [];
+    /// The greater of two values, with broadcasting.
+    Maximum = 44, "maximum", inputs 2, rows false,
+        consts [],
+        attrs [];
+    /// The greatest value over a set of axes.
+    ReduceMax = 45, "reduce_max", inputs 1, rows false,
+        consts [],
+        attrs ["axes"];
+    /// The least value over a set of axes.
+    ReduceMin = 46, "reduce_min", inputs 1, rows false,
+        consts [],
+        attrs ["axes"];
+    /// Square of the difference of two tensors, with broadcasting.
+    SquaredDifference = 48, "squared_difference", inputs 2, rows false,
+        consts [],
+        attrs ["input1_zero_point", "input2_zero_point", "output_zero_point", "left_shift", "mantissa1", "shift1",
+            "mantissa2", "shift2", "mantissa", "shift", "low", "high"];
 }
 
 impl Op {

@@ -108,6 +108,24 @@ fn base() -> Artifact {
     a
 }
 
+/// x -> gather -> resize -> maximum with itself -> reduction; the squared difference of the resized with itself.
+fn selecting() -> Artifact {
+    let mut a = base();
+    (a.steps, a.chains, a.tensors, a.storages) = Default::default();
+    let x = tensor(&mut a, &[1, 3, 2, 2]);
+    let [m, s] = MULTIPLIER;
+    step(&mut a, Op::Gather, &[x], &[1, 4, 2, 2], &[1], vec![ConstData::I32(vec![2, 0, 0, 1])]);
+    let places = [vec![0, 3], vec![1, 4], vec![1, 0, 1], vec![0, 5, 2]].map(ConstData::I32);
+    step(&mut a, Op::ResizeBilinear, &[1], &[1, 2, 3, 2], &[4, 5, 0, 0, m, s, -128, 127], places.into());
+    step(&mut a, Op::Maximum, &[2, 2], &[1, 2, 3, 2], &[], vec![]);
+    step(&mut a, Op::ReduceMin, &[3], &[1, 3], &[0b1010], vec![]);
+    let squared = [0, 0, 0, 7, 1 << 30, 0, 1 << 30, 0, m, s, -128, 127];
+    step(&mut a, Op::SquaredDifference, &[2, 3], &[1, 2, 3, 2], &squared, vec![]);
+    a.outputs = vec![4, 5];
+    random::place(&mut a);
+    a
+}
+
 /// x -> conv 3 x 3 -> ring of 3 rows -> max pool 3 x 3 -> whole, as one chain; then a table reads the result.
 fn chained() -> Artifact {
     let mut a = base();
@@ -406,6 +424,32 @@ refused! {
     exponentials_that_sum_to_zero: spec(base(), |a| i32s(&mut a.steps[at::SOFTMAX].consts[0]).fill(0))
         => Constant, Step(3);
     negative_exponential: spec(base(), |a| i32s(&mut a.steps[at::SOFTMAX].consts[0])[9] = -1) => Constant, Step(3);
+
+    // Selections.
+    gathered_from_outside: spec(selecting(), |a| i32s(&mut a.steps[0].consts[0])[1] = 3) => Constant, Step(0);
+    gathered_from_before: spec(selecting(), |a| i32s(&mut a.steps[0].consts[0])[1] = -1) => Constant, Step(0);
+    one_index_too_few: spec(selecting(), |a| _ = i32s(&mut a.steps[0].consts[0]).pop()) => Shape, Step(0);
+    gather_along_no_axis: spec(selecting(), |a| a.steps[0].attrs[0] = 4) => Attribute, Step(0);
+    gather_that_changes_another_axis: spec(selecting(), |a| a.steps[0].attrs[0] = 2) => Shape, Step(0);
+    gather_that_changes_the_type: spec(selecting(), |a| {
+        a.tensors[0].ty = ElementType::I16;
+        random::place(a);
+    }) => Type, Step(0);
+    row_beyond_the_image: spec(selecting(), |a| i32s(&mut a.steps[1].consts[0])[0] = 4) => Constant, Step(1);
+    weight_above_its_unit: spec(selecting(), |a| i32s(&mut a.steps[1].consts[3])[1] = 6) => Constant, Step(1);
+    negative_weight: spec(selecting(), |a| i32s(&mut a.steps[1].consts[1])[0] = -1) => Constant, Step(1);
+    one_weight_of_rows_too_few: spec(selecting(), |a| _ = i32s(&mut a.steps[1].consts[1]).pop()) => Constant, Step(1);
+    unit_of_zero: spec(selecting(), |a| a.steps[1].attrs[0] = 0) => Attribute, Step(1);
+    units_that_overflow: spec(selecting(), |a| a.steps[1].attrs[..2].fill(1 << 12)) => Attribute, Step(1);
+    resize_that_changes_the_batch: spec(selecting(), |a| a.tensors[2].shape = vec![2, 1, 3, 2]) => Shape, Step(1);
+    maximum_of_two_types: spec(selecting(), |a| {
+        a.tensors[3].ty = ElementType::I16;
+        random::place(a);
+    }) => Type, Step(2);
+    minimum_over_no_axis: spec(selecting(), |a| a.steps[3].attrs[0] = 1 << 4) => Attribute, Step(3);
+    minimum_over_another_axis: spec(selecting(), |a| a.steps[3].attrs[0] = 0b0110) => Shape, Step(3);
+    square_that_overflows: spec(selecting(), |a| a.steps[4].attrs[3] = 8) => Attribute, Step(4);
+    square_of_what_is_not_halved: spec(selecting(), |a| a.steps[4].attrs[6] = (1 << 30) + 1) => Attribute, Step(4);
 
     // Accumulators.
     bias_that_overflows: spec(base(), |a| i32s(&mut a.steps[at::CONV].consts[1])[1] = i32::MAX) => Accumulator, Step(0);

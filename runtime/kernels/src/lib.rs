@@ -80,6 +80,20 @@ kernels! {
     transpose_conv2d(params: &Conv2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, row: usize);
     /// Multiplies two stacks of matrices.
     batch_matmul(params: &BatchMatmul<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]);
+    /// Picks positions along an axis.
+    gather(params: &Gather<'_>, input: &[u8], output: &mut [u8]);
+    /// Interpolates between rows and columns.
+    resize_bilinear(params: &ResizeBilinear<'_>, input: &[i8], output: &mut [i8]);
+    /// Takes the lesser of two values, with broadcasting.
+    minimum(params: &Pairwise<'_>, input1: &[u8], input2: &[u8], output: &mut [u8]);
+    /// Takes the greater of two values, with broadcasting.
+    maximum(params: &Pairwise<'_>, input1: &[u8], input2: &[u8], output: &mut [u8]);
+    /// Takes the greatest value over axes.
+    reduce_max(params: &Reduction<'_>, input: &[u8], output: &mut [u8]);
+    /// Takes the least value over axes.
+    reduce_min(params: &Reduction<'_>, input: &[u8], output: &mut [u8]);
+    /// Squares the difference, with broadcasting.
+    squared_difference(params: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]);
 }
 
 /// The specification, on any target.

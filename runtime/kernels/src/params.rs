@@ -6,6 +6,10 @@ pub use dense::BatchMatmul;
 
 use tanbo_quant::{Multiplier, Rounding, requantize};
 
+mod selection;
+
+pub use selection::*;
+
 /// Highest rank of the operators that take any shape.
 pub const MAX_RANK: usize = 6;
 

@@ -159,6 +159,10 @@ fn element_by_element() {
     };
     refuses_other_lengths([6, 3, 6], |[a, b, y]| Reference::add(&sum, &i8s(&a), &i8s(&b), &mut i8s(&y)));
     refuses_other_lengths([6, 3, 6], |[a, b, y]| Reference::sub(&sum, &i8s(&a), &i8s(&b), &mut i8s(&y)));
+    let squared = Sum { left_shift: 7, ..sum };
+    refuses_other_lengths([6, 3, 6], |[a, b, y]| {
+        Reference::squared_difference(&squared, &i8s(&a), &i8s(&b), &mut i8s(&y))
+    });
     let product = Product { shapes: [SHAPE, &[3]], output_shape: SHAPE, zero_points: [0; 2], multiplier: ONE, range };
     refuses_other_lengths([6, 3, 6], |[a, b, y]| Reference::mul(&product, &i8s(&a), &i8s(&b), &mut i8s(&y)));
     // Shapes that do not broadcast.
@@ -201,6 +205,50 @@ fn movers_of_bytes() {
     refuses_other_lengths([12, 8], |[x, mut y]| Reference::slice(&slice, &x, &mut y));
     let transpose = Transpose { input_shape: SHAPE, output_shape: &[3, 2], perm: [1, 0, 0, 0, 0, 0], element_bytes };
     refuses_other_lengths([12, 12], |[x, mut y]| Reference::transpose(&transpose, &x, &mut y));
+}
+
+#[test]
+fn selections() {
+    // Input, output, indices.
+    refuses_other_lengths([12, 8, 2], |[x, mut y, indices]| {
+        let params = Gather { shape: SHAPE, axis: 1, indices: &words(&indices), element_bytes: 2 };
+        Reference::gather(&params, &x, &mut y)
+    });
+    let outside = |indices: &[i32]| {
+        let params = Gather { shape: SHAPE, axis: 1, indices, element_bytes: 1 };
+        Reference::gather(&params, &[0; 6], &mut [0; 4])
+    };
+    assert_eq!((outside(&[0, 2]), outside(&[0, 3]), outside(&[-1, 0])), (Ok(()), Err(LengthError), Err(LengthError)));
+    for ty in [Integer::I8, Integer::I16] {
+        let size = ty.bytes();
+        let pair = Pairwise { shapes: [SHAPE, &[3]], output_shape: SHAPE, ty };
+        refuses_other_lengths([6 * size, 3 * size, 6 * size], |[a, b, mut y]| {
+            Reference::minimum(&pair, &a, &b, &mut y)
+        });
+        refuses_other_lengths([6 * size, 3 * size, 6 * size], |[a, b, mut y]| {
+            Reference::maximum(&pair, &a, &b, &mut y)
+        });
+        let reduction = Reduction { shape: SHAPE, axes: 0b10, ty };
+        refuses_other_lengths([6 * size, 2 * size], |[x, mut y]| Reference::reduce_max(&reduction, &x, &mut y));
+        refuses_other_lengths([6 * size, 2 * size], |[x, mut y]| Reference::reduce_min(&reduction, &x, &mut y));
+    }
+    // Input, output, positions and weights of rows and of columns.
+    refuses_other_lengths([24, 12, 2, 2, 3, 3], |[x, y, rows, row_weights, columns, column_weights]| {
+        let [rows, row_weights] = [rows, row_weights].map(|v| words(&v));
+        let [columns, column_weights] = [columns, column_weights].map(|v| words(&v));
+        let params = ResizeBilinear {
+            input: INPUT,
+            output: POOLED,
+            axes: [
+                Interpolation { positions: &rows, weights: &row_weights, unit: 1 },
+                Interpolation { positions: &columns, weights: &column_weights, unit: 1 },
+            ],
+            input_zero_point: 0,
+            multiplier: ONE,
+            range: range(Rounding::Tflite),
+        };
+        Reference::resize_bilinear(&params, &i8s(&x), &mut i8s(&y))
+    });
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use tanbo_format::Op;
 use tanbo_quant::{Multiplier, Rounding};
 
-use super::{Context, Lowered};
+use super::{Context, Lowered, axis_bits};
 use crate::error::CompileError;
 use crate::graph::Clamp;
 
@@ -17,7 +17,23 @@ pub(super) fn lower(context: &Context<'_>, axes: &[usize], clamp: Clamp) -> Resu
         Rounding::Single => context.multiplier(ratio / count as f64)?,
         Rounding::Tflite => divided(context.multiplier(ratio)?, count.max(1) as u64),
     };
-    let bits = axes.iter().fold(0, |bits, &axis| bits | 1 << axis);
+    reduction(context, axes, multiplier, clamp)
+}
+
+/// A sum is a mean that is not divided.
+pub(super) fn lower_sum(context: &Context<'_>, axes: &[usize], clamp: Clamp) -> Result<Lowered, CompileError> {
+    let multiplier = context.multiplier(f64::from(context.input(0)?.scale) / f64::from(context.output()?.scale))?;
+    reduction(context, axes, multiplier, clamp)
+}
+
+fn reduction(
+    context: &Context<'_>,
+    axes: &[usize],
+    multiplier: Multiplier,
+    clamp: Clamp,
+) -> Result<Lowered, CompileError> {
+    let (x, y) = (context.input(0)?, context.output()?);
+    let bits = axis_bits(axes);
     let attrs = vec![bits, x.zero_point, y.zero_point, multiplier.mantissa, multiplier.shift, clamp.low, clamp.high];
     Ok(Lowered { op: Op::Mean, attrs, consts: Vec::new() })
 }

@@ -10,14 +10,21 @@ mod depthwise_conv2d;
 mod depthwise_conv2d_i4;
 mod fully_connected;
 mod fully_connected_i4;
+mod gather;
 mod lut;
 mod max_pool2d;
+mod maximum;
 mod mean;
+mod minimum;
 mod mul;
 mod pad;
+mod reduce_max;
+mod reduce_min;
 mod requantize;
+mod resize_bilinear;
 mod slice;
 mod softmax;
+mod squared_difference;
 mod sub;
 mod transpose;
 mod transpose_conv2d;
@@ -92,6 +99,14 @@ pub fn lower(graph: &Graph, node: &Node) -> Result<Option<Lowered>, CompileError
         NodeOp::Transpose { perm } => transpose::lower(&context, perm),
         NodeOp::Requantize { clamp } => requantize::lower(&context, *clamp),
         NodeOp::Copy => concat::lower(&context, 0),
+        NodeOp::Gather { axis, indices } => gather::lower(&context, *axis, indices),
+        NodeOp::ResizeBilinear { rows, columns, clamp } => resize_bilinear::lower(&context, rows, columns, *clamp),
+        NodeOp::Minimum => minimum::lower(),
+        NodeOp::Maximum => maximum::lower(),
+        NodeOp::ReduceMax { axes } => reduce_max::lower(axes),
+        NodeOp::ReduceMin { axes } => reduce_min::lower(axes),
+        NodeOp::Sum { axes, clamp } => mean::lower_sum(&context, axes, *clamp),
+        NodeOp::SquaredDifference { clamp } => squared_difference::lower(&context, *clamp),
         NodeOp::Reshape => return Ok(None),
     }
     .map(Some)
@@ -185,6 +200,11 @@ impl Context<'_> {
         let [mantissas, shifts] = multiplier_constants(&multipliers);
         Ok(vec![ConstData::I8(weights.data.clone()), ConstData::I32(weights.bias.clone()), mantissas, shifts])
     }
+}
+
+/// Returns a set of axes as an attribute word: bit `i` for axis `i`.
+fn axis_bits(axes: &[usize]) -> i32 {
+    axes.iter().fold(0, |bits, &axis| bits | 1 << axis)
 }
 
 /// Returns multipliers as the two constants that carry them. A shift fits an i8: it is in -31 ..= 30.

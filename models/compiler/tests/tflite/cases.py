@@ -7,10 +7,14 @@ them, or accepts them and computes something that the file does not say.
 from builder import SAME, VALID, fb
 
 CASES, REFUSED = {}, {}
+# Cases judged by LiteRT's reference kernels: TFLM has none for them, or one whose result is not defined.
+LITERT = set()
 
 
-def case(name, build, table=CASES):
+def case(name, build, table=CASES, litert=False):
     assert name not in table, name
+    if litert:
+        LITERT.add(name)
     table[name] = lambda net: outputs if isinstance(outputs := build(net), list) else [outputs]
 
 
@@ -505,3 +509,6 @@ refused(
 )
 refused("tanh_output_scale", lambda n: n.unary("TANH", n.input(1, 9), None, 1 / 64, 0))
 refused("unknown_operator", lambda n: n.unary("COS", n.input(1, 9)))
+
+# Families of their own; they register themselves here.
+import cases_selection  # noqa: E402, F401

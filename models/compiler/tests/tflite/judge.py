@@ -1,8 +1,9 @@
-"""TFLM's reference kernels, and the four input streams that every model is run on."""
+"""TFLM's reference kernels, LiteRT's where TFLM has none, and the four input streams that every model is run on."""
 
 import itertools
 
 import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tflite_micro.python.tflite_micro import runtime
 
 ARENA_BYTES = 1 << 22
@@ -54,6 +55,21 @@ def run(model, stream):
     return inputs, [interpreter.get_output(i) for i in range(graph.OutputsLength())]
 
 
-def golden(model):
+def run_litert(model, stream):
+    """As `run`, by LiteRT's reference kernels."""
+    interpreter = Interpreter(
+        model_content=model, experimental_op_resolver_type=OpResolverType.BUILTIN_REF, num_threads=1
+    )
+    interpreter.allocate_tensors()
+    details = interpreter.get_input_details()
+    inputs = fill(details, stream)
+    for detail, array in zip(details, inputs):
+        interpreter.set_tensor(detail["index"], array)
+    interpreter.invoke()
+    return inputs, [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
+
+
+def golden(model, litert=False):
     """The bytes of all outputs of `model` for all streams: stream by stream, output by output."""
-    return b"".join(array.tobytes() for stream in STREAMS for array in run(model, stream)[1])
+    judge = run_litert if litert else run
+    return b"".join(array.tobytes() for stream in STREAMS for array in judge(model, stream)[1])

@@ -12,14 +12,21 @@ mod depthwise_conv2d;
 mod depthwise_conv2d_i4;
 mod fully_connected;
 mod fully_connected_i4;
+mod gather;
 mod lut;
 mod max_pool2d;
+mod maximum;
 mod mean;
+mod minimum;
 mod mul;
 mod pad;
+mod reduce_max;
+mod reduce_min;
 mod requantize;
+mod resize_bilinear;
 mod slice;
 mod softmax;
+mod squared_difference;
 mod sub;
 mod transpose;
 mod transpose_conv2d;
@@ -67,6 +74,13 @@ pub(crate) const fn run_fn<K: Kernels>(op: Op) -> RunFn {
         Op::FullyConnectedI4 => fully_connected_i4::run::<K>,
         Op::TransposeConv2d => transpose_conv2d::run::<K>,
         Op::BatchMatmul => batch_matmul::run::<K>,
+        Op::Gather => gather::run::<K>,
+        Op::ResizeBilinear => resize_bilinear::run::<K>,
+        Op::Minimum => minimum::run::<K>,
+        Op::Maximum => maximum::run::<K>,
+        Op::ReduceMax => reduce_max::run::<K>,
+        Op::ReduceMin => reduce_min::run::<K>,
+        Op::SquaredDifference => squared_difference::run::<K>,
     }
 }
 

@@ -18,7 +18,8 @@ pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     call.each_row(|x, y| K::requantize(&params, x, y).ok())
 }
 
-fn integer(ty: ElementType) -> Option<Integer> {
+/// Returns the kernels' name of a type, if they have one.
+pub(super) fn integer(ty: ElementType) -> Option<Integer> {
     match ty {
         ElementType::I8 => Some(Integer::I8),
         ElementType::U8 => Some(Integer::U8),

@@ -3,21 +3,40 @@
 use super::*;
 
 /// Each axis of an operand, aligned at the last axis, equals the output's or is 1.
-fn broadcast(x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
+pub(super) fn broadcast(x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
     ensure(x.shape.len() <= y.shape.len(), Kind::Shape)?;
     let fits = x.shape.iter().rev().zip(y.shape.iter().rev()).all(|(&a, &b)| a == b || a == 1);
     ensure(fits, Kind::Shape)
 }
 
+/// `add` and `sub`.
 pub(super) fn sum(model: &Model<'_>, step: &Step<'_>, x1: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
+    // 9 bits of difference and 20 of headroom, not enlarged by its multiplier: the sum stays below 2^30.
+    scaled_pair(model, step, x1, y, 20).map(|_| ())
+}
+
+pub(super) fn squared_difference(model: &Model<'_>, step: &Step<'_>, x1: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
+    let attributes = scaled_pair(model, step, x1, y, 7)?;
+    // Halved at least, 255 · 2^7 gives at most 16,320 on each side: the square stays below 2^31.
+    let halved = |words: &MultiplierWords| words.shift < 0 || words.mantissa <= 1 << 30;
+    ensure(attributes.input_multipliers.iter().all(halved), Kind::Attribute)
+}
+
+/// Two int8 inputs that are each scaled with headroom of at most `most` bits, and then together.
+fn scaled_pair(
+    model: &Model<'_>,
+    step: &Step<'_>,
+    x1: &Tensor<'_>,
+    y: &Tensor<'_>,
+    most: i32,
+) -> Result<attrs::Sum, Kind> {
     let x2 = input(model, step, 1)?;
     int8(x1, y)?;
     let attributes = attrs::Sum::from_words(step.attrs).ok_or(Kind::Arity)?;
     ensure(x2.ty == ElementType::I8, Kind::Type)?;
     broadcast(x1, y)?;
     broadcast(&x2, y)?;
-    // 9 bits of difference and 20 of headroom, not enlarged by its multiplier: the sum stays below 2^30.
-    ensure((0..=20).contains(&attributes.left_shift), Kind::Attribute)?;
+    ensure((0..=most).contains(&attributes.left_shift), Kind::Attribute)?;
     for (words, zero) in attributes.input_multipliers.into_iter().zip(attributes.input_zero_points) {
         multiplier(words)?;
         ensure(words.shift <= 0, Kind::Attribute)?;
@@ -25,7 +44,8 @@ pub(super) fn sum(model: &Model<'_>, step: &Step<'_>, x1: &Tensor<'_>, y: &Tenso
     }
     multiplier(attributes.multiplier)?;
     zero_point(attributes.output_zero_point, y.ty)?;
-    bounds(attributes.low, attributes.high, y.ty)
+    bounds(attributes.low, attributes.high, y.ty)?;
+    Ok(attributes)
 }
 
 pub(super) fn product(model: &Model<'_>, step: &Step<'_>, x1: &Tensor<'_>, y: &Tensor<'_>) -> Checked {

@@ -8,6 +8,7 @@ mod dense;
 mod elementwise;
 mod moves;
 mod pool;
+mod selection;
 mod softmax;
 
 use tanbo_quant::{Multiplier, Rounding};
@@ -76,6 +77,11 @@ const fn check_fn(op: Op) -> CheckFn {
         Op::FullyConnectedI4 => dense::fully_connected_i4,
         Op::TransposeConv2d => dense::transpose_conv2d,
         Op::BatchMatmul => dense::batch_matmul,
+        Op::Gather => selection::gather,
+        Op::ResizeBilinear => selection::resize_bilinear,
+        Op::Minimum | Op::Maximum => selection::pairwise,
+        Op::ReduceMax | Op::ReduceMin => selection::reduction,
+        Op::SquaredDifference => elementwise::squared_difference,
     }
 }
 

@@ -39,13 +39,14 @@ pub(super) fn mean(_: &Model<'_>, step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_
     let attributes = attrs::Mean::from_words(step.attrs).ok_or(Kind::Arity)?;
     range(&attributes.requantize.range, x.ty, y.ty)?;
     multiplier(attributes.requantize.multiplier)?;
-    let rank = x.shape.len();
-    ensure(attributes.axes >= 0 && attributes.axes < 1 << rank, Kind::Attribute)?;
-    let kept: usize = (0..rank)
-        .filter(|i| attributes.axes >> i & 1 == 0)
-        .filter_map(|i| x.shape.get(i))
-        .map(|&d| d as usize)
-        .product();
+    let kept = kept(attributes.axes, x)?;
     ensure(y.elements() == kept, Kind::Shape)?;
     accumulator((x.elements() / kept) as u64, &[])
+}
+
+/// Returns the number of elements that are left when the axes whose bits are set are reduced.
+pub(super) fn kept(axes: i32, x: &Tensor<'_>) -> Result<usize, Kind> {
+    let rank = x.shape.len();
+    ensure(axes >= 0 && axes < 1 << rank, Kind::Attribute)?;
+    Ok((0..rank).filter(|i| axes >> i & 1 == 0).filter_map(|i| x.shape.get(i)).map(|&d| d as usize).product())
 }

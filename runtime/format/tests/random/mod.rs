@@ -203,16 +203,18 @@ impl<'u, 'b> Generator<'u, 'b> {
     fn single_step(&mut self) -> Result<()> {
         let op = *self.u.choose(Op::ALL)?;
         let rounding = *self.u.choose(&[Rounding::Single, Rounding::Tflite])?;
-        let moves_bytes = matches!(op, Op::Pad | Op::Concat | Op::Slice | Op::Transpose);
+        let moves_bytes = matches!(op, Op::Pad | Op::Concat | Op::Slice | Op::Transpose | Op::Gather);
+        let ordered = matches!(op, Op::Minimum | Op::Maximum | Op::ReduceMax | Op::ReduceMin);
         let windowed = !matches!(op, Op::FullyConnected | Op::FullyConnectedI4)
-            && (op.has_weights() || matches!(op, Op::AveragePool2d | Op::MaxPool2d));
+            && (op.has_weights() || matches!(op, Op::AveragePool2d | Op::MaxPool2d | Op::ResizeBilinear));
         let picked = self.pick(|t| {
             let ty = match op {
                 Op::Requantize => t.ty != ElementType::I32,
+                _ if ordered => matches!(t.ty, ElementType::I8 | ElementType::I16),
                 _ => moves_bytes || t.ty == ElementType::I8,
             };
             let least_rank = match op {
-                Op::Softmax | Op::Concat => 1,
+                Op::Softmax | Op::Concat | Op::Gather => 1,
                 Op::BatchMatmul => 2,
                 _ => 0,
             };
@@ -221,7 +223,7 @@ impl<'u, 'b> Generator<'u, 'b> {
         let Some(x) = picked else { return Ok(()) };
         let mut inputs = vec![x];
         match op {
-            Op::Add | Op::Sub | Op::Mul => {
+            Op::Add | Op::Sub | Op::Mul | Op::Minimum | Op::Maximum | Op::SquaredDifference => {
                 inputs.push(self.second_operand(x)?);
                 if self.u.ratio(1, 2)? {
                     inputs.reverse();
@@ -359,8 +361,9 @@ impl<'u, 'b> Generator<'u, 'b> {
                 *length = 1;
             }
         }
-        let bytes = self.bytes(own.iter().product());
-        self.tensor("", own, ElementType::I8, Some(bytes))
+        let ty = self.artifact.tensors[usize::from(x)].ty;
+        let bytes = self.bytes(own.iter().product::<u32>() * ty.bytes() as u32);
+        self.tensor("", own, ty, Some(bytes))
     }
 
     /// Returns a tensor that `x` can be multiplied with: itself, or constant matrices of as many rows as `x` has columns.
@@ -435,6 +438,16 @@ impl<'u, 'b> Generator<'u, 'b> {
         // Outputs beyond the input are legal: they see padding only.
         let dilation = self.word(1, 3)?;
         Ok([kernel, stride, dilation, self.word(0, 7)?, self.word(1, inputs as i32 / stride + 3)?])
+    }
+
+    /// Returns the shape that is left of one: reduced axes become 1, or are dropped.
+    fn reduced(&mut self, shape: &[u32], axes: i32) -> Result<Vec<u32>> {
+        let reduced = |axis: usize| axes >> axis & 1 == 1;
+        Ok(if self.u.ratio(1, 2)? {
+            shape.iter().enumerate().map(|(axis, &d)| if reduced(axis) { 1 } else { d }).collect()
+        } else {
+            shape.iter().enumerate().filter(|&(axis, _)| !reduced(axis)).map(|(_, &d)| d).collect()
+        })
     }
 
     /// Applies an operator with random attributes; nothing where the result would be large.
@@ -528,26 +541,29 @@ impl<'u, 'b> Generator<'u, 'b> {
                 attrs.extend([zx, zy]);
                 attrs.extend(self.multiplier()?);
                 attrs.extend([low, high]);
-                let reduced = |axis: usize| axes >> axis & 1 == 1;
-                shape = if self.u.ratio(1, 2)? {
-                    shape.iter().enumerate().map(|(axis, &d)| if reduced(axis) { 1 } else { d }).collect()
-                } else {
-                    shape.iter().enumerate().filter(|&(axis, _)| !reduced(axis)).map(|(_, &d)| d).collect()
-                };
+                shape = self.reduced(&shape, axes)?;
             }
-            Op::Add | Op::Sub | Op::Mul => {
-                for _ in 0..3 {
-                    attrs.push(self.zero_point(ElementType::I8)?);
-                }
-                if op != Op::Mul {
-                    attrs.push(self.word(0, 20)?);
-                    for _ in 0..2 {
-                        let [mantissa, shift] = self.multiplier()?;
-                        attrs.extend([mantissa, shift.min(0)]);
+            Op::ReduceMax | Op::ReduceMin => {
+                let axes = self.word(0, (1 << shape.len()) - 1)?;
+                attrs.push(axes);
+                shape = self.reduced(&shape, axes)?;
+            }
+            Op::Add | Op::Sub | Op::Mul | Op::Minimum | Op::Maximum | Op::SquaredDifference => {
+                if !matches!(op, Op::Minimum | Op::Maximum) {
+                    for _ in 0..3 {
+                        attrs.push(self.zero_point(ElementType::I8)?);
                     }
+                    if op != Op::Mul {
+                        let (most, scale) = if op == Op::SquaredDifference { (7, -1) } else { (20, 0) };
+                        attrs.push(self.word(0, most)?);
+                        for _ in 0..2 {
+                            let [mantissa, shift] = self.multiplier()?;
+                            attrs.extend([mantissa, shift.min(scale)]);
+                        }
+                    }
+                    attrs.extend(self.multiplier()?);
+                    attrs.extend(self.bounds(ElementType::I8)?);
                 }
-                attrs.extend(self.multiplier()?);
-                attrs.extend(self.bounds(ElementType::I8)?);
                 let other = spec(self, 1).shape;
                 let (long, short) = if shape.len() >= other.len() { (&shape, &other) } else { (&other, &shape) };
                 let mut joined = long.clone();
@@ -612,6 +628,26 @@ impl<'u, 'b> Generator<'u, 'b> {
                     attrs[axis] = axes[axis] as i32;
                 }
                 shape = axes.iter().map(|&axis| x.shape[axis]).collect();
+            }
+            Op::Gather => {
+                let axis = self.upto(0, shape.len() - 1)?;
+                attrs.push(axis as i32);
+                let (inputs, count) = (shape[axis] as i32, self.upto(1, 7)?);
+                consts.push(ConstData::I32((0..count).map(|_| self.rng.i32(0..inputs)).collect()));
+                shape[axis] = count as u32;
+            }
+            Op::ResizeBilinear => {
+                attrs.extend([self.word(1, 1 << 12)?, self.word(1, 1 << 11)?]);
+                for axis in 0..2 {
+                    let (inputs, unit, count) = (shape[1 + axis] as i32, attrs[axis], self.upto(1, 7)?);
+                    consts.push(ConstData::I32((0..count).map(|_| self.rng.i32(0..inputs)).collect()));
+                    consts.push(ConstData::I32((0..count).map(|_| self.rng.i32(0..=unit)).collect()));
+                    shape[1 + axis] = count as u32;
+                }
+                let [zx, zy, low, high] = self.range()?;
+                attrs.extend([zx, zy]);
+                attrs.extend(self.multiplier()?);
+                attrs.extend([low, high]);
             }
             Op::Requantize => {
                 ty = *self.u.choose(&[ElementType::I8, ElementType::U8, ElementType::I16])?;

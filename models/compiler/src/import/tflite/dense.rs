@@ -1,5 +1,6 @@
 //! Operators over whole axes: fully connected, mean, softmax.
 
+use super::context::Activation;
 use super::elementwise;
 use super::op::Op;
 use super::schema::{BatchMatMul, FullyConnected, Reducer, Softmax};
@@ -39,17 +40,23 @@ pub fn fully_connected(op: &mut Op) -> Result<(), CompileError> {
     Ok(())
 }
 
-/// MEAN: input, axes.
-pub fn mean(op: &mut Op) -> Result<(), CompileError> {
-    op.arity(2, 2, 1)?;
-    let options: Reducer = op.options()?;
-    let x = op.activation(0)?;
+/// Operand 1 as a set of axes of `x`, in order.
+pub fn reduced_axes(op: &Op, x: &Activation) -> Result<Vec<usize>, CompileError> {
     let mut axes = vec![];
     for axis in op.integers(1, "list of axes")? {
         axes.push(op.axis(axis, x.shape.len())?);
     }
     axes.sort_unstable();
     axes.dedup();
+    Ok(axes)
+}
+
+/// MEAN: input, axes.
+pub fn mean(op: &mut Op) -> Result<(), CompileError> {
+    op.arity(2, 2, 1)?;
+    let options: Reducer = op.options()?;
+    let x = op.activation(0)?;
+    let axes = reduced_axes(op, &x)?;
     let keep_dims = options.keep_dims()?;
     let kept = x.shape.iter().enumerate().filter_map(|(i, &extent)| match axes.contains(&i) {
         false => Some(extent),

@@ -15,6 +15,7 @@ mod movement;
 mod op;
 mod operators;
 mod schema;
+mod selection;
 mod source;
 mod window;
 

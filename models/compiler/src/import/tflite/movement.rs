@@ -8,7 +8,7 @@ use crate::error::CompileError;
 use crate::graph::NodeOp;
 
 /// Non-negative extents or positions from a list of the file.
-fn extents(op: &Op, values: &[i64], what: &str) -> Result<Vec<usize>, CompileError> {
+pub fn extents(op: &Op, values: &[i64], what: &str) -> Result<Vec<usize>, CompileError> {
     let convert = |&v: &i64| usize::try_from(v).ok().filter(|&v| v < 1 << 28);
     let converted: Option<Vec<usize>> = values.iter().map(convert).collect();
     converted.ok_or_else(|| op.inconsistent(format!("its {what} is {values:?}")))
@@ -23,13 +23,13 @@ fn per_axis(op: &Op, values: &[i64], x: &Activation, what: &str) -> Result<(), C
 }
 
 /// Adds a slice of `x` in steps of one, of `counts` elements from `begin` on.
-fn cut(op: &mut Op, x: &Activation, begin: Vec<usize>, y: &Activation) {
+pub fn cut(op: &mut Op, x: &Activation, begin: Vec<usize>, y: &Activation) {
     let stride = vec![1; begin.len()];
     op.push(NodeOp::Slice { begin, stride }, &[x], y);
 }
 
 /// The shape with the extent of `axis` replaced.
-fn with_extent(shape: &[usize], axis: usize, extent: usize) -> Vec<usize> {
+pub fn with_extent(shape: &[usize], axis: usize, extent: usize) -> Vec<usize> {
     shape.iter().enumerate().map(|(i, &n)| if i == axis { extent } else { n }).collect()
 }
 

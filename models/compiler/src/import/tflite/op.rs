@@ -193,6 +193,24 @@ impl<'c, 'a> Op<'c, 'a> {
         })
     }
 
+    /// Returns shape and values of constant operand `i`, a list of positions.
+    pub fn index_list(&mut self, i: usize) -> Result<(Vec<usize>, Vec<i64>), CompileError> {
+        let ty = self.context.tensor(self.operand(i)?)?.ty;
+        let constant = self.constant(i, if ty == Type::I64 { ty } else { Type::I32 }, "list of indices")?;
+        self.context.charge(constant.bytes.len(), &self.source.place)?;
+        let values = if ty == Type::I64 {
+            constant.bytes.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b)).collect()
+        } else {
+            words(constant.bytes).into_iter().map(i64::from).collect()
+        };
+        Ok((constant.shape, values))
+    }
+
+    /// Fails if constants of `bytes` more are too much.
+    pub fn charge(&mut self, bytes: usize) -> Result<(), CompileError> {
+        self.context.charge(bytes, &self.source.place)
+    }
+
     /// Returns operand `i`, an axis of a tensor with `rank` axes; negative ones count from the end.
     pub fn axis_operand(&self, i: usize, rank: usize) -> Result<usize, CompileError> {
         match self.integers(i, "axis")?.as_slice() {

@@ -3,7 +3,7 @@
 use tanbo_format::Op as Step;
 
 use super::op::Op;
-use super::{dense, elementwise, movement, window};
+use super::{dense, elementwise, movement, selection, window};
 use crate::error::CompileError;
 
 /// Adds an operator's nodes to the graph.
@@ -48,6 +48,22 @@ pub const OPERATORS: &[(&str, &[Step], Import)] = &[
     ("RESHAPE", &[], movement::reshape),
     ("SQUEEZE", &[], movement::reshape),
     ("EXPAND_DIMS", &[], movement::reshape),
+    ("GATHER", &[Step::Gather, Step::Slice], selection::gather),
+    ("GATHER_ND", &[Step::Gather, Step::Slice], selection::gather_nd),
+    ("RESIZE_NEAREST_NEIGHBOR", &[Step::Gather, Step::Slice], selection::resize_nearest_neighbor),
+    ("RESIZE_BILINEAR", &[Step::ResizeBilinear], selection::resize_bilinear),
+    ("REVERSE_V2", &[Step::Slice], selection::reverse),
+    ("MIRROR_PAD", &[Step::Gather], selection::mirror_pad),
+    ("DEPTH_TO_SPACE", &[Step::Transpose], selection::depth_to_space),
+    ("SPACE_TO_DEPTH", &[Step::Transpose], selection::space_to_depth),
+    ("SPACE_TO_BATCH_ND", &[Step::Pad, Step::Transpose], selection::space_to_batch),
+    ("BATCH_TO_SPACE_ND", &[Step::Transpose, Step::Slice], selection::batch_to_space),
+    ("MINIMUM", &[Step::Minimum], selection::minimum_maximum),
+    ("MAXIMUM", &[Step::Maximum], selection::minimum_maximum),
+    ("REDUCE_MAX", &[Step::ReduceMax], selection::reduce),
+    ("REDUCE_MIN", &[Step::ReduceMin], selection::reduce),
+    ("SUM", &[Step::Mean], selection::reduce),
+    ("SQUARED_DIFFERENCE", &[Step::SquaredDifference], selection::squared_difference),
 ];
 
 /// Operators that are refused whatever their operands, with what to do instead.

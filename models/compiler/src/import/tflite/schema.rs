@@ -91,7 +91,16 @@ options! {
         1 activation: i8 = 0;
     }
     11 Add { 0 activation: i8 = 0; }
+    15 ResizeBilinear {
+        2 align_corners: bool = false;
+        3 half_pixel_centers: bool = false;
+    }
+    19 SpaceToDepth { 0 block_size: i32 = 0; }
     21 Mul { 0 activation: i8 = 0; }
+    23 Gather {
+        0 axis: i32 = 0;
+        1 batch_dims: i32 = 0;
+    }
     27 Reducer { 0 keep_dims: bool = false; }
     28 Sub { 0 activation: i8 = 0; }
     30 Squeeze { ref 0 axes: Vector<'a, i32>; }
@@ -111,11 +120,17 @@ options! {
     }
     59 Pack { 1 axis: i32 = 0; }
     64 Unpack { 1 axis: i32 = 0; }
+    74 ResizeNearestNeighbor {
+        0 align_corners: bool = false;
+        1 half_pixel_centers: bool = false;
+    }
     75 LeakyRelu { 0 alpha: f32 = 0.0; }
     101 BatchMatMul {
         0 adj_x: bool = false;
         1 adj_y: bool = false;
     }
+    77 MirrorPad { 0 mode: i8 = 0; }
+    94 DepthToSpace { 0 block_size: i32 = 0; }
 }
 
 table! {

@@ -1,0 +1,10 @@
+//! `maximum`.
+
+use tanbo_format::Op;
+
+use super::Lowered;
+use crate::error::CompileError;
+
+pub(super) fn lower() -> Result<Lowered, CompileError> {
+    Ok(Lowered { op: Op::Maximum, attrs: Vec::new(), consts: Vec::new() })
+}
