@@ -88,6 +88,9 @@ struct Report {
 
 fn name_of(op: &NodeOp) -> &'static str {
     match op {
+        NodeOp::Conv2d { weights, .. } if weights.four_bits => "conv2d_i4",
+        NodeOp::DepthwiseConv2d { weights, .. } if weights.four_bits => "depthwise_conv2d_i4",
+        NodeOp::FullyConnected { weights, .. } if weights.four_bits => "fully_connected_i4",
         NodeOp::Conv2d { .. } => "conv2d",
         NodeOp::DepthwiseConv2d { .. } => "depthwise_conv2d",
         NodeOp::FullyConnected { .. } => "fully_connected",
@@ -289,10 +292,14 @@ fn small_models_equal_onnx_runtime() {
     let expected = [
         "add",
         "average_pool2d",
+        "batch_matmul",
         "concat",
         "conv2d",
+        "conv2d_i4",
         "depthwise_conv2d",
+        "depthwise_conv2d_i4",
         "fully_connected",
+        "fully_connected_i4",
         "lut",
         "max_pool2d",
         "mean",
@@ -305,6 +312,7 @@ fn small_models_equal_onnx_runtime() {
         "softmax",
         "sub",
         "transpose",
+        "transpose_conv2d",
     ];
     assert!(operators.keys().copied().eq(expected), "{:?}", operators.keys());
     check_operators(&operators);

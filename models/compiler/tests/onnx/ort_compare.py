@@ -12,6 +12,7 @@ disabled, so that each QuantizeLinear rounds. Needs PyPI numpy, onnx 1.19.1, onn
 import pathlib
 import sys
 import tempfile
+import zlib
 
 import numpy as np
 import onnx
@@ -515,6 +516,10 @@ def generate(directory):
     import qoperator_cases
 
     cases += qoperator_cases.cases(np.random.default_rng(20240608))
+    counted = len(cases)
+    import dense_cases
+
+    cases += dense_cases.cases(np.random.default_rng(20240609))
     for i, (name, model) in enumerate(cases):
         path = directory / f"{name}.onnx"
         for part in (model, model.graph):
@@ -522,7 +527,9 @@ def generate(directory):
         give_shapes(model)
         onnx.checker.check_model(model)
         onnx.save(model, path)
-        write_tensors(path, directory / f"{name}.tensors.onnx", 2, i)
+        # By name, so that a new case changes no other; the older ones were counted.
+        seed = i if i < counted else zlib.crc32(name.encode())
+        write_tensors(path, directory / f"{name}.tensors.onnx", 2, seed)
     size = sum(p.stat().st_size for p in directory.iterdir())
     print(f"{len(cases)} models, {size} bytes in {directory}")
 

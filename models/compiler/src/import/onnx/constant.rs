@@ -6,6 +6,10 @@ use super::{MAX_ELEMENTS, elements};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Data {
     F32(Vec<f32>),
+    /// One number of four bits each.
+    I4(Vec<i8>),
+    /// One number of four bits each.
+    U4(Vec<u8>),
     I8(Vec<i8>),
     U8(Vec<u8>),
     I32(Vec<i32>),
@@ -19,8 +23,8 @@ impl Data {
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::F32(v) => v.len(),
-            Self::I8(v) => v.len(),
-            Self::U8(v) => v.len(),
+            Self::I4(v) | Self::I8(v) => v.len(),
+            Self::U4(v) | Self::U8(v) => v.len(),
             Self::I32(v) => v.len(),
             Self::I64(v) => v.len(),
             Self::Other(_) => 0,
@@ -31,6 +35,8 @@ impl Data {
     pub(crate) fn type_name(&self) -> String {
         match self {
             Self::F32(_) => "float32".into(),
+            Self::I4(_) => "int4".into(),
+            Self::U4(_) => "uint4".into(),
             Self::I8(_) => "int8".into(),
             Self::U8(_) => "uint8".into(),
             Self::I32(_) => "int32".into(),
@@ -46,6 +52,8 @@ impl Data {
         }
         Some(match self {
             Self::F32(v) => Self::F32(of(v, indices)?),
+            Self::I4(v) => Self::I4(of(v, indices)?),
+            Self::U4(v) => Self::U4(of(v, indices)?),
             Self::I8(v) => Self::I8(of(v, indices)?),
             Self::U8(v) => Self::U8(of(v, indices)?),
             Self::I32(v) => Self::I32(of(v, indices)?),
@@ -108,6 +116,8 @@ pub(crate) struct Dequantized {
     pub axis: usize,
     /// The zero point in int8, if there is one for all.
     pub zero_point: i32,
+    /// The source has four bits for each, and each fits four less its zero point.
+    pub four_bits: bool,
 }
 
 impl Dequantized {
@@ -150,6 +160,7 @@ impl Dequantized {
             scales: self.scales.clone(),
             axis: perm.iter().position(|&p| p == self.axis).unwrap_or(0),
             zero_point: self.zero_point,
+            four_bits: self.four_bits,
         })
     }
 

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use super::builder::{NewQuant, permute, stored_channels_last};
-use super::constant::transposed_indices;
+use super::builder::{NewQuant, long_axes, permute, stored_channels_last};
+use super::constant::{Dequantized, transposed_indices};
 use super::quantize::{clip, clipped};
 use super::value::{Bias, Binary, Kind, LinearWeights, Move, Operand, Pending, Quant, View};
 use super::{Importer, QUANTIZE_ALL, Res};
 use crate::error::{CompileError, CompileErrorKind};
-use crate::graph::{Clamp, NodeOp, Weights, Window};
+use crate::graph::{Clamp, NodeOp, TensorId, Weights, Window};
 
 /// A bias may move by this much of an output step when it is rounded to an integer: the share of
 /// outputs that then differ from ONNX Runtime's is at most this.
@@ -33,13 +33,13 @@ impl Importer {
         let clamp = Clamp { low: quant.quantize(pending.low), high: quant.quantize(pending.high) };
         let out = NewQuant::Is(quant);
         let mut view = match &pending.kind {
-            Kind::Conv { input, quant: from, window, groups, weights } => {
-                let (groups, window) = (*groups, *window);
+            Kind::Conv { input, quant: from, window, groups, transposed, weights } => {
+                let geometry = (*window, *groups, *transposed);
                 self.spend(weights.data.len(), place)?;
                 let weights = &with_positive_scales(weights, place)?;
                 let bias = integer_bias(weights, *from, quant, place)?;
                 let stored = self.builder.channels_last(input, place)?;
-                let op = conv_op(weights, bias, &pending.result, input, window, groups, clamp, place)?;
+                let op = conv_op(weights, bias, &pending.result, input, geometry, clamp, place)?;
                 let shape = stored_channels_last(&pending.result);
                 let tensor = self.builder.node(place, name, op, vec![stored], shape, out)?;
                 self.builder.seen_channels_first(tensor, &pending.result, place)?
@@ -50,6 +50,7 @@ impl Importer {
                 let bias = integer_bias(weights, *from, quant, place)?;
                 self.dense(input, weights, bias, clamp, &pending.result, quant, name, place)?
             }
+            Kind::Product { inputs } => self.matrix_product(inputs, clamp, &pending.result, quant, name, place)?,
             Kind::AveragePool { input, window, count_include_pad } => {
                 let stored = self.builder.channels_last(input, place)?;
                 let op = NodeOp::AveragePool2d { window: *window, clamp, count_include_pad: *count_include_pad };
@@ -153,7 +154,7 @@ impl Importer {
             let stored = self.builder.arrange(&view, &want, place)?;
             (self.builder.reshape(stored.tensor, permute(&view.core, &want), place)?, want)
         };
-        let weights = Weights { data, scales: weights.scales.clone(), bias, four_bits: false };
+        let weights = Weights { data, scales: weights.scales.clone(), bias, four_bits: weights.four_bits };
         let op = NodeOp::FullyConnected { weights, clamp };
         let tensor = self.builder.node(place, name, op, vec![tensor], permute(result, &perm), NewQuant::Is(quant))?;
         Ok(View::permuted(tensor, result.to_vec(), perm))
@@ -197,33 +198,7 @@ impl Importer {
                     self.builder.reshape(stored.tensor, permute(&view.core, &reference.perm), place)?
                 }
                 Operand::Constant(constant) => {
-                    self.spend(constant.centered.len(), place)?;
-                    let ones = result.len().saturating_sub(constant.shape.len());
-                    let full: Vec<usize> = std::iter::repeat_n(1, ones).chain(constant.shape.iter().copied()).collect();
-                    let stored = constant.reshaped(full).and_then(|c| c.transposed(&reference.perm));
-                    let ([scale], Some(stored)) = (constant.scales.as_slice(), stored) else {
-                        return Err(CompileError::new(
-                            CompileErrorKind::Unsupported,
-                            place,
-                            "its constant operand is quantized per channel",
-                            "quantize it per tensor",
-                        ));
-                    };
-                    let integers: Option<Vec<u8>> = stored
-                        .centered
-                        .iter()
-                        .map(|&c| i8::try_from(c + constant.zero_point).ok().map(|q| q as u8))
-                        .collect();
-                    let integers = integers.ok_or_else(|| {
-                        CompileError::new(
-                            CompileErrorKind::Unsupported,
-                            place,
-                            "its constant operand is not of 8 bits",
-                            "quantize it to int8 or uint8, per tensor",
-                        )
-                    })?;
-                    let quant = Quant { scale: *scale, zero_point: constant.zero_point };
-                    self.builder.constant(&format!("{name}/operand{i}"), stored.shape, quant, integers, place)?
+                    self.operand_constant(constant, &reference.perm, &format!("{name}/operand{i}"), place)?
                 }
             });
         }
@@ -235,6 +210,66 @@ impl Importer {
         let shape = permute(result, &reference.perm);
         let tensor = self.builder.node(place, name, op, tensors, shape, NewQuant::Is(quant))?;
         Ok(View::permuted(tensor, result.to_vec(), reference.perm))
+    }
+
+    /// Returns a constant operand as a tensor whose axes, made as many as `perm` has by ones, are in the order `perm`.
+    fn operand_constant(&mut self, constant: &Dequantized, perm: &[usize], name: &str, place: &str) -> Res<TensorId> {
+        self.spend(constant.centered.len(), place)?;
+        let refuse =
+            |reason: &str, remedy: &str| Err(CompileError::new(CompileErrorKind::Unsupported, place, reason, remedy));
+        let ones = perm.len().saturating_sub(constant.shape.len());
+        let full: Vec<usize> = std::iter::repeat_n(1, ones).chain(constant.shape.iter().copied()).collect();
+        let stored = constant.reshaped(full).and_then(|c| c.transposed(perm));
+        let ([scale], Some(stored)) = (constant.scales.as_slice(), stored) else {
+            return refuse("its constant operand is quantized per channel", "quantize it per tensor");
+        };
+        let integer = |&c: &i32| i8::try_from(c + constant.zero_point).ok().map(|q| q as u8);
+        let integers: Option<Vec<u8>> = stored.centered.iter().map(integer).collect();
+        let Some(integers) = integers else {
+            return refuse("its constant operand is not of 8 bits", "quantize it to int8 or uint8, per tensor");
+        };
+        let quant = Quant { scale: *scale, zero_point: constant.zero_point };
+        self.builder.constant(name, stored.shape, quant, integers, place)
+    }
+
+    /// Emits a product of two stacks of matrices, stored as the source sees it. An operand that is stored with rows and
+    /// columns exchanged is read so.
+    fn matrix_product(
+        &mut self,
+        inputs: &[Operand; 2],
+        clamp: Clamp,
+        result: &[usize],
+        quant: Quant,
+        name: &str,
+        place: &str,
+    ) -> Res<View> {
+        let (mut tensors, mut transposed) = (Vec::with_capacity(2), [false; 2]);
+        for (i, (operand, transposed)) in inputs.iter().zip(&mut transposed).enumerate() {
+            tensors.push(match operand {
+                Operand::Activation(view, quant) => {
+                    let view = self.builder.with_quant(view, *quant, place)?;
+                    let view = self.builder.unreshaped(&view, place)?;
+                    let plain: Vec<usize> = (0..view.shape.len()).collect();
+                    let mut exchanged = plain.clone();
+                    if let Some((_, matrix)) = exchanged.split_last_chunk_mut::<2>() {
+                        matrix.reverse();
+                    }
+                    let stored = long_axes(&view.core, &view.perm);
+                    *transposed =
+                        stored != long_axes(&view.core, &plain) && stored == long_axes(&view.core, &exchanged);
+                    let want = if *transposed { exchanged } else { plain };
+                    let stored = self.builder.arrange(&view, &want, place)?;
+                    self.builder.reshape(stored.tensor, permute(&view.core, &want), place)?
+                }
+                Operand::Constant(constant) => {
+                    let plain: Vec<usize> = (0..constant.shape.len()).collect();
+                    self.operand_constant(constant, &plain, &format!("{name}/operand{i}"), place)?
+                }
+            });
+        }
+        let op = NodeOp::BatchMatmul { transposed, clamp };
+        let tensor = self.builder.node(place, name, op, tensors, result.to_vec(), NewQuant::Is(quant))?;
+        Ok(View::plain(tensor, result.to_vec()))
     }
 
     fn full_rank(&mut self, view: &View, rank: usize, place: &str) -> Res<View> {
@@ -252,15 +287,14 @@ fn conv_op(
     bias: Vec<i32>,
     result: &[usize],
     input: &View,
-    window: Window,
-    groups: usize,
+    (window, groups, transposed): (Window, usize, bool),
     clamp: Clamp,
     place: &str,
 ) -> Res<NodeOp> {
     let [kh, kw] = window.kernel;
     let out_channels = result.get(1).copied().unwrap_or(0);
     let in_channels = input.shape.get(1).copied().unwrap_or(0);
-    let depthwise = groups == in_channels && groups > 1;
+    let depthwise = groups == in_channels && groups > 1 && !transposed;
     let (shape, perm) = if depthwise {
         (vec![out_channels, kh, kw], [1, 2, 0].as_slice())
     } else {
@@ -276,8 +310,10 @@ fn conv_op(
             "check the model with onnx.checker.check_model(model, full_check=True)",
         )
     })?;
-    let weights = Weights { data, scales: weights.scales.clone(), bias, four_bits: false };
-    Ok(if depthwise {
+    let weights = Weights { data, scales: weights.scales.clone(), bias, four_bits: weights.four_bits };
+    Ok(if transposed {
+        NodeOp::TransposeConv2d { window, groups, weights, clamp }
+    } else if depthwise {
         NodeOp::DepthwiseConv2d { window, weights, clamp }
     } else {
         NodeOp::Conv2d { window, groups, weights, clamp }

@@ -46,8 +46,8 @@ impl Importer {
         let (data, scales) = self.int8_weights(op, &weights, 0, out_channels)?;
         let bias = self.bias(op, 2, out_channels, 1.0)?;
         let result: Vec<usize> = [batch, out_channels].into_iter().chain(geometry.out).collect();
-        let weights = LinearWeights { data: Rc::new(data), scales, bias };
-        let kind = Kind::Conv { input, quant, window: geometry.window, groups, weights };
+        let weights = LinearWeights { data: Rc::new(data), scales, bias, four_bits: weights.four_bits };
+        let kind = Kind::Conv { input, quant, window: geometry.window, groups, transposed: false, weights };
         self.pending(op, kind, result)
     }
 
@@ -78,11 +78,14 @@ impl Importer {
             *scale *= alpha;
         }
         let bias = self.bias(op, 2, outer, beta)?;
-        let weights = LinearWeights { data: Rc::new(data), scales, bias };
+        let weights = LinearWeights { data: Rc::new(data), scales, bias, four_bits: weights.four_bits };
         self.pending(op, Kind::Dense { input, quant, weights }, vec![rows, outer])
     }
 
     pub(super) fn mat_mul(&mut self, op: &Op) -> Res<Value> {
+        if !self.has_constant_matrix(op)? {
+            return self.product(op);
+        }
         let (input, quant) = self.activation(op, 0)?;
         let mut weights = self.weights(op, 1)?;
         while let [1, rest @ ..] = weights.shape.as_slice()
@@ -110,7 +113,7 @@ impl Importer {
         }
         let (data, scales) = self.dense_weights(op, &weights, false, outer)?;
         let result: Vec<usize> = leading.iter().copied().chain([outer]).collect();
-        let weights = LinearWeights { data: Rc::new(data), scales, bias: None };
+        let weights = LinearWeights { data: Rc::new(data), scales, bias: None, four_bits: weights.four_bits };
         self.pending(op, Kind::Dense { input, quant, weights }, result)
     }
 
@@ -209,19 +212,19 @@ impl Importer {
         }
     }
 
-    fn weights(&self, op: &Op, i: usize) -> Res<Rc<Dequantized>> {
+    pub(super) fn weights(&self, op: &Op, i: usize) -> Res<Rc<Dequantized>> {
         match self.input(op, i)? {
             Value::Dequantized(weights) => Ok(weights),
             Value::Constant(_) => Err(op.unsupported("its weights are in float", QUANTIZE_ALL)),
             _ => Err(op.unsupported(
                 "its second input is no constant",
-                "only products with constant weights can run; keep this part of the model out",
+                "use constant weights, or MatMul for a product of two activations",
             )),
         }
     }
 
     /// Returns weights as symmetric int8 and one scale per index of `axis`.
-    fn int8_weights(
+    pub(super) fn int8_weights(
         &mut self,
         op: &Op,
         weights: &Dequantized,
@@ -262,7 +265,7 @@ impl Importer {
         Ok((turned.ok_or_else(|| op.inconsistent("its weights do not fit their shape"))?, scales))
     }
 
-    fn bias(&self, op: &Op, i: usize, channels: usize, beta: f32) -> Res<Option<Bias>> {
+    pub(super) fn bias(&self, op: &Op, i: usize, channels: usize, beta: f32) -> Res<Option<Bias>> {
         if op.input_name(i).is_none() || beta == 0.0 {
             return Ok(None);
         }

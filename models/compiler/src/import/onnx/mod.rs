@@ -36,6 +36,7 @@ mod cleanup;
 pub(crate) mod constant;
 mod emit;
 mod linear;
+mod matrix;
 mod moves;
 mod operators;
 mod pointwise;

@@ -461,7 +461,7 @@ impl Importer {
                 Data::F32(_) => to == FLOAT,
                 Data::I8(_) => to == INT8,
                 Data::U8(_) => to == UINT8,
-                Data::Other(_) => false,
+                Data::I4(_) | Data::U4(_) | Data::Other(_) => false,
             },
             _ => to == FLOAT,
         };

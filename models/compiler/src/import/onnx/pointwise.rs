@@ -202,7 +202,7 @@ impl Importer {
         self.pending(op, Kind::Binary { op: binary, inputs }, shape)
     }
 
-    fn operand(&mut self, op: &Op, i: usize, value: Value) -> Res<Operand> {
+    pub(super) fn operand(&mut self, op: &Op, i: usize, value: Value) -> Res<Operand> {
         match value {
             Value::Dequantized(constant) => Ok(Operand::Constant(constant)),
             Value::Constant(_) => Err(op.unsupported(

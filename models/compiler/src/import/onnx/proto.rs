@@ -275,6 +275,10 @@ impl<'a> Op<'a> {
     }
 }
 
+/// ONNX's numbers of the element types of four bits, which the schema in use does not know.
+const UINT4: i32 = 21;
+const INT4: i32 = 22;
+
 /// Returns the constant array of a tensor message.
 pub(crate) fn constant(tensor: &TensorProto, place: &str) -> Res<Constant> {
     let malformed = |reason: String| {
@@ -300,6 +304,19 @@ pub(crate) fn constant(tensor: &TensorProto, place: &str) -> Res<Constant> {
     let count = elements(&shape).ok_or_else(|| malformed(format!("shape {shape:?} is too large")))?;
     let raw = tensor.raw_data.as_slice();
     let kind = DataType::try_from(tensor.data_type).unwrap_or(DataType::Undefined);
+    if matches!(tensor.data_type, UINT4 | INT4) {
+        // Two to a byte, the first in the low half; the typed field holds a byte in each word.
+        let bytes = pick(raw, &tensor.int32_data, u8::from_le_bytes, |v| u8::try_from(v & 0xff).ok());
+        if bytes.len() != count.div_ceil(2) {
+            return Err(malformed(format!("{} bytes of data for shape {shape:?} of 4 bits", bytes.len())));
+        }
+        let halves = bytes.iter().flat_map(|&byte| [byte & 15, byte >> 4]).take(count);
+        let data = match tensor.data_type {
+            UINT4 => Data::U4(halves.collect()),
+            _ => Data::I4(halves.map(|half| (half << 4) as i8 >> 4).collect()),
+        };
+        return Ok(Constant { shape, data });
+    }
     let data = match kind {
         DataType::Float => Data::F32(pick(raw, &tensor.float_data, f32::from_le_bytes, Some)),
         DataType::Int8 => Data::I8(pick(raw, &tensor.int32_data, i8::from_le_bytes, |v| i8::try_from(v).ok())),

@@ -119,6 +119,7 @@ impl Importer {
             scales: weights.iter().map(|weight| input * weight * factor).collect(),
             axis: bias.shape.len().saturating_sub(1),
             zero_point: 0,
+            four_bits: false,
         };
         if value.scales.len() > 1 && value.scales.len() != value.centered.len() {
             return Err(op.inconsistent(format!(
@@ -165,7 +166,8 @@ impl Importer {
         let inner = weights.shape.iter().skip(axis + 1).product::<usize>().max(1);
         let zero_of = |i: usize| zero_points.get(i / inner % zero_points.len().max(1)).copied().unwrap_or(0);
         let centered = integers.iter().enumerate().map(|(i, &q)| q - zero_of(i)).collect();
-        let weights = Dequantized { shape: weights.shape.clone(), centered, scales: vec![1.0], axis, zero_point: 0 };
+        let shape = weights.shape.clone();
+        let weights = Dequantized { shape, centered, scales: vec![1.0], axis, zero_point: 0, four_bits: false };
         let mut steps = Steps::new(op)?;
         let names = ["input", "weights"].map(|role| format!("{}/{role}", steps.output));
         let values = [Value::Table(Table::dequantized(view, quant)), Value::Dequantized(Rc::new(weights))];

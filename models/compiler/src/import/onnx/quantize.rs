@@ -119,24 +119,28 @@ impl Importer {
         check_channels(op, &parameters.scales, &constant.shape, axis)?;
         let zero_points: Vec<i32> = match (parameters.zero_points.as_deref().map(|z| &z.data), &constant.data) {
             (None, _) => vec![0; parameters.scales.len()],
-            (Some(Data::I8(z)), Data::I8(_)) => z.iter().map(|&z| z.into()).collect(),
-            (Some(Data::U8(z)), Data::U8(_)) => z.iter().map(|&z| z.into()).collect(),
+            (Some(Data::I4(z)), Data::I4(_)) | (Some(Data::I8(z)), Data::I8(_)) => {
+                z.iter().map(|&z| z.into()).collect()
+            }
+            (Some(Data::U4(z)), Data::U4(_)) | (Some(Data::U8(z)), Data::U8(_)) => {
+                z.iter().map(|&z| z.into()).collect()
+            }
             (Some(Data::I32(z)), Data::I32(_)) if z.iter().all(|&z| z == 0) => z.clone(),
             (Some(z), data) => {
                 return Err(op.unsupported(
                     format!("a constant of {} with zero points of {}", data.type_name(), z.type_name()),
-                    "use int8 or uint8 weights and int32 biases with zero point 0",
+                    "use int4, int8 or unsigned weights with zero points of their type, and int32 biases with zero point 0",
                 ));
             }
         };
         let integers: Vec<i32> = match &constant.data {
-            Data::I8(v) => v.iter().map(|&x| x.into()).collect(),
-            Data::U8(v) => v.iter().map(|&x| x.into()).collect(),
+            Data::I4(v) | Data::I8(v) => v.iter().map(|&x| x.into()).collect(),
+            Data::U4(v) | Data::U8(v) => v.iter().map(|&x| x.into()).collect(),
             Data::I32(v) => v.clone(),
             other => {
                 return Err(op.unsupported(
                     format!("its constant is {}", other.type_name()),
-                    "use int8 or uint8 weights and int32 biases",
+                    "use weights of int4, int8 or their unsigned forms, and int32 biases",
                 ));
             }
         };
@@ -152,12 +156,15 @@ impl Importer {
             [z] => *z,
             _ => 0,
         };
+        let four_bits =
+            matches!(constant.data, Data::I4(_) | Data::U4(_)) && centered.iter().all(|c| (-8..=7).contains(c));
         Ok(Value::Dequantized(Rc::new(Dequantized {
             shape: constant.shape.clone(),
             centered,
             scales: parameters.scales,
             axis,
             zero_point,
+            four_bits,
         })))
     }
 
@@ -208,6 +215,14 @@ impl Importer {
             None => Data::U8(quantized(vec![0; channels], 0, 255).iter().map(|&q| q as u8).collect()),
             Some(Data::U8(z)) => {
                 Data::U8(quantized(z.iter().map(|&z| z.into()).collect(), 0, 255).iter().map(|&q| q as u8).collect())
+            }
+            Some(Data::I4(z)) => {
+                let zero_points = z.iter().map(|&z| z.into()).collect();
+                Data::I4(quantized(zero_points, -8, 7).iter().map(|&q| q as i8).collect())
+            }
+            Some(Data::U4(z)) => {
+                let zero_points = z.iter().map(|&z| z.into()).collect();
+                Data::U4(quantized(zero_points, 0, 15).iter().map(|&q| q as u8).collect())
             }
             Some(Data::I8(z)) => {
                 let zero_points = z.iter().map(|&z| z.into()).collect();

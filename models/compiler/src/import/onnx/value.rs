@@ -123,6 +123,8 @@ pub(super) struct LinearWeights {
     pub data: Rc<Vec<i8>>,
     pub scales: Vec<f32>,
     pub bias: Option<Bias>,
+    /// The source has four bits for each.
+    pub four_bits: bool,
 }
 
 /// An operator waiting for the QuantizeLinear that makes it an integer node.
@@ -134,6 +136,8 @@ pub(super) enum Kind {
         quant: Quant,
         window: Window,
         groups: usize,
+        /// Each input is spread over the outputs under the window.
+        transposed: bool,
         weights: LinearWeights,
     },
     /// Weights \[out, in\] over the last axis.
@@ -141,6 +145,10 @@ pub(super) enum Kind {
         input: View,
         quant: Quant,
         weights: LinearWeights,
+    },
+    /// A product of two stacks of matrices.
+    Product {
+        inputs: [Operand; 2],
     },
     AveragePool {
         input: View,
