@@ -109,6 +109,14 @@ fn name_of(op: &NodeOp) -> &'static str {
         NodeOp::Slice { .. } => "slice",
         NodeOp::Transpose { .. } => "transpose",
         NodeOp::Requantize { .. } => "requantize",
+        NodeOp::Gather { .. } => "gather",
+        NodeOp::ResizeBilinear { .. } => "resize_bilinear",
+        NodeOp::Minimum => "minimum",
+        NodeOp::Maximum => "maximum",
+        NodeOp::ReduceMax { .. } => "reduce_max",
+        NodeOp::ReduceMin { .. } => "reduce_min",
+        NodeOp::Sum { .. } => "sum",
+        NodeOp::SquaredDifference { .. } => "squared_difference",
         NodeOp::Reshape => "reshape",
         NodeOp::Copy => "copy",
     }
@@ -382,9 +390,9 @@ const REFUSALS: &[Refusal] = &[
     (
         "operator that cannot run",
         "conv_stride_pad",
-        |m| node(m, "Conv").op_type = "ConvTranspose".into(),
+        |m| node(m, "Conv").op_type = "TopK".into(),
         CompileErrorKind::Unsupported,
-        ["Conv_", "ConvTranspose cannot run", "without upsampling"],
+        ["Conv_", "TopK cannot run", "on the host"],
     ),
     (
         "batch normalization",

@@ -342,7 +342,9 @@ fn with_positive_scales<'a>(weights: &'a LinearWeights, place: &str) -> Res<Cow<
         }
     }
     let scales = weights.scales.iter().map(|scale| scale.abs()).collect();
-    Ok(Cow::Owned(LinearWeights { data: Rc::new(data), scales, bias: weights.bias.clone() }))
+    // -8 becomes 8.
+    let four_bits = weights.four_bits && data.iter().all(|weight| (-8..=7).contains(weight));
+    Ok(Cow::Owned(LinearWeights { data: Rc::new(data), scales, bias: weights.bias.clone(), four_bits }))
 }
 
 /// Returns the bias as integers at scale input · weight.
