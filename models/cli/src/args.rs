@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+#[cfg(feature = "onnx")]
+use tanbo_compiler::quantize::{RangeMethod, Wide};
 use tanbo_format::Family;
 
-/// Compiles, inspects, runs and measures quantized models on any core.
+/// Quantizes, compiles, inspects, runs and measures models on any core.
 ///
 /// stdout carries one JSON document (replay: JSON lines); everything else goes to stderr.
 /// Exit code 0: yes. 1: ran, and the answer is no. 2: error.
@@ -43,7 +45,7 @@ pub enum Command {
 #[cfg(feature = "compile")]
 #[derive(Debug, clap::Args)]
 pub struct CompileArgs {
-    /// Quantized model: .onnx or .tflite.
+    /// Model: .onnx or .tflite.
     pub file: PathBuf,
     /// Artifact to write.
     #[arg(short, long, value_name = "OUT.tnb")]
@@ -57,6 +59,8 @@ pub struct CompileArgs {
     /// Front end to embed, for models that take samples of a sensor: a TOML file with a [front_end] table.
     #[arg(long, value_name = "FILE")]
     pub front_end: Option<PathBuf>,
+    #[command(flatten)]
+    pub float: FloatArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -66,6 +70,8 @@ pub struct InspectArgs {
     /// Kernel family a model is packed for [default: portable].
     #[arg(long, value_name = "FAMILY", value_parser = family)]
     pub target: Option<Family>,
+    #[command(flatten)]
+    pub float: FloatArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -112,6 +118,8 @@ pub struct RunArgs {
     /// Kernel family a model is packed for [default: the runner's].
     #[arg(long, value_name = "FAMILY", value_parser = family)]
     pub target: Option<Family>,
+    #[command(flatten)]
+    pub float: FloatArgs,
 }
 
 #[cfg(feature = "run")]
@@ -131,6 +139,73 @@ pub struct BenchArgs {
     /// Kernel family a model is packed for [default: the runner's].
     #[arg(long, value_name = "FAMILY", value_parser = family)]
     pub target: Option<Family>,
+    #[command(flatten)]
+    pub float: FloatArgs,
+}
+
+/// How a float model is quantized.
+#[cfg(feature = "onnx")]
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Float models")]
+pub struct FloatArgs {
+    /// Calibration samples: .npz with one float32 array per input by name (or arr_0, arr_1 ... in model order), samples
+    /// along axis 0; .npy for a single input.
+    #[arg(long, value_name = "X.npz")]
+    pub calibrate: Option<PathBuf>,
+    /// Ranges frozen by `quantize --ranges-out`, in place of samples.
+    #[arg(long, value_name = "RANGES.toml", conflicts_with_all = ["calibrate", "method", "activations", "int4", "no_equalize", "no_bias_correction"])]
+    pub ranges: Option<PathBuf>,
+    /// How activation ranges are found: minmax, percentile[:P] (P of 100 [default: 99.99]), mse, or auto, which takes for
+    /// each tensor what gives the least error [default: auto].
+    #[arg(long, value_name = "METHOD", value_parser = range_method)]
+    pub method: Option<RangeMethod>,
+    /// Type of the activations: int8, int16, auto[:DB] (int16 where it takes that to reach an output SQNR of DB
+    /// [default: 30]), or names of nodes for int16, separated by commas [default: int8].
+    #[arg(long, value_name = "TYPE", value_parser = activations)]
+    pub activations: Option<Wide>,
+    /// Nodes with 4-bit weights, separated by commas, or all.
+    #[arg(long, value_name = "NODES", value_delimiter = ',')]
+    pub int4: Vec<String>,
+    /// Leave the weights of successive layers as they are.
+    #[arg(long)]
+    pub no_equalize: bool,
+    /// Leave the biases as they are.
+    #[arg(long)]
+    pub no_bias_correction: bool,
+}
+
+/// A build that does not read .onnx has nothing to quantize.
+#[cfg(not(feature = "onnx"))]
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct FloatArgs {}
+
+#[cfg(feature = "onnx")]
+fn range_method(text: &str) -> Result<RangeMethod, String> {
+    let (name, number) = text.split_once(':').map_or((text, None), |(name, number)| (name, Some(number)));
+    match (name, number) {
+        ("minmax", None) => Ok(RangeMethod::MinMax),
+        ("mse", None) => Ok(RangeMethod::Mse),
+        ("auto", None) => Ok(RangeMethod::Auto),
+        ("percentile", None) => Ok(RangeMethod::Percentile(99.99)),
+        ("percentile", Some(number)) => match number.parse() {
+            Ok(percent) if percent > 50.0 && percent <= 100.0 => Ok(RangeMethod::Percentile(percent)),
+            _ => Err("the percentile must be above 50 and at most 100, such as percentile:99.9".into()),
+        },
+        _ => Err("give minmax, percentile, percentile:99.9, mse or auto".into()),
+    }
+}
+
+#[cfg(feature = "onnx")]
+fn activations(text: &str) -> Result<Wide, String> {
+    match text.split_once(':').unwrap_or((text, "30")) {
+        ("int8", _) if text == "int8" => Ok(Wide::None),
+        ("int16", _) if text == "int16" => Ok(Wide::All),
+        ("auto", decibels) => match decibels.parse::<f64>() {
+            Ok(output_sqnr_db) if output_sqnr_db.is_finite() => Ok(Wide::Auto { output_sqnr_db }),
+            _ => Err("give auto or, with another output SQNR in dB, auto:40".into()),
+        },
+        _ => Ok(Wide::Nodes(text.split(',').map(String::from).collect())),
+    }
 }
 
 /// Returns the family called `name`.

@@ -45,3 +45,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
 pub fn extension(path: &Path) -> String {
     path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase()
 }
+
+/// Returns the file's name without its extension: what messages call a model.
+#[cfg(feature = "compile")]
+pub fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}

@@ -11,10 +11,13 @@ mod args;
 #[cfg(feature = "run")]
 mod arrays;
 mod command;
+mod draw;
 mod engine;
 mod error;
 mod facts;
 mod files;
+#[cfg(feature = "onnx")]
+mod float;
 #[cfg(feature = "compile")]
 mod front_end;
 #[cfg(feature = "run")]
@@ -25,6 +28,8 @@ mod output;
 mod picture;
 #[cfg(feature = "run")]
 mod runner;
+#[cfg(feature = "onnx")]
+mod samples;
 mod session;
 mod source;
 #[cfg(feature = "run")]

@@ -6,7 +6,9 @@
 
 use svg::Document;
 use svg::node::element::path::Data;
-use svg::node::element::{Group, Line, Path, Rectangle, Text};
+use svg::node::element::{Group, Path, Text};
+
+use crate::draw::{FAINT, GRID, INK, PANEL, PAPER, label, line, rectangle, round_up, tenth};
 
 /// What a replay saw. Times are seconds from the start of the recording.
 pub struct Picture<'a> {
@@ -55,11 +57,6 @@ const SCORE_HEIGHT: f64 = 150.0;
 const GAP: f64 = 12.0;
 const BOTTOM: f64 = 52.0;
 
-const PAPER: &str = "#fbfaf7";
-const PANEL: &str = "#ffffff";
-const INK: &str = "#22303c";
-const FAINT: &str = "#7a8791";
-const GRID: &str = "#e4e2dc";
 const ALARM: &str = "#c8321e";
 const SCORE: &str = "#1f6f54";
 const AWAKE: &str = "#e6f1ec";
@@ -123,44 +120,6 @@ pub fn svg(picture: &Picture<'_>) -> String {
 
 fn positive(value: f64) -> f64 {
     if value.is_finite() && value > 0.0 { value } else { 1.0 }
-}
-
-/// One decimal is a tenth of a pixel: enough, and it keeps the file small.
-fn tenth(value: f64) -> f64 {
-    (value * 10.0).round() / 10.0
-}
-
-/// The next of 1, 2, 5 × 10ⁿ at or above `value`; 1 for nothing.
-fn round_up(value: f64) -> f64 {
-    if !(value.is_finite() && value > 0.0) {
-        return 1.0;
-    }
-    let decade = 10f64.powf(value.log10().floor());
-    [1.0, 2.0, 5.0, 10.0].into_iter().map(|step| step * decade).find(|step| *step >= value * 0.999).unwrap_or(value)
-}
-
-fn rectangle(x: f64, y: f64, width: f64, height: f64, fill: &str) -> Rectangle {
-    Rectangle::new()
-        .set("x", tenth(x))
-        .set("y", tenth(y))
-        .set("width", tenth(width.max(0.0)))
-        .set("height", tenth(height))
-        .set("fill", fill)
-}
-
-fn line(from: (f64, f64), to: (f64, f64), stroke: &str) -> Line {
-    Line::new()
-        .set("x1", tenth(from.0))
-        .set("y1", tenth(from.1))
-        .set("x2", tenth(to.0))
-        .set("y2", tenth(to.1))
-        .set("stroke", stroke)
-}
-
-fn label(text: &str, x: f64, y: f64, size: f64, fill: &str) -> Text {
-    // Control characters are not allowed in XML 1.0.
-    let text: String = text.chars().filter(|c| !c.is_control()).collect();
-    Text::new(text).set("x", tenth(x)).set("y", tenth(y)).set("font-size", size).set("fill", fill)
 }
 
 /// The result in one line, at the top right.
@@ -361,12 +320,5 @@ mod tests {
         let points: Vec<ScorePoint> =
             hops.iter().enumerate().map(|(n, score)| ScorePoint { t_s: n as f64, score: *score }).collect();
         assert_eq!(awake_spans(&points), [(0.0, 2.0), (3.0, 4.0)]);
-    }
-
-    #[test]
-    fn scales_are_round() {
-        for (value, expected) in [(368.0, 500.0), (0.03, 0.05), (1.0, 1.0), (0.0, 1.0), (f64::NAN, 1.0), (5.1, 10.0)] {
-            assert!((round_up(value) - expected).abs() < 1e-9 * expected, "{value}");
-        }
     }
 }

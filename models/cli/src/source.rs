@@ -7,8 +7,10 @@ use tanbo_compiler::binding::Binding;
 use tanbo_format::emit::Aligned;
 use tanbo_format::{Family, Model};
 
+use crate::args::FloatArgs;
 use crate::error::CliError;
 use crate::files;
+use crate::output::Output;
 
 /// What kind of file a model came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -48,11 +50,12 @@ pub struct Loaded {
 }
 
 impl Source {
-    /// Reads a .onnx, .tflite or .tnb file.
+    /// Reads a .onnx, .tflite or .tnb file; a float model is quantized as `float` says.
     ///
     /// # Errors
-    /// A file that cannot be read or is not understood; a model that cannot be run exactly.
-    pub fn open(path: &Path) -> Result<Self, CliError> {
+    /// A file that cannot be read or is not understood; a model that cannot be run exactly; a float model without samples
+    /// or ranges.
+    pub fn open(path: &Path, float: Option<&FloatArgs>, out: &Output) -> Result<Self, CliError> {
         let kind = match files::extension(path).as_str() {
             "onnx" => Kind::Onnx,
             "tflite" => Kind::Tflite,
@@ -66,6 +69,18 @@ impl Source {
             }
         };
         let bytes = files::read(path, files::MODEL_LIMIT)?;
+        // A float .tflite becomes ONNX on its way.
+        #[cfg(feature = "onnx")]
+        let float_onnx = crate::float::as_onnx(path, &bytes)?;
+        #[cfg(feature = "onnx")]
+        if let Some(onnx) = float_onnx {
+            let quantized = crate::float::calibrate(path, &onnx, float, out)?.onnx;
+            return Ok(Self { path: path.to_path_buf(), kind, content: import_onnx(path, &quantized)? });
+        }
+        #[cfg(feature = "onnx")]
+        crate::float::refuse_options(path, float)?;
+        #[cfg(not(feature = "onnx"))]
+        let _ = (float, out);
         let content = match kind {
             Kind::Onnx => import_onnx(path, &bytes)?,
             Kind::Tflite => import_tflite(path, &bytes)?,
@@ -162,14 +177,14 @@ fn parse<'a>(path: &Path, artifact: &'a Aligned) -> Result<Model<'a>, CliError> 
 
 #[cfg(feature = "onnx")]
 fn import_onnx(path: &Path, bytes: &[u8]) -> Result<Content, CliError> {
-    tanbo_compiler::import::onnx::import(bytes, &name(path))
+    tanbo_compiler::import::onnx::import(bytes, &files::stem(path))
         .map(Content::Graph)
         .map_err(|error| CliError::compile(path, error))
 }
 
 #[cfg(feature = "tflite")]
 fn import_tflite(path: &Path, bytes: &[u8]) -> Result<Content, CliError> {
-    tanbo_compiler::import::tflite::import(bytes, &name(path))
+    tanbo_compiler::import::tflite::import(bytes, &files::stem(path))
         .map(Content::Graph)
         .map_err(|error| CliError::compile(path, error))
 }
@@ -188,9 +203,4 @@ fn import_tflite(path: &Path, _: &[u8]) -> Result<Content, CliError> {
 fn not_built(path: &Path, feature: &str) -> CliError {
     let remedy = format_args!("build tanbo with its feature `{feature}`: cargo tanbo has it");
     CliError::new(path.display(), format_args!("this build of tanbo does not read .{feature}"), remedy)
-}
-
-#[cfg(feature = "compile")]
-fn name(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }

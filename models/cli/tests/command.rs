@@ -1,10 +1,13 @@
 //! The command as its users call it: documents, data files, exit codes, and the words people read.
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use serde_json::Value;
+
+use common::{document, from_npy, npy, npz, tanbo};
 
 /// Small models with the answers of TensorFlow Lite Micro's reference kernels.
 fn models() -> PathBuf {
@@ -13,18 +16,6 @@ fn models() -> PathBuf {
 
 fn model(name: &str) -> String {
     models().join(name).with_extension("tflite").display().to_string()
-}
-
-fn tanbo(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tanbo")).args(arguments).output().expect("the command starts")
-}
-
-/// Runs the command with `--json`, demands the exit code, and returns the document.
-fn document(code: i32, arguments: &[&str]) -> Value {
-    let output = tanbo(&[&["--json"], arguments].concat());
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {stderr}"))
 }
 
 /// The byte streams of the models' goldens, in their order.
@@ -106,22 +97,6 @@ fn every_committed_model_equals_its_golden_byte_for_byte() {
         tested += 1;
     }
     assert!(tested >= 40, "{tested} models");
-}
-
-/// A .npy file as numpy writes it.
-fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
-    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
-    while (header.len() + 11) % 64 != 0 {
-        header.push(' ');
-    }
-    header.push('\n');
-    [b"\x93NUMPY\x01\x00".as_slice(), &(header.len() as u16).to_le_bytes(), header.as_bytes(), data].concat()
-}
-
-/// The elements of a .npy file, and its header.
-fn from_npy(bytes: &[u8]) -> (String, Vec<u8>) {
-    let length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    (String::from_utf8(bytes[10..10 + length].to_vec()).unwrap(), bytes[10 + length..].to_vec())
 }
 
 #[test]
@@ -399,10 +374,7 @@ fn the_zoo_s_golden_vectors_come_out() {
     let zoo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../zoo/seismic");
     let scores = from_npy(&fs::read(zoo.join("golden/scores.npy")).unwrap()).1;
     // An .npz is a zip of .npy files: the golden features are one as they are.
-    let mut archive = zip::ZipWriter::new(fs::File::create(at("x.npz")).unwrap());
-    archive.start_file("features.npy", zip::write::SimpleFileOptions::default()).unwrap();
-    std::io::Write::write_all(&mut archive, &fs::read(zoo.join("golden/features.npy")).unwrap()).unwrap();
-    archive.finish().unwrap();
+    fs::write(at("x.npz"), npz(&[("features", fs::read(zoo.join("golden/features.npy")).unwrap())])).unwrap();
     let onnx = zoo.join("model.onnx").display().to_string();
     let run = document(0, &["run", &onnx, "-i", &at("x.npz"), "-o", &at("y.npy")]);
     assert_eq!(run["outputs"][0]["type"], "float32");

@@ -17,7 +17,7 @@ struct Document<'a> {
 
 /// Prints the card; the answer is no if there is none.
 pub fn card(args: &CardArgs, out: &Output) -> Result<Verdict, CliError> {
-    let loaded = Source::open(&args.file)?.load_for(None, Family::Portable)?;
+    let loaded = Source::open(&args.file, None, out)?.load_for(None, Family::Portable)?;
     let card = Some(loaded.model()?.card()).filter(|card| !card.is_empty());
     let document = Document { file: args.file.display().to_string(), card };
     out.document(&document, || match card {

@@ -23,7 +23,7 @@ struct Document<'a> {
 
 /// Compiles and writes the artifact, and shows what `inspect` shows.
 pub fn compile(args: &CompileArgs, out: &Output) -> Result<Verdict, CliError> {
-    let source = Source::open(&args.file)?;
+    let source = Source::open(&args.file, Some(&args.float), out)?;
     if !source.is_model() {
         let remedy = "give the .onnx or .tflite model it was made of";
         return Err(CliError::new(args.file.display(), "an artifact is compiled already", remedy));

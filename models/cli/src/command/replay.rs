@@ -16,7 +16,7 @@ const RECORDING_LIMIT: u64 = 1 << 30;
 
 /// Prints a line for every alarm that begins or ends.
 pub fn replay(args: &ReplayArgs, out: &Output) -> Result<Verdict, CliError> {
-    let loaded = Source::open(&args.file)?.load_for(None, Family::Portable)?;
+    let loaded = Source::open(&args.file, None, out)?.load_for(None, Family::Portable)?;
     let text = files::read(&args.input, RECORDING_LIMIT)?;
     let recording = Recording::parse(&text).map_err(|error| CliError::new(args.input.display(), error, ""))?;
     let session = session::replay(&args.file, &loaded.artifact, &recording, |event| out.line(event))?;
