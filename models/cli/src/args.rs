@@ -148,8 +148,8 @@ pub struct BenchArgs {
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Float models")]
 pub struct FloatArgs {
-    /// Calibration samples: .npz with one float32 array per input by name (or arr_0, arr_1 ... in model order), samples
-    /// along axis 0; .npy for a single input.
+    /// Calibration samples: .npz with one float32 array per input by name (or arr_0, arr_1 ... in model order; any name for
+    /// a single input), samples along axis 0; or .npy for a single input.
     #[arg(long, value_name = "X.npz")]
     pub calibrate: Option<PathBuf>,
     /// Ranges frozen by `quantize --ranges-out`, in place of samples.

@@ -60,11 +60,20 @@ fn read_npy(path: &Path, inputs: &[FloatPort]) -> Result<Vec<SampleArray>, CliEr
 
 fn read_npz(path: &Path, inputs: &[FloatPort]) -> Result<(Vec<SampleArray>, Option<Vec<usize>>), CliError> {
     let mut npz = Npz::open(path)?;
-    // By name, or all in model order as `numpy.savez` names arrays without one.
+    // By name; or in model order as `numpy.savez` names arrays without one; or one array for one input.
     let by_order = inputs.iter().all(|input| !npz.holds(&input.name)) && npz.holds("arr_0");
+    let arrays_there: Vec<String> = npz.names().into_iter().filter(|name| !LABELS.contains(&name.as_str())).collect();
+    let only = match (arrays_there.as_slice(), inputs) {
+        ([only], [_]) => Some(only),
+        _ => None,
+    };
     let mut arrays = Vec::new();
     for (index, input) in inputs.iter().enumerate() {
-        let name = if by_order { format!("arr_{index}") } else { input.name.clone() };
+        let name = match only {
+            Some(only) if !npz.holds(&input.name) => only.clone(),
+            _ if by_order => format!("arr_{index}"),
+            _ => input.name.clone(),
+        };
         if !npz.holds(&name) {
             let reason = format_args!("no array '{name}'; it holds {}", npz.listed());
             let remedy = format_args!("give {}", names(inputs));

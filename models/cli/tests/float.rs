@@ -76,6 +76,8 @@ fn samples_are_found_by_name_order_or_alone() {
     let labels = npy("<i8", "(4,)", &[0; 32]);
     let by_name = hash(&folder.with("a.npz", &npz(&[("labels", labels), ("features", array.clone())])));
     assert_eq!(by_name, hash(&folder.with("b.npz", &npz(&[("arr_0", array.clone())]))));
+    let labels = npy("<i8", "(4,)", &[0; 32]);
+    assert_eq!(by_name, hash(&folder.with("x.npz", &npz(&[("x", array.clone()), ("labels", labels)]))));
     assert_eq!(by_name, hash(&folder.with("c.npy", &array)));
     // With the model's leading axis of length 1.
     assert_eq!(by_name, hash(&folder.with("d.npy", &floats("(4, 1, 31)", &rows))));
@@ -122,7 +124,7 @@ fn errors_say_what_to_give() {
         folder.with("not.npz", b"PK"),
         folder.with("bomb.npz", &bomb),
         with("nothing.npz", &[]),
-        with("other.npz", &[("x", row.clone())]),
+        with("other.npz", &[("x", row.clone()), ("z", row.clone())]),
         with("double.npz", &[("features", npy("<f8", "(1, 31)", &[0; 248]))]),
         with("shape.npz", &[("features", floats("(31,)", &[0.5; 31]))]),
         with("empty.npz", &[("features", floats("(0, 31)", &[]))]),
