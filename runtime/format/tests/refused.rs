@@ -126,6 +126,57 @@ fn selecting() -> Artifact {
     a
 }
 
+/// x -> conv with nine weights of four bits -> dense with nine of them, and -> transposed convolution; a product of the
+/// dense result with itself.
+fn dense() -> Artifact {
+    let mut a = base();
+    (a.steps, a.chains, a.tensors, a.storages) = Default::default();
+    let x = tensor(&mut a, &[1, 3, 3, 1]);
+    let [m, s] = MULTIPLIER;
+    step(&mut a, Op::Conv2dI4, &[x], &[1, 3, 3, 1], &[3, 3, 1, 1, 1, 1, 1, 1, -1, 0, -128, 127, 1], channels(5, 1));
+    step(&mut a, Op::FullyConnectedI4, &[1], &[3, 3], &[0, 5, -128, 127, 3], channels(5, 3));
+    let window = [2, 2, 2, 2, 1, 1, 0, 0, -1, 0, -128, 127, 1];
+    step(&mut a, Op::TransposeConv2d, &[1], &[1, 6, 6, 2], &window, channels(8, 2));
+    step(&mut a, Op::BatchMatmul, &[2, 2], &[3, 3], &[0, 1, 4, -4, 0, m, s, -128, 127], vec![]);
+    a.outputs = vec![3, 4];
+    random::place(&mut a);
+    a
+}
+
+/// A row of `depth` values times itself as a column.
+fn square_of_row(depth: u32) -> Artifact {
+    let mut a = base();
+    (a.steps, a.chains, a.tensors, a.storages) = Default::default();
+    let x = tensor(&mut a, &[1, depth]);
+    let [m, s] = MULTIPLIER;
+    step(&mut a, Op::BatchMatmul, &[x, x], &[1, 1], &[0, 1, 127, -128, 0, m, s, -128, 127], vec![]);
+    a.outputs = vec![1];
+    random::place(&mut a);
+    a
+}
+
+/// The products of nine weights of four bits and a bias just reach the largest word.
+#[test]
+fn the_last_bias_for_nine_weights_of_four_bits() {
+    let with = |bias| {
+        let mut a = dense();
+        i32s(&mut a.steps[0].consts[1])[0] = bias;
+        a.emit().map(|_| ())
+    };
+    let most = i32::MAX - 9 * 255 * 8;
+    assert_eq!((with(most), with(-most)), (Ok(()), Ok(())));
+    let refused = Err(FormatError { kind: Kind::Accumulator, at: Step(0) });
+    assert_eq!((with(most + 1), with(-most - 1)), (refused, refused));
+}
+
+#[test]
+fn the_deepest_product() {
+    // 33,025 · 255 · 255 is the last multiple below 2^31.
+    assert!(square_of_row(33_025).emit().is_ok());
+    let refused = FormatError { kind: Kind::Accumulator, at: Step(0) };
+    assert_eq!(square_of_row(33_026).emit().expect_err("accepted"), refused);
+}
+
 /// x -> conv 3 x 3 -> ring of 3 rows -> max pool 3 x 3 -> whole, as one chain; then a table reads the result.
 fn chained() -> Artifact {
     let mut a = base();
@@ -390,6 +441,25 @@ refused! {
         => Shape, Step(12);
     convolution_of_a_vector: spec(base(), |a| a.tensors[0].shape = vec![72]) => Shape, Step(0);
     other_batch: spec(base(), |a| a.tensors[1].shape = vec![2, 2, 4, 4]) => Shape, Step(0);
+
+    // Weights of four bits, transposed convolutions, matrix products.
+    half_a_byte_too_many: spec(dense(), |a| i8s(&mut a.steps[0].consts[0])[4] = 0x13) => Reserved, Step(0);
+    four_bits_too_few: spec(dense(), |a| _ = i8s(&mut a.steps[0].consts[0]).pop()) => Constant, Step(0);
+    four_bits_too_many: spec(dense(), |a| i8s(&mut a.steps[0].consts[0]).push(0)) => Constant, Step(0);
+    half_a_byte_too_many_in_a_matrix: spec(dense(), |a| i8s(&mut a.steps[1].consts[0])[4] = -1) => Reserved, Step(1);
+    rows_of_nothing: spec(dense(), |a| a.steps[1].attrs[4] = 0) => Constant, Step(1);
+    rows_of_less_than_nothing: spec(dense(), |a| a.steps[1].attrs[4] = -3) => Attribute, Step(1);
+    rows_of_another_length: spec(dense(), |a| a.steps[1].attrs[4] = 4) => Constant, Step(1);
+    transposed_without_stride: spec(dense(), |a| a.steps[2].attrs[2] = 0) => Attribute, Step(2);
+    transposed_with_other_weights: spec(dense(), |a| i8s(&mut a.steps[2].consts[0]).push(0)) => Constant, Step(2);
+    transposed_of_another_batch: spec(dense(), |a| a.tensors[3].shape = vec![2, 6, 6, 1]) => Shape, Step(2);
+    product_neither_plain_nor_transposed: spec(dense(), |a| a.steps[3].attrs[0] = 2) => Attribute, Step(3);
+    product_of_a_vector: spec(dense(), |a| (a.tensors[2].shape, a.steps[1].op) = (vec![9], Op::FullyConnectedI4))
+        => Shape, Step(3);
+    product_of_another_shape: spec(dense(), |a| a.tensors[4].shape = vec![9, 1]) => Shape, Step(3);
+    product_without_its_second_input: spec(dense(), |a| _ = a.steps[3].inputs.pop()) => Arity, Step(3);
+    product_of_unsigned_bytes: spec(dense(), |a| (a.tensors[4].ty, a.tensors[4].zero_point) = (ElementType::U8, 0))
+        => Type, Step(3);
 
     // Constants.
     missing_weights: spec(base(), |a| i8s(&mut a.steps[at::CONV].consts[0]).clear()) => Constant, Step(0);

@@ -92,6 +92,87 @@ fn convolutions() {
 }
 
 #[test]
+fn weights_of_four_bits_and_transposed_convolutions() {
+    let multipliers = Multipliers { mantissas: &[1; 1], shifts: &[0; 1] };
+    // Input row, output row, weights, bias.
+    refuses_other_lengths([8, 12, 16, 4], |[x, y, weights, bias]| {
+        let (weights, bias) = (i8s(&weights), words(&bias));
+        let range = range(Rounding::Single);
+        let (window, input, output) = (WINDOW, INPUT, OUTPUT);
+        let params = Conv2d {
+            window,
+            input,
+            output,
+            groups: 1,
+            input_zero_point: 0,
+            weights: &weights,
+            bias: &bias,
+            multipliers,
+            range,
+        };
+        rows(&x, &y, |x, y| Reference::conv2d_i4(&params, x, y, 0))
+    });
+    refuses_other_lengths([8, 12, 8, 4], |[x, y, weights, bias]| {
+        let (weights, bias) = (i8s(&weights), words(&bias));
+        let range = range(Rounding::Tflite);
+        let (window, input, output) = (WINDOW, INPUT, OUTPUT);
+        let params = DepthwiseConv2d {
+            window,
+            input,
+            output,
+            input_zero_point: 0,
+            weights: &weights,
+            bias: &bias,
+            multipliers,
+            range,
+        };
+        rows(&x, &y, |x, y| Reference::depthwise_conv2d_i4(&params, x, y, 0))
+    });
+    // Three inputs to three outputs: nine weights in five bytes.
+    refuses_other_lengths([6, 6, 5, 3], |[x, y, weights, bias]| {
+        let (weights, bias) = (i8s(&weights), words(&bias));
+        let range = range(Rounding::Single);
+        let params = FullyConnected { input_zero_point: 0, weights: &weights, bias: &bias, multipliers, range };
+        Reference::fully_connected_i4(&params, 3, &i8s(&x), &mut i8s(&y))
+    });
+    refuses_other_lengths([8, 12, 32, 4], |[x, y, weights, bias]| {
+        let (weights, bias) = (i8s(&weights), words(&bias));
+        let range = range(Rounding::Single);
+        let window = Window { stride: [2, 2], ..WINDOW };
+        let (input, output) = (INPUT, OUTPUT);
+        let params = Conv2d {
+            window,
+            input,
+            output,
+            groups: 1,
+            input_zero_point: 0,
+            weights: &weights,
+            bias: &bias,
+            multipliers,
+            range,
+        };
+        rows(&x, &y, |x, y| Reference::transpose_conv2d(&params, x, y, 0))
+    });
+}
+
+#[test]
+fn products_of_matrices() {
+    let params = BatchMatmul {
+        shapes: [&[2, 3, 2], &[2, 4]],
+        transposed: [false; 2],
+        output_shape: &[2, 3, 4],
+        zero_points: [0; 2],
+        multiplier: ONE,
+        range: range(Rounding::Single),
+    };
+    refuses_other_lengths([12, 8, 24], |[a, b, y]| Reference::batch_matmul(&params, &i8s(&a), &i8s(&b), &mut i8s(&y)));
+    let run = |params: &BatchMatmul<'_>| Reference::batch_matmul(params, &[0; 12], &[0; 8], &mut [0; 24]);
+    assert_eq!(run(&BatchMatmul { transposed: [false, true], ..params }), Err(LengthError));
+    assert_eq!(run(&BatchMatmul { output_shape: &[3, 2, 4], ..params }), Err(LengthError));
+    assert_eq!(run(&BatchMatmul { output_shape: &[24], ..params }), Err(LengthError));
+}
+
+#[test]
 fn groups_that_do_not_divide_and_images_without_rows() {
     let params = Conv2d {
         window: WINDOW,

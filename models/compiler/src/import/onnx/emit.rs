@@ -281,7 +281,6 @@ impl Importer {
 }
 
 /// Returns the convolution as a node: depthwise where each group has one input channel.
-#[expect(clippy::too_many_arguments, reason = "the parts of one node")]
 fn conv_op(
     weights: &LinearWeights,
     bias: Vec<i32>,
