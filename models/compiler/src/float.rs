@@ -79,7 +79,7 @@ impl FloatModel {
     /// A damaged or quantized model; operators that could not be compiled either; sizes beyond what an artifact can be;
     /// a tensor that the model does not have; what tract refuses.
     pub fn load_with(bytes: &[u8], name: &str, tensors: &[String]) -> Res<Self> {
-        let network = Network::read(bytes, name)?;
+        let network = Network::simplified(bytes, name)?;
         network.check()?;
         let (mut model, _) = proto::read(bytes, name)?;
         if let Some(graph) = &mut model.graph {
@@ -97,8 +97,12 @@ impl FloatModel {
         let name = network.name.as_str();
         let graph = model.graph.get_or_insert_default();
         let model_outputs = graph.output.len();
-        // What shapes the file claims is not asked: tract finds them.
+        // What shapes the file claims is not asked: tract finds them. Node names need not be distinct in ONNX; tract wants
+        // them so.
         graph.value_info.clear();
+        for (index, node) in graph.node.iter_mut().enumerate() {
+            node.name = format!("tanbo node {index}");
+        }
         let known: HashSet<&str> = graph.node.iter().flat_map(|node| &node.output).map(String::as_str).collect();
         let mut sources: Vec<Source> = (0..model_outputs).map(Source::Plan).collect();
         let mut wanted: Vec<&str> = Vec::new();

@@ -3,30 +3,45 @@
 //! | step | module |
 //! |---|---|
 //! | nodes in one form, constants as arrays, sizes bounded before anything runs | `network`, `upgrade` |
+//! | passes that are exact in real numbers | `fold`, `prepare`, `equalize` |
 //! | where tensors become integers | `plan` |
 //! | ranges of activations from samples | `calibrate`, `ranges` |
 //! | weights per output channel, biases at scale input · weight | `weights` |
+//! | means that rounded weights shift | `correct` |
+//! | which of these pays, tried in float | `choose`, `simulate` |
 //! | the QDQ model | `rewrite` |
+//! | what it cost | `report`, `execute`, `statistics` |
 //!
 //! The result is a valid ONNX file: ONNX Runtime runs it, and so it can be checked.
 
 mod calibrate;
+mod choose;
+mod correct;
+mod equalize;
+mod execute;
+mod fold;
 pub(crate) mod network;
 mod plan;
+mod prepare;
 mod ranges;
+pub mod report;
 mod rewrite;
 mod samples;
+mod simulate;
+mod statistics;
 mod upgrade;
 mod weights;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use prost::Message;
 
 pub use self::ranges::{Method, Range, Ranges};
 pub use self::samples::{SampleArray, Samples};
 
-use self::calibrate::statistics;
+use self::choose::{Chosen, choose, int4_products};
 use self::network::Network;
-use self::plan::plan;
+use self::plan::{Plan, plan};
 use self::rewrite::{Numbers, PointQuant, rewrite};
 use crate::error::{CompileError, CompileErrorKind};
 
@@ -133,16 +148,20 @@ pub struct Quantized {
 /// # Errors
 /// Models that [`crate::float::FloatModel::load`] refuses; samples that do not fit, or on which the model is not finite.
 pub fn quantize(model: &[u8], name: &str, samples: &Samples, options: &Options) -> Res<Quantized> {
-    let _ = options;
-    let mut network = Network::read(model, name)?;
-    network.shapes = network.check()?.shapes;
-    let plan = plan(&network);
-    let statistics = statistics(&network, &plan.points, samples)?;
-    let mut ranges = Ranges::new(model, samples.count());
-    for (point, statistics) in plan.points.iter().zip(&statistics) {
-        ranges.tensor.insert(point.clone(), statistics.min_max());
+    if let RangeMethod::Percentile(percent) = options.ranges
+        && !(50.0..=100.0).contains(&percent)
+    {
+        return Err(CompileError::new(
+            CompileErrorKind::Inconsistent,
+            "percentile",
+            format!("{percent} is not between 50 and 100"),
+            "give for example 99.99",
+        ));
     }
-    finish(&network, ranges, Decisions::default())
+    let (network, macs) = Network::prepared(model, name)?;
+    let ranges = Ranges::new(model, samples.count());
+    let Chosen { ranges, decisions } = choose(network.clone(), samples, options, ranges, macs)?;
+    finish(network, ranges, decisions)
 }
 
 /// Returns the quantized form of a float model with the ranges that an earlier run froze: the same bytes.
@@ -158,14 +177,13 @@ pub fn quantize_frozen(model: &[u8], name: &str, ranges: &Ranges) -> Res<Quantiz
             "calibrate this model (--calibrate) to freeze its own",
         ));
     }
-    let mut network = Network::read(model, name)?;
-    network.shapes = network.check()?.shapes;
-    finish(&network, ranges.clone(), Decisions::default())
+    finish(Network::prepared(model, name)?.0, ranges.clone(), Decisions::default())
 }
 
-fn finish(network: &Network, ranges: Ranges, decisions: Decisions) -> Res<Quantized> {
-    use prost::Message;
-    let plan = plan(network);
+/// Returns the network as its frozen ranges change it, with the plan and the numbers.
+fn restored(mut network: Network, ranges: &Ranges) -> Res<(Network, Plan, Numbers)> {
+    equalize::apply(&mut network, &ranges.equalization);
+    let plan = plan(&network);
     let mut points = HashMap::new();
     for point in &plan.points {
         let range = ranges.tensor.get(point).ok_or_else(|| {
@@ -178,7 +196,31 @@ fn finish(network: &Network, ranges: Ranges, decisions: Decisions) -> Res<Quanti
         })?;
         points.insert(point.clone(), PointQuant::of_range(range.low, range.high, range.bits == 16));
     }
-    let numbers = Numbers { points, ..Numbers::default() };
-    let onnx = rewrite(network, &plan, &numbers);
+    let mut corrections = BTreeMap::new();
+    for (index, linear) in plan.linears.iter().enumerate() {
+        if let Some(values) = ranges.bias_correction.get(&linear.output).filter(|v| v.len() == linear.channels) {
+            corrections.insert(index, values.clone());
+        }
+    }
+    let int4 = int4_products(&network, &plan, &ranges.int4);
+    Ok((network, plan, Numbers { points, corrections, int4 }))
+}
+
+fn finish(network: Network, ranges: Ranges, decisions: Decisions) -> Res<Quantized> {
+    let (network, plan, numbers) = restored(network, &ranges)?;
+    let onnx = rewrite(&network, &plan, &numbers);
     Ok(Quantized { onnx, reference: network.to_proto().encode_to_vec(), ranges, decisions })
+}
+
+/// Returns the products of a model by what 4-bit weights would cost them.
+fn sensitivity(model: &[u8], name: &str, base: &Quantized, samples: &Samples) -> Res<Vec<String>> {
+    let (network, plan, numbers) = restored(Network::prepared(model, name)?.0, &base.ranges)?;
+    choose::sensitivity(&network, &plan, &numbers, samples)
+}
+
+/// Returns `base` with 4-bit weights in some products.
+fn with_int4(model: &[u8], name: &str, base: &Quantized, int4: BTreeSet<String>) -> Res<Quantized> {
+    let mut ranges = base.ranges.clone();
+    ranges.int4 = int4;
+    finish(Network::prepared(model, name)?.0, ranges, Decisions::default())
 }

@@ -264,6 +264,8 @@ impl Network {
 /// What [`Network::check`] learned.
 pub(crate) struct Checked {
     pub shapes: HashMap<String, Vec<usize>>,
+    /// Multiply-accumulates of one inference.
+    pub macs: u64,
 }
 
 fn unread_type(place: &str, data: &Data) -> CompileError {

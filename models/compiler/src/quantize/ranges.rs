@@ -63,14 +63,15 @@ pub struct Ranges {
     pub model_sha256: String,
     /// Samples that the ranges were calibrated on.
     pub samples: usize,
-    /// Channels were scaled against one another before (cross-layer equalization).
-    #[serde(default)]
-    pub equalized: bool,
     /// Products with 4-bit weights, by their result's name.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub int4: BTreeSet<String>,
     /// Range of each tensor that becomes integers, by its name in the float model.
     pub tensor: BTreeMap<String, Range>,
+    /// By what the channels of a tensor are multiplied, and divided again in the weights that read it (cross-layer
+    /// equalization), by the tensor's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub equalization: BTreeMap<String, Vec<f32>>,
     /// What is added to the biases, by the name of the product's result.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub bias_correction: BTreeMap<String, Vec<f32>>,
@@ -82,9 +83,9 @@ impl Ranges {
             version: VERSION,
             model_sha256: sha256(model),
             samples,
-            equalized: false,
             int4: BTreeSet::new(),
             tensor: BTreeMap::new(),
+            equalization: BTreeMap::new(),
             bias_correction: BTreeMap::new(),
         }
     }
@@ -119,6 +120,9 @@ impl Ranges {
         }
         if ranges.bias_correction.values().flatten().any(|c| !c.is_finite()) {
             return Err(refuse("a bias correction is not finite".into()));
+        }
+        if ranges.equalization.values().flatten().any(|f| !(f.is_finite() && *f > 0.0)) {
+            return Err(refuse("a factor of an equalization is not a positive number".into()));
         }
         Ok(ranges)
     }

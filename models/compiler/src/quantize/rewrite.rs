@@ -105,8 +105,9 @@ pub(crate) fn checked(network: &Network) -> Res<Checked> {
         shapes.insert(source(&name), shape.clone());
         shapes.insert(name, shape);
     }
-    network.check_size(&shapes, macs(&imported.graph))?;
-    Ok(Checked { shapes })
+    let macs = macs(&imported.graph);
+    network.check_size(&shapes, macs)?;
+    Ok(Checked { shapes, macs })
 }
 
 /// Returns the QDQ model's bytes.

@@ -56,6 +56,14 @@ pub(crate) fn quantize_weights(
     let from = f64::from(scheme.from.scale);
     let floor = LEAST_ACCUMULATOR_STEP * f64::from(scheme.to.scale) / from;
     let mut axis_scales = Vec::with_capacity(channels);
+    if scheme.bits < 8 {
+        // With few steps it pays to cut the largest weights off.
+        for (c, slot) in largest.iter_mut().enumerate() {
+            let own: Vec<f64> =
+                values.iter().enumerate().filter(|(i, _)| channel(*i) == c).map(|(_, &v)| f64::from(v)).collect();
+            *slot = best_limit(&own, *slot, top);
+        }
+    }
     for (c, &largest) in largest.iter().enumerate() {
         // Of all groups, whose channels share the axis.
         let biases = (0..groups).filter_map(|g| bias.get(g * channels + c));
@@ -78,4 +86,22 @@ pub(crate) fn quantize_weights(
         .map(|(&b, &scale)| (b / (from * f64::from(scale))).round_ties_even().clamp(-LARGEST_BIAS, LARGEST_BIAS) as i32)
         .collect();
     Some(QuantizedWeights { data, axis_scales, scales, bias: integers, bits: scheme.bits })
+}
+
+/// Returns the limit, at most `largest`, with the least squared error of `values` rounded to `top` steps on either side.
+fn best_limit(values: &[f64], largest: f64, top: f64) -> f64 {
+    const TRIES: u32 = 24;
+    let error = |limit: f64| -> f64 {
+        let scale = limit / top;
+        values.iter().map(|v| (v - (v / scale).round_ties_even().clamp(-top, top) * scale).powi(2)).sum()
+    };
+    let mut best = (f64::INFINITY, largest);
+    for i in 0..TRIES {
+        let limit = largest * (1.0 - 0.5 * f64::from(i) / f64::from(TRIES));
+        let error = error(limit);
+        if error < best.0 {
+            best = (error, limit);
+        }
+    }
+    best.1
 }
