@@ -2,13 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tanbo_format::emit::{Artifact, StateStart, StepSpec, StorageSpec, TensorSpec};
+use tanbo_format::emit::{Artifact, ConstData, StateStart, StepSpec, StorageSpec, TensorSpec};
+use tanbo_format::record::MAX_STORAGES;
 use tanbo_format::{Family, FormatError, FormatErrorKind, Op, Place};
 
 use crate::error::{CompileError, CompileErrorKind};
 use crate::graph::{Graph, Node, NodeOp, TensorId};
 use crate::lower::{Lowered, lower, scratch_bytes};
 use crate::plan::{Demand, place};
+
+/// Most bytes of the constants of all steps: a step of a few bytes of the source may have a table of any size.
+const MAX_CONSTANT_BYTES: usize = 1 << 28;
 
 /// What the compiler is asked for besides the model.
 #[derive(Clone, Debug)]
@@ -116,8 +120,18 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Vec<u8>, CompileError
     let nodes = live_nodes(graph);
     let root = roots(graph, &nodes);
     let mut steps: Vec<(&Node, Lowered)> = Vec::new();
+    let mut constant_bytes = 0usize;
     for &node in &nodes {
         if let Some(lowered) = lower(graph, node)? {
+            constant_bytes += lowered.consts.iter().map(ConstData::len_bytes).sum::<usize>();
+            if constant_bytes > MAX_CONSTANT_BYTES {
+                return Err(CompileError::new(
+                    CompileErrorKind::TooLarge,
+                    format!("node '{}'", node.name),
+                    format!("the constants up to here have more than {MAX_CONSTANT_BYTES} bytes"),
+                    "use smaller weights and pooling windows, or split the model",
+                ));
+            }
             steps.push((node, lowered));
         }
     }
@@ -188,6 +202,14 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Vec<u8>, CompileError
                 Some(u16::try_from(storages.len() - 1).map_err(|_| too_many("tensors"))?)
             }
         });
+    }
+    if storages.len() > MAX_STORAGES {
+        return Err(CompileError::new(
+            CompileErrorKind::TooLarge,
+            format!("model '{}'", graph.name),
+            format!("{} tensors, of at most {MAX_STORAGES}", storages.len()),
+            "split the model",
+        ));
     }
     let offsets = place(&demands.iter().map(|&(_, demand)| demand).collect::<Vec<_>>()).ok_or_else(|| {
         CompileError::new(
@@ -293,7 +315,7 @@ fn explain(error: FormatError, names: &[&str], artifact: &Artifact) -> CompileEr
         },
         Place::Output(output) => format!("output {output}"),
         Place::Input(input) => format!("input {input}"),
-        at => format!("{at:?}"),
+        at => at.to_string(),
     };
     let (kind, remedy) = match error.kind {
         FormatErrorKind::Accumulator => (

@@ -36,8 +36,23 @@ impl CompileError {
         reason: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self { kind, place: place.into(), reason: reason.into(), remedy: remedy.into() }
+        let [place, reason, remedy] = [place.into(), reason.into(), remedy.into()].map(readable);
+        Self { kind, place, reason, remedy }
     }
+}
+
+/// Returns text of a file as a terminal may see it: no control characters, and no list of a thousand numbers.
+fn readable(text: String) -> String {
+    /// Longest part of a message, in characters.
+    const MOST: usize = 600;
+    if text.len() <= MOST && !text.contains(char::is_control) {
+        return text;
+    }
+    let mut clean: String = text.chars().take(MOST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(MOST).is_some() {
+        clean.push_str(" ...");
+    }
+    clean
 }
 
 impl fmt::Display for CompileError {
@@ -47,3 +62,16 @@ impl fmt::Display for CompileError {
 }
 
 impl std::error::Error for CompileError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_a_file_cannot_drive_a_terminal_or_flood_it() {
+        let error = CompileError::new(CompileErrorKind::Malformed, "a\x1b[2Jb\n", "x".repeat(1 << 20), "do this");
+        assert_eq!(error.place, "a\u{fffd}[2Jb\u{fffd}");
+        assert_eq!(error.reason.len(), 604);
+        assert_eq!(error.remedy, "do this");
+    }
+}

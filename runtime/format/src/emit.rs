@@ -129,6 +129,11 @@ pub enum ConstData {
 }
 
 impl ConstData {
+    /// Returns the number of bytes.
+    pub fn len_bytes(&self) -> usize {
+        self.bytes().len()
+    }
+
     fn bytes(&self) -> &[u8] {
         match self {
             Self::I8(values) => bytemuck::cast_slice(values),

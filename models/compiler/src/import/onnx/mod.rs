@@ -35,6 +35,8 @@ mod builder;
 mod cleanup;
 pub(crate) mod constant;
 mod emit;
+mod external;
+mod limits;
 mod linear;
 mod matrix;
 mod moves;
@@ -63,17 +65,23 @@ use crate::graph::{BoundaryRounding, Graph, Port, SourceType};
 
 type Res<T> = Result<T, CompileError>;
 
-/// Largest file read: protobuf's own limit is 2 GiB, a model for this engine is far smaller.
-const MAX_FILE_BYTES: usize = 1 << 29;
+pub use self::external::self_contained;
+
+/// Largest file read, with its external data: protobuf's own limit is 2 GiB, a model for this engine is far smaller.
+const MAX_FILE_BYTES: usize = 1 << 28;
 /// Most nodes of a source graph.
 const MAX_NODES: usize = 1 << 16;
 /// Most inputs, and most outputs, of a source graph.
 const MAX_PORTS: usize = 256;
-/// Elements of constants that may be made per byte of the file: each constant is read a few times, and a
-/// hostile file could read one a thousand times.
-const CONSTANT_ELEMENTS_PER_BYTE: usize = 16;
+/// Elements that may be held per byte of the file: each constant is read a few times, and a hostile file could read one
+/// a thousand times.
+const ELEMENTS_PER_BYTE: usize = 32;
+/// Elements that any file may hold.
+const MIN_ELEMENTS: usize = 1 << 18;
 /// Most tensors of the graph built.
 const MAX_EMITTED: usize = 1 << 18;
+/// Most axes of a tensor of the source, before it becomes one of the graph.
+const MAX_SOURCE_RANK: usize = 16;
 /// Most elements of a tensor.
 const MAX_ELEMENTS: usize = 1 << 28;
 /// Most moves between an operator and its QuantizeLinear.
@@ -122,7 +130,7 @@ pub fn import_with_values(bytes: &[u8], name: &str) -> Result<Imported, CompileE
         builder: Builder::default(),
         values: HashMap::new(),
         order: Vec::new(),
-        constant_budget: bytes.len() * CONSTANT_ELEMENTS_PER_BYTE + (1 << 16),
+        budget: bytes.len() * ELEMENTS_PER_BYTE + MIN_ELEMENTS,
     };
     for tensor in &graph.initializer {
         let place = format!("initializer '{}'", tensor.name);
@@ -173,12 +181,13 @@ struct Importer {
     values: HashMap<String, Value>,
     /// Names in the order they were defined.
     order: Vec<String>,
-    /// Elements of constants that may still be made.
-    constant_budget: usize,
+    /// Elements that may still be held.
+    budget: usize,
 }
 
 impl Importer {
     fn define(&mut self, name: &str, value: Value, place: &str) -> Res<()> {
+        self.spend(value.held(), place)?;
         if self.values.insert(name.into(), value).is_some() {
             return Err(CompileError::new(
                 CompileErrorKind::Malformed,
@@ -191,18 +200,19 @@ impl Importer {
         Ok(())
     }
 
-    /// Counts `elements` of a constant about to be made.
+    /// Counts `elements` that are about to be held: the bound on the memory and time that a file can ask for.
     fn spend(&mut self, elements: usize, place: &str) -> Res<()> {
-        match self.constant_budget.checked_sub(elements) {
+        match self.budget.checked_sub(elements) {
             Some(left) => {
-                self.constant_budget = left;
+                self.budget = left;
                 Ok(())
             }
             None => Err(CompileError::new(
                 CompileErrorKind::TooLarge,
                 place,
-                "the model's constants, as its nodes use them, are many times the size of the file",
-                "use each weight once",
+                "what the nodes up to here compute from constants, or keep for later nodes, is many times the size of the \
+                 file",
+                "use each weight once, and store constants instead of computing them",
             )),
         }
     }
@@ -394,7 +404,9 @@ fn port(name: &str, view: &View, source_type: SourceType) -> Port {
     }
 }
 
-/// Returns the number of elements of a shape, or `None` if it is more than a tensor may have.
+/// Returns the number of elements of a shape, or `None` if it is more than a tensor may have. An empty tensor may not
+/// have more than that along its other axes either, so that no product of some of its extents overflows.
 fn elements(shape: &[usize]) -> Option<usize> {
-    shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n <= MAX_ELEMENTS)
+    let longest = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d.max(1))).filter(|&n| n <= MAX_ELEMENTS)?;
+    Some(if shape.contains(&0) { 0 } else { longest })
 }

@@ -5,15 +5,17 @@ use std::rc::Rc;
 use super::constant::{Constant, Data, transposed_indices, walk};
 use super::proto::Op;
 use super::value::{Border, Kind, Move, Pending, Value};
-use super::{Importer, MAX_ELEMENTS, MAX_MOVES, MAX_NESTED, QUANTIZE_ALL, Res, elements};
+use super::{Importer, MAX_ELEMENTS, MAX_MOVES, MAX_NESTED, MAX_SOURCE_RANK, QUANTIZE_ALL, Res, elements};
 
 impl Importer {
     /// Returns `value` after `step`, which gives `shape`.
     pub(super) fn moved(&mut self, op: &Op, value: &Value, step: Move, shape: Vec<usize>) -> Res<Value> {
-        if elements(&shape).is_none_or(|n| n == 0) {
+        if elements(&shape).is_none_or(|n| n == 0) || shape.len() > MAX_SOURCE_RANK {
             return Err(op.unsupported(
                 format!("it gives shape {shape:?}"),
-                format!("tensors need at least one and at most {MAX_ELEMENTS} elements"),
+                format!(
+                    "tensors need at least one and at most {MAX_ELEMENTS} elements, and at most {MAX_SOURCE_RANK} axes"
+                ),
             ));
         }
         if let Value::Constant(_) | Value::Dequantized(_) = value {
@@ -157,6 +159,9 @@ impl Importer {
         let input = self.input(op, 0)?;
         let axes = self.axes(op, 1, 13)?.ok_or_else(|| op.malformed("it has no axes"))?;
         let rank = input.shape().len().saturating_add(axes.len());
+        if rank > MAX_SOURCE_RANK {
+            return Err(op.unsupported(format!("it gives {rank} axes"), format!("use at most {MAX_SOURCE_RANK}")));
+        }
         let insert = normalized(op, &axes, rank)?;
         let mut rest = input.shape().iter().copied();
         let shape: Vec<usize> =
@@ -408,6 +413,9 @@ impl Importer {
             Value::Constant(constant) if constant.shape.len() == 1 => constant.integers(),
             _ => None,
         };
+        if parts.iter().all(|part| matches!(part, Value::Constant(_))) {
+            self.spend(elements(&shape).unwrap_or(usize::MAX), &op.place)?;
+        }
         if let Some(lists) = parts.iter().map(integers).collect::<Option<Vec<_>>>() {
             return Ok(Value::Constant(Rc::new(Constant::from_i64(lists.concat()))));
         }
@@ -547,18 +555,16 @@ pub(super) fn fold_integers(op: &Op, a: &Value, b: &Value) -> Res<Option<Value>>
         );
     }
     let shape = if x.len() == n { a.shape.clone() } else { b.shape.clone() };
-    let compute = |i: usize| {
-        let (x, y) = (*x.get(i).or(x.first())?, *y.get(i).or(y.first())?);
-        match op.proto.op_type.as_str() {
-            "Add" => x.checked_add(y),
-            "Sub" => x.checked_sub(y),
-            "Mul" => x.checked_mul(y),
-            "Div" => x.checked_div(y),
-            "Min" => Some(x.min(y)),
-            "Max" => Some(x.max(y)),
-            _ => None,
-        }
+    let function: fn(i64, i64) -> Option<i64> = match op.proto.op_type.as_str() {
+        "Add" => i64::checked_add,
+        "Sub" => i64::checked_sub,
+        "Mul" => i64::checked_mul,
+        "Div" => i64::checked_div,
+        "Min" => |x, y| Some(x.min(y)),
+        "Max" => |x, y| Some(x.max(y)),
+        _ => |_, _| None,
     };
+    let compute = |i: usize| function(*x.get(i).or(x.first())?, *y.get(i).or(y.first())?);
     let values: Option<Vec<i64>> = (0..n).map(compute).collect();
     let values = values.ok_or_else(|| op.inconsistent("its constant arithmetic overflows"))?;
     Ok(Some(Value::Constant(Rc::new(Constant { shape, data: Data::I64(values) }))))
@@ -566,7 +572,10 @@ pub(super) fn fold_integers(op: &Op, a: &Value, b: &Value) -> Res<Option<Value>>
 
 /// Returns distinct axes counted from the front, or refuses.
 pub(super) fn normalized(op: &Op, axes: &[i64], rank: usize) -> Res<Vec<usize>> {
-    let mut out = Vec::with_capacity(axes.len().min(rank));
+    if axes.len() > rank {
+        return Err(op.malformed(format!("{} axes of a tensor of {rank} axes", axes.len())));
+    }
+    let mut out = Vec::with_capacity(axes.len());
     for &axis in axes {
         let from_front = if axis < 0 { axis.saturating_add(rank as i64) } else { axis };
         let found = usize::try_from(from_front).ok().filter(|&a| a < rank && !out.contains(&a));

@@ -6,15 +6,16 @@ use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 
 use super::constant::{Constant, Data};
-use super::{MAX_ELEMENTS, MAX_FILE_BYTES, MAX_NODES, MAX_PORTS, QUANTIZE_FIRST, Res, elements};
+use super::limits;
+use super::{MAX_ELEMENTS, MAX_FILE_BYTES, MAX_NODES, MAX_PORTS, MAX_SOURCE_RANK, QUANTIZE_FIRST, Res, elements};
 use crate::error::{CompileError, CompileErrorKind};
 
 /// Oldest operator set read: the first with limits of Clip and Pad as inputs.
 const MIN_OPSET: i64 = 11;
 /// Newest operator set read.
 const MAX_OPSET: i64 = 24;
-/// Shortest encoding of a node with an operator and an output: bounds the nodes of a file.
-const MIN_NODE_BYTES: usize = 8;
+/// Longest name read: each may be copied for every node that uses it.
+const MAX_NAME_BYTES: usize = 1 << 10;
 
 /// Returns the model's graph and its version of the default operator set.
 pub(crate) fn decode(bytes: &[u8], name: &str) -> Res<(GraphProto, i64)> {
@@ -39,18 +40,22 @@ pub(crate) fn decode(bytes: &[u8], name: &str) -> Res<(GraphProto, i64)> {
     Ok((graph, opset))
 }
 
-/// Returns the model, with its graph, and its version of the default operator set; sizes are checked.
-pub(crate) fn read(bytes: &[u8], name: &str) -> Res<(ModelProto, i64)> {
-    if bytes.len() > MAX_FILE_BYTES {
+/// Returns the model as the file has it, if it is not too large.
+pub(super) fn decode_model(bytes: &[u8], name: &str) -> Res<ModelProto> {
+    if bytes.len() > MAX_FILE_BYTES || limits::decodes_to_too_much(bytes) {
         return Err(CompileError::new(
             CompileErrorKind::TooLarge,
             name,
-            format!("the file has {} bytes, more than {MAX_FILE_BYTES}", bytes.len()),
+            format!("the file has {} bytes, of at most {MAX_FILE_BYTES}, or takes too much memory", bytes.len()),
             "use a smaller model",
         ));
     }
-    check_message_counts(bytes, name)?;
-    let model = ModelProto::decode(bytes).map_err(|error| not_onnx(name, error.to_string()))?;
+    ModelProto::decode(bytes).map_err(|error| not_onnx(name, error.to_string()))
+}
+
+/// Returns the model, with its graph, and its version of the default operator set; sizes are checked.
+pub(crate) fn read(bytes: &[u8], name: &str) -> Res<(ModelProto, i64)> {
+    let model = decode_model(bytes, name)?;
     let Some(graph) = &model.graph else {
         return Err(not_onnx(name, "it holds no graph".into()));
     };
@@ -77,6 +82,7 @@ pub(crate) fn read(bytes: &[u8], name: &str) -> Res<(ModelProto, i64)> {
             "use fewer",
         ));
     }
+    check_names(graph, name)?;
     if !graph.sparse_initializer.is_empty() {
         return Err(CompileError::new(
             CompileErrorKind::Unsupported,
@@ -109,48 +115,32 @@ fn not_onnx(name: &str, reason: String) -> CompileError {
     )
 }
 
-/// Refuses a file that would decode to far more memory than it has bytes: an empty node takes two
-/// bytes in the file and hundreds when decoded.
-fn check_message_counts(bytes: &[u8], name: &str) -> Res<()> {
-    let limit = bytes.len() / MIN_NODE_BYTES + 64;
-    let mut tiny = 0usize;
-    count_tiny(bytes, 0, &mut tiny, limit);
-    if tiny > limit {
-        return Err(not_onnx(name, format!("more than {limit} empty messages")));
+/// Returns how messages name a node.
+pub(super) fn place(node: &NodeProto, index: usize) -> String {
+    if node.name.is_empty() {
+        format!("node {index} ({})", node.op_type)
+    } else {
+        format!("node '{}' ({})", node.name, node.op_type)
     }
-    Ok(())
 }
 
-/// Counts length-delimited fields with at most two bytes, in messages nested up to three deep (model,
-/// graph, node or tensor, attribute). What is not a message ends the walk of its field.
-fn count_tiny(bytes: &[u8], depth: u32, tiny: &mut usize, limit: usize) {
-    let mut rest = bytes;
-    while !rest.is_empty() && *tiny <= limit {
-        let Ok((tag, wire)) = prost::encoding::decode_key(&mut rest) else { return };
-        if wire == prost::encoding::WireType::LengthDelimited {
-            let Ok(len) = prost::encoding::decode_varint(&mut rest) else { return };
-            let Some((field, after)) = usize::try_from(len).ok().and_then(|len| rest.split_at_checked(len)) else {
-                return;
-            };
-            *tiny += usize::from(field.len() <= 2);
-            // Model: graph 7. Graph: node 1, initializer 5, input 11, output 12, value_info 13.
-            // Node: attribute 5.
-            let message = match depth {
-                0 => matches!(tag, 7 | 14 | 20 | 25),
-                1 => matches!(tag, 1 | 5 | 11 | 12 | 13 | 14),
-                2 => matches!(tag, 2 | 5),
-                _ => false,
-            };
-            if message {
-                count_tiny(field, depth + 1, tiny, limit);
-            }
-            rest = after;
-        } else {
-            let context = prost::encoding::DecodeContext::default();
-            if prost::encoding::skip_field(wire, tag, &mut rest, context).is_err() {
-                return;
-            }
-        }
+/// Refuses names that would take the memory of a model.
+fn check_names(graph: &GraphProto, name: &str) -> Res<()> {
+    let nodes = graph.node.iter().flat_map(|n| n.input.iter().chain(&n.output).chain([&n.name, &n.op_type, &n.domain]));
+    let ports = graph.input.iter().chain(&graph.output).map(|info| &info.name);
+    let mut names = nodes.chain(ports).chain(graph.initializer.iter().map(|tensor| &tensor.name));
+    match names.find(|name| name.len() > MAX_NAME_BYTES) {
+        None => Ok(()),
+        Some(long) => Err(CompileError::new(
+            CompileErrorKind::TooLarge,
+            name,
+            format!(
+                "the name '{}...' has {} bytes, more than {MAX_NAME_BYTES}",
+                long.chars().take(32).collect::<String>(),
+                long.len()
+            ),
+            "give nodes and tensors shorter names",
+        )),
     }
 }
 
@@ -166,12 +156,7 @@ pub(crate) struct Op<'a> {
 
 impl<'a> Op<'a> {
     pub(crate) fn new(proto: &'a NodeProto, index: usize, opset: i64) -> Self {
-        let place = if proto.name.is_empty() {
-            format!("node {index} ({})", proto.op_type)
-        } else {
-            format!("node '{}' ({})", proto.name, proto.op_type)
-        };
-        Self { proto, place, opset }
+        Self { proto, place: place(proto, index), opset }
     }
 
     /// Returns a node that stands for this one, or for a part of it.
@@ -279,21 +264,30 @@ impl<'a> Op<'a> {
 const UINT4: i32 = 21;
 const INT4: i32 = 22;
 
+/// Returns whether the tensor's bytes are in another file.
+pub(super) fn is_external(tensor: &TensorProto) -> bool {
+    tensor.data_location.unwrap_or(0) != 0 || !tensor.external_data.is_empty()
+}
+
 /// Returns the constant array of a tensor message.
 pub(crate) fn constant(tensor: &TensorProto, place: &str) -> Res<Constant> {
     let malformed = |reason: String| {
         CompileError::new(CompileErrorKind::Malformed, place, reason, "check the model with onnx.checker.check_model")
     };
-    if tensor.data_location.unwrap_or(0) != 0 || !tensor.external_data.is_empty() {
+    if is_external(tensor) {
         return Err(CompileError::new(
             CompileErrorKind::Unsupported,
             place,
             "its data is in another file",
-            "save the model as one file: onnx.save(onnx.load(path), path, save_as_external_data=False)",
+            "read the model from its own folder, as `tanbo` does, or save it as one file: \
+             onnx.save(onnx.load(path), path, save_as_external_data=False)",
         ));
     }
     if tensor.segment.is_some() {
         return Err(malformed("it is stored in segments".into()));
+    }
+    if tensor.dims.len() > MAX_SOURCE_RANK {
+        return Err(malformed(format!("it has {} axes, more than {MAX_SOURCE_RANK}", tensor.dims.len())));
     }
     let shape = tensor
         .dims

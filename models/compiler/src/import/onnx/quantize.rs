@@ -240,6 +240,8 @@ impl Importer {
 
     /// Returns the integers of a float value in the quantization `quant`.
     pub(super) fn materialize(&mut self, value: &Value, quant: Quant, name: &str, place: &str) -> Res<View> {
+        // Concats of Concats quantize the same parts over and over.
+        self.spend(value.held(), place)?;
         match value {
             Value::Real(view) => {
                 if self.builder.set_quant(view.tensor, quant) {

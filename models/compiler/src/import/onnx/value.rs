@@ -235,4 +235,33 @@ impl Value {
             Self::Pending(pending) => &pending.shape,
         }
     }
+    /// Returns about how many numbers the value holds that it may not share with another.
+    pub(super) fn held(&self) -> usize {
+        /// A view's shapes and the like.
+        const VIEW: usize = 32;
+        /// A table may be shared.
+        const TABLE: usize = 128;
+        match self {
+            Self::Constant(c) => c.data.len(),
+            Self::Dequantized(d) => d.centered.len().saturating_add(d.scales.len()),
+            Self::Integer { .. } | Self::Real(_) => VIEW,
+            Self::Table(_) => TABLE,
+            Self::Pending(pending) => {
+                let own = match &pending.kind {
+                    Kind::Conv { weights, .. } | Kind::Dense { weights, .. } => {
+                        let bias = match &weights.bias {
+                            None => 0,
+                            Some(Bias::Real(reals)) => reals.len(),
+                            Some(Bias::Float(reals)) => reals.len(),
+                            Some(Bias::Quantized { integers, scales }) => integers.len().saturating_add(scales.len()),
+                        };
+                        weights.scales.len().saturating_add(bias)
+                    }
+                    Kind::Concat { parts, .. } => parts.len().saturating_mul(VIEW),
+                    _ => 0,
+                };
+                own.saturating_add(VIEW * (2 + pending.moves.len()))
+            }
+        }
+    }
 }

@@ -6,6 +6,9 @@ use crate::graph::{BoundaryRounding, Graph, Node, Port, SourceType, Tensor, Tens
 use crate::nonlinear::Quantization;
 use tanbo_format::{ElementType, MAX_RANK};
 
+/// Bytes of constants that may be copied per byte of the file: operators seldom share one.
+const CONSTANT_BYTES_PER_BYTE: usize = 16;
+
 /// What stands behind a tensor of the file.
 #[derive(Clone, Copy)]
 pub enum Value {
@@ -118,7 +121,7 @@ impl<'a> Context<'a> {
             values: vec![None; source.tensors.len()],
             input_tensors: vec![],
             // A constant may serve several operators, but a file must not be able to ask for any amount of memory.
-            budget: file_bytes.saturating_mul(32),
+            budget: file_bytes.saturating_mul(CONSTANT_BYTES_PER_BYTE),
         };
         for (position, &index) in source.inputs.iter().enumerate() {
             let tensor = context.tensor(index)?;
@@ -252,7 +255,7 @@ impl<'a> Context<'a> {
             CompileError::new(
                 CompileErrorKind::TooLarge,
                 place,
-                "the operators' constants are 32 times as large as the file",
+                format!("the operators' constants are {CONSTANT_BYTES_PER_BYTE} times as large as the file"),
                 "share fewer constants between operators",
             )
         })?;

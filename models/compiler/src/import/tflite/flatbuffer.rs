@@ -118,6 +118,11 @@ impl<'a, T: Scalar> Vector<'a, T> {
         self.bytes
     }
 
+    /// Returns the number of elements.
+    pub fn len(self) -> usize {
+        self.bytes.len() / T::BYTES
+    }
+
     /// Returns the elements in order.
     pub fn iter(self) -> impl Iterator<Item = T> + use<'a, T> {
         self.bytes.chunks_exact(T::BYTES).filter_map(|bytes| T::read(bytes, 0).ok())

@@ -145,6 +145,9 @@ impl<'c, 'a> Op<'c, 'a> {
         let index = self.operand(i)?;
         let tensor = self.context.tensor(index)?;
         let (Some(bytes), None) = (tensor.data, self.written(index)) else {
+            if tensor.data.is_none() && self.context.value(index).is_none() {
+                return Err(self.inconsistent(format!("its {what} ({}) has no bytes in the file", tensor.place)));
+            }
             return Err(self.unsupported(
                 format!("its {what} ({}) is computed by the model", tensor.place),
                 format!("convert the model with a constant {what}"),

@@ -4,8 +4,14 @@ use super::flatbuffer::{Damaged, Scalar, Tables, Vector};
 use super::schema::{self, ELEMENT_TYPES, OPERATORS};
 use crate::error::{CompileError, CompileErrorKind};
 
+/// Bytes of a file, at most.
+const MAX_FILE_BYTES: usize = 1 << 28;
 /// Elements of a tensor, at most.
 const MAX_ELEMENTS: usize = 1 << 28;
+/// Axes of a tensor, at most.
+const MAX_SOURCE_RANK: usize = 16;
+/// Inputs, and outputs, of a model, at most.
+const MAX_PORTS: usize = 256;
 
 /// The one function of a model.
 pub struct Source<'a> {
@@ -93,7 +99,16 @@ impl SourceTensor<'_> {
     /// Returns the shape; a scalar's is empty.
     pub fn shape(&self) -> Result<Vec<usize>, CompileError> {
         let mut elements = 1usize;
-        list(self.table.shape()?)
+        let extents = self.table.shape()?;
+        if let Some(rank) = extents.map(Vector::len).filter(|&rank| rank > MAX_SOURCE_RANK) {
+            return Err(CompileError::new(
+                CompileErrorKind::Unsupported,
+                &self.place,
+                format!("it has {rank} axes, more than {MAX_SOURCE_RANK}"),
+                "merge or drop axes in the source model",
+            ));
+        }
+        list(extents)
             .into_iter()
             .map(|extent| {
                 let extent = usize::try_from(extent).ok().filter(|&n| n > 0).ok_or_else(|| {
@@ -171,6 +186,14 @@ fn tensor_index(index: i32, tensors: usize, place: &str) -> Result<usize, Compil
 impl<'a> Source<'a> {
     /// Verifies `bytes` and resolves what the tables refer to.
     pub fn parse(bytes: &'a [u8], name: &str) -> Result<Self, CompileError> {
+        if bytes.len() > MAX_FILE_BYTES {
+            return Err(CompileError::new(
+                CompileErrorKind::TooLarge,
+                name,
+                format!("the file has {} bytes, more than {MAX_FILE_BYTES}", bytes.len()),
+                "use a smaller model",
+            ));
+        }
         if bytes.get(4..8) != Some(b"TFL3") {
             return Err(CompileError::new(
                 CompileErrorKind::Malformed,
@@ -207,6 +230,14 @@ impl<'a> Source<'a> {
         let operators = resolve_operators(&model, &graph, tensors.len(), &mut budget)?;
         let ports = |indices: Option<Vector<'a, i32>>, what: &str| {
             let place = format!("{name}, list of {what}");
+            if let Some(number) = indices.map(Vector::len).filter(|&number| number > MAX_PORTS) {
+                return Err(CompileError::new(
+                    CompileErrorKind::TooLarge,
+                    place,
+                    format!("it has {number} entries, more than {MAX_PORTS}"),
+                    "use fewer",
+                ));
+            }
             let ports: Result<Vec<usize>, CompileError> =
                 list(indices).into_iter().map(|i| tensor_index(i, tensors.len(), &place)).collect();
             match ports {

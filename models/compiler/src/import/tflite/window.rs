@@ -168,6 +168,7 @@ pub fn transpose_conv(op: &mut Op) -> Result<(), CompileError> {
         return Err(op.inconsistent("its output shape has not 4 positive extents"));
     };
     if batch != n || last != channels {
+        let shape = [batch, out_h, out_w, last];
         return Err(op.inconsistent(format!("its output shape {shape:?} is not for {n} x {channels} channels")));
     }
     let geometry = Geometry {
