@@ -69,6 +69,8 @@ impl Source {
             }
         };
         let bytes = files::read(path, files::MODEL_LIMIT)?;
+        #[cfg(feature = "onnx")]
+        let bytes = if kind == Kind::Onnx { self_contained(path, bytes)? } else { bytes };
         // A float .tflite becomes ONNX on its way.
         #[cfg(feature = "onnx")]
         let float_onnx = crate::float::as_onnx(path, &bytes)?;
@@ -173,6 +175,17 @@ fn parse<'a>(path: &Path, artifact: &'a Aligned) -> Result<Model<'a>, CliError> 
     Model::parse(artifact).map_err(|error| {
         CliError::new(path.display(), error, "compile the model again with `tanbo compile`, or copy the file again")
     })
+}
+
+/// Returns the model with what it keeps in other files of its folder.
+///
+/// # Errors
+/// A file that is missing or outside the model's folder.
+#[cfg(feature = "onnx")]
+pub fn self_contained(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, CliError> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    tanbo_compiler::import::onnx::self_contained(bytes, &files::stem(path), folder)
+        .map_err(|error| CliError::compile(path, error))
 }
 
 #[cfg(feature = "onnx")]
