@@ -518,8 +518,10 @@ def generate(directory):
     cases += qoperator_cases.cases(np.random.default_rng(20240608))
     counted = len(cases)
     import dense_cases
+    import selection_cases
 
     cases += dense_cases.cases(np.random.default_rng(20240609))
+    cases += selection_cases.cases(np.random.default_rng(20240611))
     for i, (name, model) in enumerate(cases):
         path = directory / f"{name}.onnx"
         for part in (model, model.graph):

@@ -350,6 +350,24 @@ impl Builder {
                     self.node(place, &name, op, vec![tensor], permute(shape, &view.perm), NewQuant::Of(tensor))?;
                 Ok(View::permuted(tensor, shape.clone(), view.perm))
             }
+            Move::Gather { axis, indices, shape } => {
+                let view = self.unreshaped(view, place)?;
+                let stored = view.stored_axis(*axis).unwrap_or(*axis);
+                let op = NodeOp::Gather { axis: stored, indices: Vec::clone(indices) };
+                let name = format!("{}/gather", self.name(view.tensor));
+                let tensor = self.reshape(view.tensor, permute(&view.core, &view.perm), place)?;
+                let tensor =
+                    self.node(place, &name, op, vec![tensor], permute(shape, &view.perm), NewQuant::Of(tensor))?;
+                Ok(View::permuted(tensor, shape.clone(), view.perm))
+            }
+            Move::Reduce { axes, keep, greatest, shape } => {
+                let (tensor, stored, perm) = self.reducible(view, axes, *keep, place)?;
+                let op =
+                    if *greatest { NodeOp::ReduceMax { axes: stored } } else { NodeOp::ReduceMin { axes: stored } };
+                let name = format!("{}/reduce", self.name(tensor));
+                let tensor = self.node(place, &name, op, vec![tensor], permute(shape, &perm), NewQuant::Of(tensor))?;
+                Ok(View::permuted(tensor, shape.clone(), perm))
+            }
             Move::MaxPool { window, shape } => {
                 let input = self.channels_last(view, place)?;
                 let name = format!("{}/max_pool", self.name(view.tensor));
@@ -359,6 +377,28 @@ impl Builder {
                 self.seen_channels_first(output, shape, place)
             }
         }
+    }
+
+    /// Returns the tensor of a view that is to be reduced over source axes `axes`, these axes as they are stored, and how
+    /// the axes of the result will be.
+    pub(super) fn reducible(
+        &mut self,
+        view: &View,
+        axes: &[usize],
+        keep: bool,
+        place: &str,
+    ) -> Res<(TensorId, Vec<usize>, Vec<usize>)> {
+        let view = self.unreshaped(view, place)?;
+        let mut stored: Vec<usize> = axes.iter().filter_map(|&a| view.stored_axis(a)).collect();
+        stored.sort_unstable();
+        let perm: Vec<usize> = if keep {
+            view.perm.clone()
+        } else {
+            let left: Vec<usize> = (0..view.shape.len()).filter(|a| !axes.contains(a)).collect();
+            view.perm.iter().filter_map(|p| left.iter().position(|l| l == p)).collect()
+        };
+        let tensor = self.reshape(view.tensor, permute(&view.core, &view.perm), place)?;
+        Ok((tensor, stored, perm))
     }
 
     fn apply_reshape(&mut self, view: &View, shape: &[usize], place: &str) -> Res<View> {

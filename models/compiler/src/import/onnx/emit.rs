@@ -58,20 +58,29 @@ impl Importer {
                 let tensor = self.builder.node(place, name, op, vec![stored], shape, out)?;
                 self.builder.seen_channels_first(tensor, &pending.result, place)?
             }
-            Kind::Mean { input, axes, keep } => {
-                let input = self.builder.unreshaped(input, place)?;
-                let mut stored: Vec<usize> = axes.iter().filter_map(|&a| input.stored_axis(a)).collect();
-                stored.sort_unstable();
-                let perm: Vec<usize> = if *keep {
-                    input.perm.clone()
-                } else {
-                    let left: Vec<usize> = (0..input.shape.len()).filter(|a| !axes.contains(a)).collect();
-                    input.perm.iter().filter_map(|p| left.iter().position(|l| l == p)).collect()
-                };
-                let tensor = self.builder.reshape(input.tensor, permute(&input.core, &input.perm), place)?;
-                let op = NodeOp::Mean { axes: stored, clamp };
+            Kind::Mean { input, axes, keep, divide } => {
+                let (tensor, axes, perm) = self.builder.reducible(input, axes, *keep, place)?;
+                let op = if *divide { NodeOp::Mean { axes, clamp } } else { NodeOp::Sum { axes, clamp } };
                 let tensor = self.builder.node(place, name, op, vec![tensor], permute(&pending.result, &perm), out)?;
                 View::permuted(tensor, pending.result.clone(), perm)
+            }
+            Kind::Resize { input, quant: from, rows, columns } => {
+                let input = self.builder.with_quant(input, *from, place)?;
+                let stored = self.builder.channels_last(&input, place)?;
+                let op = NodeOp::ResizeBilinear { rows: rows.clone(), columns: columns.clone(), clamp };
+                let shape = stored_channels_last(&pending.result);
+                let tensor = self.builder.node(place, name, op, vec![stored], shape, out)?;
+                self.builder.seen_channels_first(tensor, &pending.result, place)?
+            }
+            Kind::Extremum { parts, greatest } => {
+                let mut views = Vec::with_capacity(2);
+                for (i, part) in parts.iter().enumerate() {
+                    // Rounding keeps the order, and so do limits.
+                    let part = clipped(part, pending.low, pending.high);
+                    views.push(self.materialize(&part, quant, &format!("{name}/operand{i}"), place)?);
+                }
+                let op = if *greatest { NodeOp::Maximum } else { NodeOp::Minimum };
+                self.combined(op, &views, &pending.result, quant, name, place)?
             }
             Kind::Binary { op, inputs } => self.binary(*op, inputs, clamp, &pending.result, quant, name, place)?,
             Kind::Softmax { input, axis } => {
@@ -270,6 +279,32 @@ impl Importer {
         let op = NodeOp::BatchMatmul { transposed, clamp };
         let tensor = self.builder.node(place, name, op, tensors, result.to_vec(), NewQuant::Is(quant))?;
         Ok(View::plain(tensor, result.to_vec()))
+    }
+
+    /// Emits an operator of two views in the layout of the larger one.
+    fn combined(
+        &mut self,
+        op: NodeOp,
+        views: &[View],
+        result: &[usize],
+        quant: Quant,
+        name: &str,
+        place: &str,
+    ) -> Res<View> {
+        let larger = views.iter().max_by_key(|view| view.shape.iter().product::<usize>());
+        let Some(larger) = larger else {
+            return Err(CompileError::new(CompileErrorKind::Malformed, place, "no inputs", "remove the node"));
+        };
+        let reference = self.full_rank(larger, result.len(), place)?;
+        let mut tensors = Vec::with_capacity(views.len());
+        for view in views {
+            let view = self.full_rank(view, result.len(), place)?;
+            let stored = self.builder.arrange(&view, &reference.perm, place)?;
+            tensors.push(self.builder.reshape(stored.tensor, permute(&view.core, &reference.perm), place)?);
+        }
+        let shape = permute(result, &reference.perm);
+        let tensor = self.builder.node(place, name, op, tensors, shape, NewQuant::Is(quant))?;
+        Ok(View::permuted(tensor, result.to_vec(), reference.perm))
     }
 
     fn full_rank(&mut self, view: &View, rank: usize, place: &str) -> Res<View> {

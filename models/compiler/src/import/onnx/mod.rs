@@ -10,11 +10,12 @@
 //! | read | as |
 //! |---|---|
 //! | Conv (one and two axes, groups, `auto_pad`), Gemm, MatMul with constant weights, Add of a bias, Mul, Div and BatchNormalization by constants behind them | convolution, depthwise convolution, fully connected |
-//! | AveragePool, GlobalAveragePool, ReduceMean, MaxPool, GlobalMaxPool | pools and means |
+//! | AveragePool, GlobalAveragePool, ReduceMean, ReduceSum, MaxPool, GlobalMaxPool, ReduceMax, ReduceMin | pools and reductions |
+//! | Resize (linear over one or two axes), Min and Max of two tensors | interpolation, the lesser or greater of both |
 //! | Add, Sub, Mul of two tensors (broadcasting), Concat, Softmax | the same; unequal scales of a Concat are requantized |
 //! | Relu, Clip, Min and Max with a scalar | clamp of the operator before, or a function |
 //! | functions of one value, arithmetic with scalars or of a value with functions of it (x · sigmoid(x)) | a table of 256 entries |
-//! | Reshape, Flatten, Squeeze, Unsqueeze, Transpose, Slice, Split, Gather (evenly spaced), Pad (constant), Expand | moves, on integers or on floats |
+//! | Reshape, Flatten, Squeeze, Unsqueeze, Transpose, Slice, Split, Gather (constant indices), Pad, Expand, Tile, DepthToSpace, SpaceToDepth, Resize (nearest) | moves, on integers or on floats |
 //! | QLinearConv, QLinearMatMul, QGemm, QLinearAdd and the like, ConvInteger, MatMulInteger | the operators they quantize |
 //! | Identity, Dropout, Constant, Cast that changes nothing, integer arithmetic on Shape | nothing |
 //!
@@ -46,6 +47,7 @@ mod pool;
 pub(crate) mod proto;
 mod qoperator;
 mod quantize;
+mod selection;
 mod value;
 
 use std::collections::HashMap;

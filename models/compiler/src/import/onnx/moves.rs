@@ -40,7 +40,7 @@ impl Importer {
             Value::Real(view) => Value::Real(self.builder.apply(view, &step, &op.place)?),
             Value::Table(table) => {
                 let step = match step {
-                    Move::MaxPool { .. } if !table.is_monotone() => {
+                    Move::MaxPool { .. } | Move::Reduce { .. } if !table.is_monotone() => {
                         return Err(op.unsupported(
                             "its input is computed in float: no QuantizeLinear stands after the function before it",
                             QUANTIZE_ALL,
@@ -275,47 +275,10 @@ impl Importer {
         self.moved(op, input, Move::Slice { begin, stride, count: count.clone() }, count)
     }
 
-    /// Gather with constant indices that are evenly spaced: a slice.
-    pub(super) fn gather(&mut self, op: &Op) -> Res<Value> {
-        let input = self.input(op, 0)?;
-        let shape = input.shape().to_vec();
-        let axes = normalized(op, &[op.int("axis", 0)?], shape.len())?;
-        let axis = axes.first().copied().unwrap_or(0);
-        let extent = shape.get(axis).copied().unwrap_or(0);
-        let constant = self.constant(op, 1)?;
-        let indices = constant.integers().ok_or_else(|| op.malformed("its indices are not of integers"))?;
-        let indices: Option<Vec<usize>> = indices
-            .iter()
-            .map(|&i| usize::try_from(if i < 0 { i.saturating_add(extent as i64) } else { i }).ok())
-            .map(|i| i.filter(|&i| i < extent))
-            .collect();
-        let indices = indices.ok_or_else(|| op.inconsistent("an index is out of range"))?;
-        let (Some(&first), true) = (indices.first(), constant.shape.len() <= 1) else {
-            return Err(op.unsupported("its indices are not a scalar or a list", "gather along one axis"));
-        };
-        let step = indices.get(1).map_or(1, |&second| second as isize - first as isize);
-        let even = indices.iter().zip(indices.iter().skip(1)).all(|(&a, &b)| b as isize - a as isize == step);
-        if !even {
-            return Err(op.unsupported("its indices are not evenly spaced", "use a Slice, or several and a Concat"));
-        }
-        let mut begin = vec![0; shape.len()];
-        let mut stride = vec![1isize; shape.len()];
-        let mut count = shape.clone();
-        if let (Some(b), Some(s), Some(c)) = (begin.get_mut(axis), stride.get_mut(axis), count.get_mut(axis)) {
-            (*b, *s, *c) = (first, step, indices.len());
-        }
-        let picked = self.moved(op, &input, Move::Slice { begin, stride, count: count.clone() }, count.clone())?;
-        if !constant.shape.is_empty() {
-            return Ok(picked);
-        }
-        count.remove(axis);
-        self.moved(op, &picked, Move::Reshape(count.clone()), count)
-    }
-
     pub(super) fn pad(&mut self, op: &Op) -> Res<Value> {
         let mode = op.string("mode", "constant")?;
-        if mode != "constant" {
-            return Err(op.unsupported(format!("its mode is {mode}"), "pad with a constant"));
+        if !matches!(mode, "constant" | "reflect" | "edge" | "wrap") {
+            return Err(op.malformed(format!("mode = {mode}")));
         }
         let input = self.input(op, 0)?;
         let shape = input.shape().to_vec();
@@ -343,6 +306,9 @@ impl Importer {
         if padded == shape {
             return Ok(input);
         }
+        if mode != "constant" {
+            return self.pad_by_copies(op, input, mode, &before, &padded);
+        }
         let border = match (&input, op.input_name(2)) {
             (Value::Integer { unsigned: true, .. }, None) => Border::Int(-128),
             (Value::Integer { .. }, None) => Border::Int(0),
@@ -366,6 +332,38 @@ impl Importer {
             },
         };
         self.moved(op, &input, Move::Pad { before, shape: padded.clone(), border }, padded)
+    }
+
+    /// Pad whose border repeats elements of the input.
+    fn pad_by_copies(&mut self, op: &Op, input: Value, mode: &str, before: &[usize], padded: &[usize]) -> Res<Value> {
+        let shape = input.shape().to_vec();
+        let mut value = input;
+        for (axis, ((&n, &before), &total)) in shape.iter().zip(before).zip(padded).enumerate() {
+            let after = total - n - before;
+            let most = match mode {
+                "reflect" => n.saturating_sub(1),
+                "wrap" => n,
+                _ => MAX_ELEMENTS,
+            };
+            if before.max(after) > most {
+                return Err(op.unsupported(format!("a border of {} of {n} elements", before.max(after)), "pad less"));
+            }
+            if total == n {
+                continue;
+            }
+            self.spend(total, &op.place)?;
+            let copied = |i: usize| match (i.checked_sub(before), mode) {
+                (Some(i), _) if i < n => i,
+                (None, "reflect") => before - i,
+                (Some(i), "reflect") => 2 * (n - 1) - i,
+                (None, "wrap") => n + i - before,
+                (Some(i), "wrap") => i - n,
+                (None, _) => 0,
+                (Some(_), _) => n - 1,
+            };
+            value = self.picked(op, &value, axis, (0..total).map(copied).collect())?;
+        }
+        Ok(value)
     }
 
     pub(super) fn expand(&mut self, op: &Op) -> Res<Value> {
@@ -490,10 +488,8 @@ impl Importer {
             ));
         }
         let depth = match &kind {
-            Kind::Concat { parts, .. } => {
-                let deepest = parts.iter().map(|part| if let Value::Pending(p) = part { p.depth } else { 0 }).max();
-                deepest.unwrap_or(0) + 1
-            }
+            Kind::Concat { parts, .. } => nested(parts),
+            Kind::Extremum { parts, .. } => nested(parts),
             _ => 0,
         };
         if depth > MAX_NESTED {
@@ -512,6 +508,11 @@ impl Importer {
             depth,
         })))
     }
+}
+
+/// Returns how deep an operator over `parts` is nested.
+fn nested(parts: &[Value]) -> usize {
+    parts.iter().map(|part| if let Value::Pending(p) = part { p.depth } else { 0 }).max().unwrap_or(0) + 1
 }
 
 fn not_folded(op: &Op) -> crate::error::CompileError {
@@ -540,7 +541,15 @@ fn fold(constant: &Constant, step: &Move, shape: Vec<usize>) -> Option<Constant>
             }
             constant.picked(shape, &walk(count, start, &steps)?)
         }
-        Move::Pad { .. } | Move::MaxPool { .. } => None,
+        Move::Gather { axis, indices, .. } => {
+            let (outer, inner) = constant.shape.split_at(*axis);
+            let (&extent, inner) = inner.split_first()?;
+            let inner: usize = inner.iter().product();
+            let linear = (0..outer.iter().product::<usize>())
+                .flat_map(|o| indices.iter().flat_map(move |&i| (0..inner).map(move |k| (o * extent + i) * inner + k)));
+            constant.picked(shape, &linear.collect::<Vec<_>>())
+        }
+        Move::Pad { .. } | Move::MaxPool { .. } | Move::Reduce { .. } => None,
     }
 }
 

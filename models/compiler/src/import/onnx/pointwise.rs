@@ -187,6 +187,14 @@ impl Importer {
             let (low, high) = if kind == "Min" { (f32::NEG_INFINITY, limit) } else { (limit, f32::INFINITY) };
             return Ok(clipped(value, low, high));
         }
+        if let "Min" | "Max" = kind {
+            for value in [&a, &b] {
+                if let Value::Integer { .. } | Value::Real(_) = value {
+                    return Err(op.unsupported("an input is not dequantized", QUANTIZE_ALL));
+                }
+            }
+            return self.pending(op, Kind::Extremum { parts: [a, b], greatest: kind == "Max" }, shape);
+        }
         let binary = match kind {
             "Add" => Binary::Add,
             "Sub" => Binary::Sub,
@@ -194,7 +202,7 @@ impl Importer {
             _ => {
                 return Err(op.unsupported(
                     "its operands are two different tensors",
-                    "only Add, Sub and Mul of two tensors can run; use those, or a scalar constant",
+                    "only Add, Sub, Mul, Min and Max of two tensors can run; use those, or a scalar constant",
                 ));
             }
         };

@@ -173,6 +173,6 @@ impl Importer {
             (true, false) => None,
         });
         let shape = shape.collect();
-        self.pending(op, Kind::Mean { input, axes, keep }, shape)
+        self.pending(op, Kind::Mean { input, axes, keep, divide: true }, shape)
     }
 }

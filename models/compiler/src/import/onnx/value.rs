@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::constant::{Constant, Dequantized};
 use crate::graph::{TensorId, Window};
+use crate::resize::Interpolation;
 
 /// Scale and zero point, the zero point in int8 (uint8's less 128).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -101,9 +102,33 @@ pub(super) enum Border {
 pub(super) enum Move {
     Reshape(Vec<usize>),
     Transpose(Vec<usize>),
-    Slice { begin: Vec<usize>, stride: Vec<isize>, count: Vec<usize> },
-    Pad { before: Vec<usize>, shape: Vec<usize>, border: Border },
-    MaxPool { window: Window, shape: Vec<usize> },
+    Slice {
+        begin: Vec<usize>,
+        stride: Vec<isize>,
+        count: Vec<usize>,
+    },
+    Pad {
+        before: Vec<usize>,
+        shape: Vec<usize>,
+        border: Border,
+    },
+    MaxPool {
+        window: Window,
+        shape: Vec<usize>,
+    },
+    /// Positions along an axis, and the shape that they give.
+    Gather {
+        axis: usize,
+        indices: Rc<Vec<usize>>,
+        shape: Vec<usize>,
+    },
+    /// The greatest or the least over axes, which are kept as ones or dropped; and the shape that is left.
+    Reduce {
+        axes: Vec<usize>,
+        keep: bool,
+        greatest: bool,
+        shape: Vec<usize>,
+    },
 }
 
 /// A bias and where its integers come from.
@@ -155,10 +180,24 @@ pub(super) enum Kind {
         window: Window,
         count_include_pad: bool,
     },
+    /// A mean, or a sum if it is not divided.
     Mean {
         input: View,
         axes: Vec<usize>,
         keep: bool,
+        divide: bool,
+    },
+    /// Bilinear interpolation over the axes behind batch and channels.
+    Resize {
+        input: View,
+        quant: Quant,
+        rows: Interpolation,
+        columns: Interpolation,
+    },
+    /// The lesser or the greater of two, each rounded before.
+    Extremum {
+        parts: [Value; 2],
+        greatest: bool,
     },
     Binary {
         op: Binary,
