@@ -3,7 +3,7 @@
 use prost::Message;
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
 
 use super::constant::{Constant, Data};
 use super::limits;
@@ -94,12 +94,19 @@ pub(crate) fn read(bytes: &[u8], name: &str) -> Res<(ModelProto, i64)> {
     Ok((model, opset))
 }
 
-/// Returns whether a graph has operators of the QDQ form or of the operator format.
+/// Returns whether a graph has operators of the QDQ form or of the operator format, or 8-bit inputs.
 pub(crate) fn is_quantized(graph: &GraphProto) -> bool {
-    graph.node.iter().any(|node| {
-        matches!(node.op_type.as_str(), "QuantizeLinear" | "DequantizeLinear")
-            || super::operators::is_operator_format(node)
-    })
+    let eight_bits = |info: &ValueInfoProto| match info.r#type.as_ref().and_then(|t| t.value.as_ref()) {
+        Some(type_proto::Value::TensorType(tensor)) => {
+            matches!(DataType::try_from(tensor.elem_type), Ok(DataType::Int8 | DataType::Uint8))
+        }
+        _ => false,
+    };
+    graph.input.iter().any(eight_bits)
+        || graph.node.iter().any(|node| {
+            matches!(node.op_type.as_str(), "QuantizeLinear" | "DequantizeLinear")
+                || super::operators::is_operator_format(node)
+        })
 }
 
 fn is_default_domain(domain: &str) -> bool {
