@@ -47,10 +47,16 @@ struct Case {
     outputs: HashMap<String, TensorProto>,
 }
 
+/// Cases of onnx 1.19.1 whose expected int8 results wrap where the operator is defined to saturate: of -235.7 it makes 20.
+/// ONNX Runtime 1.32 gives -128, as is done here. What saturates is not compared in them.
+const WRAPPED: [&str; 2] = ["test_qlinearmatmul_2D_int8_float32", "test_qlinearmatmul_3D_int8_float32"];
+
 /// What became of a case.
 enum Verdict {
     /// Bit for bit.
     Equal,
+    /// Bit for bit but for what saturates.
+    EqualButWrapped,
     /// Largest error in percent of its bound.
     Within(f64),
     Refused(String),
@@ -132,13 +138,15 @@ fn run(graph: &Graph, inputs: &HashMap<String, TensorProto>) -> Result<Vec<Vec<u
 fn judge_integers(case: &Case, name: &str) -> Result<Verdict, CompileError> {
     let graph = import(&case.model, name)?;
     let ours = run(&graph, &case.inputs)?;
+    let wrapped = WRAPPED.contains(&name);
     for (port, ours) in graph.outputs.iter().zip(&ours) {
         let theirs = bytes_of(&case.outputs[&port.name]);
-        if *ours != theirs {
+        let same = |(a, b): (&u8, &u8)| a == b || wrapped && matches!(*a as i8, -128 | 127);
+        if ours.len() != theirs.len() || !ours.iter().zip(&theirs).all(same) {
             return Ok(Verdict::Wrong(format!("'{}' is {ours:?}, expected {theirs:?}", port.name)));
         }
     }
-    Ok(Verdict::Equal)
+    Ok(if wrapped { Verdict::EqualButWrapped } else { Verdict::Equal })
 }
 
 /// A float case: quantized, within the bound.
@@ -365,13 +373,14 @@ fn table(verdicts: &BTreeMap<String, (String, Verdict)>, left_out: &[(String, St
          largest error in percent of it.\n\n| case | operators | verdict |\n|---|---|---|\n",
         verdicts.len() + left_out.len(),
         verdicts.len(),
-        count(|v| matches!(v, Verdict::Equal)),
+        count(|v| matches!(v, Verdict::Equal | Verdict::EqualButWrapped)),
         count(|v| matches!(v, Verdict::Within(_))),
         count(|v| matches!(v, Verdict::Refused(_))),
     );
     for (name, (operators, verdict)) in verdicts {
         let verdict = match verdict {
             Verdict::Equal => "equal".into(),
+            Verdict::EqualButWrapped => "equal, but for values that saturate: the expected result wraps them".into(),
             Verdict::Within(percent) => format!("within the bound: {percent:.0} %"),
             Verdict::Refused(reason) => format!("refused: {}", reason.replace('|', "\\|").replace('\n', " ")),
             Verdict::Wrong(text) => format!("WRONG: {text}"),

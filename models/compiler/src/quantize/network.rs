@@ -12,7 +12,7 @@ use tract_onnx::pb::{
 use super::Res;
 use crate::error::{CompileError, CompileErrorKind};
 use crate::float::FloatPort;
-use crate::import::onnx::constant::{Constant, Data};
+use crate::import::onnx::constant::{Constant, Data, type_name};
 use crate::import::onnx::proto::{self, Op};
 
 /// Oldest operator set read.
@@ -295,7 +295,10 @@ fn input(info: &ValueInfoProto) -> Res<FloatPort> {
         return Err(refuse("it is no tensor".into(), "use tensors"));
     };
     if tensor.elem_type != DataType::Float as i32 {
-        return Err(refuse(format!("its element type is {}", tensor.elem_type), "inputs of a float model are float32"));
+        return Err(refuse(
+            format!("its element type is {}", type_name(tensor.elem_type)),
+            "inputs of a float model are float32",
+        ));
     }
     let Some(shape) = &tensor.shape else {
         return Err(refuse("its shape is unknown".into(), "give it a fixed shape"));

@@ -59,7 +59,7 @@ CONSTANTS = defaultdict(
 def operators_read():
     source = OPERATORS.read_text()
     tables = source[source.index("const OPERATORS:") : source.index("const REFUSED:")]
-    return set(re.findall(r'^ +\("(\w+)",', tables, re.M))
+    return set(re.findall(r'^ +\(?"([A-Z]\w+)",', tables, re.M))
 
 
 def tensors(folder, prefix, infos):
@@ -93,6 +93,8 @@ def bake(model, inputs):
     constant = {tensor.name for tensor in inputs if tensor.data_type in INTEGERS}
     for node in model.graph.node:
         constant |= {name for i, name in enumerate(node.input) if i in CONSTANTS[node.op_type]}
+    if inputs and all(tensor.name in constant for tensor in inputs):
+        constant.remove(inputs[0].name)  # A model of integers: one of them is what it works on.
     left = [tensor for tensor in inputs if tensor.name not in constant]
     model.graph.initializer.extend(tensor for tensor in inputs if tensor.name in constant)
     kept = [info for info in model.graph.input if info.name not in constant]

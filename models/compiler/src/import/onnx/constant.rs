@@ -41,7 +41,7 @@ impl Data {
             Self::U8(_) => "uint8".into(),
             Self::I32(_) => "int32".into(),
             Self::I64(_) => "int64".into(),
-            Self::Other(code) => format!("element type {code}"),
+            Self::Other(code) => type_name(*code),
         }
     }
 
@@ -61,6 +61,39 @@ impl Data {
             Self::Other(_) => return None,
         })
     }
+}
+
+/// Returns the name of an element type by ONNX's number.
+pub(crate) fn type_name(code: i32) -> String {
+    const NAMES: [&str; 25] = [
+        "undefined",
+        "float32",
+        "uint8",
+        "int8",
+        "uint16",
+        "int16",
+        "int32",
+        "int64",
+        "string",
+        "bool",
+        "float16",
+        "float64",
+        "uint32",
+        "uint64",
+        "complex64",
+        "complex128",
+        "bfloat16",
+        "float8e4m3fn",
+        "float8e4m3fnuz",
+        "float8e5m2",
+        "float8e5m2fnuz",
+        "uint4",
+        "int4",
+        "float4e2m1",
+        "float8e8m0",
+    ];
+    let name = usize::try_from(code).ok().and_then(|i| NAMES.get(i));
+    name.map_or_else(|| format!("element type {code}"), |name| (*name).into())
 }
 
 /// A constant array of the model.

@@ -282,7 +282,7 @@ impl Importer {
             Ok(DataType::Uint8) => SourceType::U8,
             _ => {
                 return unsupported(
-                    format!("its element type is {}", tensor_type.elem_type),
+                    format!("its element type is {}", constant::type_name(tensor_type.elem_type)),
                     "inputs are float32, int8 or uint8",
                 );
             }
@@ -327,7 +327,7 @@ impl Importer {
                 return Err(CompileError::new(
                     CompileErrorKind::Malformed,
                     place,
-                    "nothing defines it",
+                    "nothing defines it, or it is a second result (a mask, statistics), of which none is computed",
                     "check the model with onnx.checker.check_model",
                 ));
             }

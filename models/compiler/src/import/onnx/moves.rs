@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::constant::{Constant, Data, transposed_indices, walk};
+use super::constant::{Constant, Data, transposed_indices, type_name, walk};
 use super::proto::Op;
 use super::value::{Border, Kind, Move, Pending, Value};
 use super::{Importer, MAX_ELEMENTS, MAX_MOVES, MAX_NESTED, MAX_SOURCE_RANK, QUANTIZE_ALL, Res, elements};
@@ -475,7 +475,7 @@ impl Importer {
             return Ok(input);
         }
         Err(op.unsupported(
-            format!("it casts to element type {to}"),
+            format!("it casts to {}", type_name(i32::try_from(to).unwrap_or(-1))),
             "remove the Cast: everything runs in 8-bit integers",
         ))
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use tanbo_quant::{Multiplier, Rounding, requantize};
 
 use super::builder::NewQuant;
-use super::constant::{Constant, Data, Dequantized};
+use super::constant::{Constant, Data, Dequantized, type_name};
 use super::proto::Op;
 use super::value::{Border, Move, Pending, Quant, Table, Value, View};
 use super::{Importer, QUANTIZE_ALL, Res};
@@ -178,7 +178,7 @@ impl Importer {
             INT8 => false,
             other => {
                 return Err(op.unsupported(
-                    format!("it quantizes to element type {other}"),
+                    format!("it quantizes to {}", type_name(i32::try_from(other).unwrap_or(-1))),
                     "quantize activations to int8 or uint8 (activation_type=QuantType.QInt8)",
                 ));
             }
