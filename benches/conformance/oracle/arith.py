@@ -59,6 +59,20 @@ def MB_half_even(a, m, s):
     return sat32(quotient + int(rest > half or (rest == half and quotient % 2 == 1)))
 
 
+def MBW_tflite(a, m, s):
+    """A 64-bit accumulator times a mantissa of 16 bits, ties upwards; the low word of the result, signed."""
+    assert abs(a) < 1 << 47 and s <= 7
+    reduced = min((m + (1 << 15)) >> 16, 32767)
+    return wrap32((a * reduced + (1 << (14 - s))) >> (15 - s))
+
+
+def MBW_single(a, m, s):
+    """As MB_single, of a 64-bit accumulator."""
+    assert abs(a) < 1 << 47
+    return MB_single(a, m, s)
+
+
+MBW = {"tflite": MBW_tflite, "single": MBW_single}
 MB = {"tflite": MB_tflite, "single": MB_single}
 
 

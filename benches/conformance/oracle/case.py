@@ -10,8 +10,9 @@ from random import Random
 import ops_selection
 from ops import OPS as WINDOWED_AND_ELEMENTWISE
 from ops import SUMS
+from ops_i16 import OPS_I16
 
-OPS = WINDOWED_AND_ELEMENTWISE | ops_selection.OPS
+OPS = WINDOWED_AND_ELEMENTWISE | ops_selection.OPS | OPS_I16
 RANGE = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767), "int32": (-(1 << 31), (1 << 31) - 1)}
 BYTES = {"int8": 1, "uint8": 1, "int16": 2, "int32": 4}
 ROUNDINGS = ("tflite", "single")
@@ -85,6 +86,13 @@ class Data:
         return {"weights": weights, "bias": bias, "mantissas": [m for m, _ in pairs], "shifts": [s for _, s in pairs]}
 
 
+def const_bytes(op, name):
+    """The size of an element of a constant."""
+    if op.endswith("_i16") and name in ("bias", "table", "tables"):
+        return 8 if name == "bias" else 2
+    return 4 if name in WIDE_CONSTANTS else 1
+
+
 class Case:
     """Collects steps and evaluates each at once, so that later steps may depend on what came out."""
 
@@ -119,9 +127,9 @@ class Case:
         record = {"shape": list(shape), "type": type, "data": pack(output, type)}
         written = {}
         for name, values in consts.items():
-            wide = name in WIDE_CONSTANTS
-            written[name] = list(values) if wide else pack(values, "int8")
-            self.const_bytes += len(values) * (4 if wide else 1)
+            bytes = const_bytes(op, name)
+            written[name] = pack(values, "int8") if bytes == 1 else list(values)
+            self.const_bytes += len(values) * bytes
         self.steps.append({"op": op, "rounding": rounding, "attrs": attrs, "consts": written, "inputs": list(inputs),
                            "output": record})
         return index

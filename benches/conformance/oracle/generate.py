@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cases_dense
 import cases_elementwise
+import cases_i16
 import cases_move
 import cases_networks
 import cases_reduce
@@ -20,7 +21,16 @@ import cases_window
 SMALL_PER_OPERATOR = 4
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors"
-MODULES = (cases_window, cases_reduce, cases_elementwise, cases_move, cases_dense, cases_selection, cases_networks)
+MODULES = (
+    cases_window,
+    cases_reduce,
+    cases_elementwise,
+    cases_move,
+    cases_dense,
+    cases_i16,
+    cases_selection,
+    cases_networks,
+)
 
 
 def choose_small(cases):

@@ -17,6 +17,7 @@ DTYPES = {
     fb.TensorType.UINT8: np.uint8,
     fb.TensorType.INT16: np.int16,
     fb.TensorType.INT32: np.int32,
+    fb.TensorType.INT64: np.int64,
     fb.TensorType.FLOAT32: np.float32,
 }
 I32_MAX = 2**31 - 1
@@ -75,6 +76,17 @@ def multiply(a, multiplier):
     m, e = (np.asarray(part, np.int64) for part in multiplier)
     a = fits_i32(np.asarray(a, np.int64) << np.maximum(e, 0))
     return round_shift(high_mul(a, m), np.maximum(-e, 0))
+
+
+def multiply_wide(a, multiplier):
+    """MBW: a 64-bit accumulator times a multiplier with a mantissa of 16 bits, halves up."""
+    m, e = (np.asarray(part, np.int64) for part in multiplier)
+    require(np.all(e <= 7), "multiplier of 128 or more")
+    require(np.all(abs(a) < 1 << 47), "accumulator leaves 48 bits")
+    reduced = np.minimum((m + (1 << 15)) >> 16, 32767)
+    scaled = (a * reduced + (np.int64(1) << (14 - e))) >> (15 - e)
+    require(np.all(abs(scaled) < 1 << 31), "the scaled accumulator leaves i32")
+    return scaled
 
 
 # gemmlowp's fixed-point functions on raw int32 values; Qn has n integer bits.
@@ -225,11 +237,15 @@ def windows(x, fill, kernel, stride, dilation, padding, out):
 # Operators: each takes (options, inputs, outputs) and stores into the outputs.
 
 
-def weighted(accumulator, bias, x, w, y, activation):
+def weighted(accumulator, bias, x, w, y, activation, wide=False):
     """Adds the bias, requantizes per channel, clamps, stores."""
-    accumulator = fits_i32(accumulator + (bias.ints if bias is not None else 0))
+    accumulator = accumulator + (bias.ints if bias is not None else 0)
     multipliers = [quantize_multiplier(float(x.scale) * float(s) / float(y.scale)) for s in w.scales]
-    values = multiply(accumulator, tuple(np.array(multipliers).T)) + y.zero
+    multipliers = tuple(np.array(multipliers).T)
+    if wide:
+        values = multiply_wide(accumulator, multipliers)
+    else:
+        values = multiply(fits_i32(accumulator), multipliers) + y.zero
     y.store(clamp_activation(values, y, activation))
 
 
@@ -248,7 +264,16 @@ def conv_2d(o, inputs, outputs):
     geometry = ((kh, kw), (o.strideH, o.strideW), (o.dilationHFactor, o.dilationWFactor), o.padding, y.shape[1:3])
     for ky, kx, tap in windows(x.centred, 0, *geometry):
         acc += np.einsum("nhwgc,goc->nhwgo", tap.reshape(*tap.shape[:3], groups, depth), filters[:, :, ky, kx])
-    weighted(acc.reshape(y.shape), bias, x, w, y, o.fusedActivationFunction)
+    # With a 32-bit bias the accumulator has 32 bits.
+    wide = x.dtype is np.int16 and (bias is None or bias.dtype is np.int64)
+    weighted(acc.reshape(y.shape), bias, x, w, y, o.fusedActivationFunction, wide)
+
+
+def wide_only(x, bias):
+    """Whether accumulators have 64 bits: with 16-bit inputs always, and then so have the biases."""
+    wide = x.dtype is np.int16
+    require(not wide or bias is None or bias.dtype is np.int64, "a 32-bit bias is read as one of 64 bits")
+    return wide
 
 
 def depthwise_conv_2d(o, inputs, outputs):
@@ -257,13 +282,13 @@ def depthwise_conv_2d(o, inputs, outputs):
     multiplier = y.shape[3] // x.shape[3]
     filters = symmetric(w)[0]
     acc = sum(tap.repeat(multiplier, 3) * filters[ky, kx] for ky, kx, tap in windows(x.centred, 0, *geometry))
-    weighted(acc, bias, x, w, y, o.fusedActivationFunction)
+    weighted(acc, bias, x, w, y, o.fusedActivationFunction, wide_only(x, bias))
 
 
 def fully_connected(o, inputs, outputs):
     (x, w, bias), (y,) = (*inputs, None)[:3], outputs
     acc = x.centred.reshape(-1, w.shape[1]) @ symmetric(w).T
-    weighted(acc.reshape(y.shape), bias, x, w, y, o.fusedActivationFunction)
+    weighted(acc.reshape(y.shape), bias, x, w, y, o.fusedActivationFunction, wide_only(x, bias))
 
 
 def transpose_conv(o, inputs, outputs):
@@ -305,7 +330,7 @@ def average_pool_2d(o, inputs, outputs):
 def max_pool_2d(o, inputs, outputs):
     (x,), (y,) = inputs, outputs
     same_quantization(x, y)
-    values = np.max([tap for _, _, tap in windows(x.ints, -128, *pool_geometry(o, y))], axis=0)
+    values = np.max([tap for _, _, tap in windows(x.ints, np.iinfo(x.dtype).min, *pool_geometry(o, y))], axis=0)
     y.store(clamp_activation(values, y, o.fusedActivationFunction))
 
 
@@ -322,9 +347,10 @@ def mean(o, inputs, outputs):
 def add_or_sub(sign):
     def run(o, inputs, outputs):
         (a, b), (y,) = inputs, outputs
+        headroom = 15 if a.dtype is np.int16 else 20
         twice = 2 * float(max(a.scale, b.scale))
-        parts = [multiply(t.centred << 20, quantize_multiplier(float(t.scale) / twice)) for t in (a, b)]
-        d = twice / (2.0**20 * float(y.scale))
+        parts = [multiply(t.centred << headroom, quantize_multiplier(float(t.scale) / twice)) for t in (a, b)]
+        d = twice / (2.0**headroom * float(y.scale))
         require(d < 1, "output multiplier of one or more")
         values = requantize(parts[0] + sign * parts[1], d, y)
         y.store(clamp_activation(values, y, o.fusedActivationFunction))
@@ -560,6 +586,89 @@ OPERATORS = {
     "TRANSPOSE": move(lambda o, x, rest, shape: x.transpose(rest[0])),
     "UNPACK": unpack,
 }
+
+
+# Operators that differ in 16 bits.
+
+
+def round_half_away_all(x):
+    """`round_half_away` of an array, in its own float type."""
+    return np.trunc(x) + np.where(abs(x - np.trunc(x)) >= f32(0.5), np.sign(x), x.dtype.type(0))
+
+
+def softmax_table(function, low, high):
+    """513 samples of `function` on [low, high] in Q15, shifted by half of the error that a line makes midway; in f32."""
+    step = (f32(high) - f32(low)) / f32(512)
+    at = lambda i, half=f32(0): function(f32(low) + np.asarray(i, f32) * step + half)
+    here, middle, after = (v * f32(32768) for v in (at(range(512)), at(range(512), step / f32(2)), at(range(1, 513))))
+    line = round_half_away_all((after + round_half_away_all(here)) / f32(2))
+    bias = round_half_away_all((line - round_half_away_all(middle)) / f32(2))
+    last = round_half_away_all(np.atleast_1d(function(f32(high)) * f32(32768)))
+    return np.clip(np.concatenate([round_half_away_all(here) - bias, last]), -32768, 32767).astype(np.int64)
+
+
+def interpolate(table, x):
+    """The table of 513 values at x in [-32768, 32767]."""
+    index, rest = (x + 32768) >> 7, x & 127
+    return table[index] + (((table[index + 1] - table[index]) * rest + 64) >> 7)
+
+
+def softmax_i16(o, inputs, outputs):
+    (x,), (y,) = inputs, outputs
+    require(abs(y.scale - f32(1 / 32768)) <= f32(0.001 / 32768) and y.zero == 0, "output is not 1/32768, 0")
+    exponentials = softmax_table(lambda v: np.exp(v.astype(np.float64)).astype(f32), -10, 0)
+    reciprocals = softmax_table(lambda v: f32(1) / (f32(1) + v), 0, 1)
+    multiplier = quantize_multiplier(float(x.scale) * float(f32(o.beta)) / (10.0 / 65535.0))
+    difference = x.ints - x.ints.max(-1, keepdims=True)
+    exps = interpolate(exponentials, np.clip(multiply(difference, multiplier) + 32767, -32768, 32767))
+    total = exps.sum(-1, keepdims=True)
+    zeros = 32 - np.vectorize(lambda t: int(t).bit_length())(total)
+    shifted = ((total << (zeros - 1)) + (1 << 13)) >> 14
+    reciprocal = interpolate(reciprocals, np.clip(shifted - (3 << 15), -32768, 32767))
+    y.store(np.clip((exps * reciprocal + (1 << (30 - zeros))) >> (31 - zeros), 0, 32767))
+
+
+# 1 / (1 + exp(-i / 24)) in Q16, as TFLM's table has it: these entries are one above the nearest integer.
+ONE_ABOVE = {4, 8, 12, 14, 15, 16, 17, 19, 20, 21, 22, 25, 27, 28, 29, 30, 31, 33, 34, 35, 37, 39, 40, 41, 43, 44, 45, 46}
+ONE_ABOVE |= {49, 50, 54, 62, 63, 64, 66, 82, 86, 93, 100, 103, 112, 116, 135, 255}
+SIGMOIDS = np.array([round(65536 / (1 + math.exp(-i / 24))) + (i in ONE_ABOVE) for i in range(256)])
+
+
+def sigmoid_input(x, exact_scales):
+    """x in units of 1 / 12288."""
+    if float(x.scale) in exact_scales:
+        return x.ints * (3 * round(float(x.scale) * 4096))
+    multiplier, shift = float(x.scale) * 4096.0 * 3.0, 0
+    while multiplier <= 32767.0 / 2.0 and shift <= 30:
+        multiplier, shift = multiplier * 2.0, shift + 1
+    require(multiplier <= 32767, "input scale too large")
+    return (x.ints * int(multiplier) + ((1 << shift) >> 1)) >> shift
+
+
+def sigmoid_at(magnitude, bits):
+    """The table at a magnitude whose lowest `bits` bits interpolate; in Q16 with as many bits more."""
+    index = np.minimum(magnitude >> bits, 254)
+    rest = magnitude & ((1 << bits) - 1)
+    return (SIGMOIDS[index] << bits) + rest * (SIGMOIDS[index + 1] - SIGMOIDS[index])
+
+
+def logistic_i16(o, inputs, outputs):
+    (x,), (y,) = inputs, outputs
+    require(y.scale == f32(1 / 32768) and y.zero == 0, "output is not 1/32768, 0")
+    v = sigmoid_input(x, (2.0**-12,))
+    s = np.where(abs(v) >> 9 >= 255, 0x7FFF << 10, sigmoid_at(abs(v), 9))
+    y.store(np.where(v >= 0, s + (1 << 9), (1 << 25) - s + (1 << 9) - 1) >> 10)
+
+
+def tanh_i16(o, inputs, outputs):
+    (x,), (y,) = inputs, outputs
+    require(y.scale == f32(1 / 32768) and y.zero == 0, "output is not 1/32768, 0")
+    v = sigmoid_input(x, (2.0**-12, 2.0**-11))
+    s = np.where(abs(v) >> 8 >= 255, 0xFFFF << 8, sigmoid_at(abs(v), 8))
+    y.store(np.where(v >= 0, s - (1 << 23) + (1 << 7), -s + (1 << 23) + (1 << 7) - 1) >> 8)
+
+
+OPERATORS_I16 = {"LOGISTIC": logistic_i16, "SOFTMAX": softmax_i16, "TANH": tanh_i16}
 NAMES = {code: name for name, code in vars(fb.BuiltinOperator).items() if isinstance(code, int)}
 
 
@@ -579,8 +688,10 @@ def run(model, inputs):
         made = [tensors[i] for i in operator.outputs]
         try:
             if name not in ("QUANTIZE", "DEQUANTIZE"):
-                require(all(t is None or t.dtype in (np.int8, np.int32) for t in taken + made), "element types")
-            OPERATORS[name](operator.builtinOptions, taken, made)
+                known = (np.int8, np.int16, np.int32, np.int64)
+                require(all(t is None or t.dtype in known for t in taken + made), "element types")
+            wide = made[0].dtype is np.int16
+            (OPERATORS_I16 if wide and name in OPERATORS_I16 else OPERATORS)[name](operator.builtinOptions, taken, made)
         except Unsupported as error:
             raise Unsupported(f"{name} -> {made[0].name}: {error}") from None
     return [tensors[i].value for i in graph.outputs]

@@ -1,12 +1,13 @@
 //! Attribute words of a step as named numbers: the one place where their order is decoded.
 
 mod dense;
+mod selection;
+mod wide;
 
 pub use dense::BatchMatmul;
 pub use dense::fully_connected_i4;
-mod selection;
-
 pub use selection::ResizeBilinear;
+pub use wide::*;
 
 /// A window over height and width with its zero points and bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

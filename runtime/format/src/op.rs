@@ -175,6 +175,56 @@ op_list! {
     Requantize = 16, "requantize", inputs 1, rows true,
         consts [],
         attrs ["input_zero_point", "output_zero_point", "mantissa", "shift", "low", "high"];
+    /// [`Op::Conv2d`] of int16 activations.
+    Conv2dI16 = 17, "conv2d_i16", inputs 1, rows true,
+        consts [weights: I8, bias: I64, mantissas: I32, shifts: I8],
+        attrs ["kernel_h", "kernel_w", "stride_h", "stride_w", "dilation_h", "dilation_w", "pad_top", "pad_left",
+            "low", "high", "groups", "accumulator_bits"];
+    /// [`Op::DepthwiseConv2d`] of int16 activations.
+    DepthwiseConv2dI16 = 18, "depthwise_conv2d_i16", inputs 1, rows true,
+        consts [weights: I8, bias: I64, mantissas: I32, shifts: I8],
+        attrs ["kernel_h", "kernel_w", "stride_h", "stride_w", "dilation_h", "dilation_w", "pad_top", "pad_left",
+            "low", "high"];
+    /// [`Op::FullyConnected`] of int16 activations.
+    FullyConnectedI16 = 19, "fully_connected_i16", inputs 1, rows false,
+        consts [weights: I8, bias: I64, mantissas: I32, shifts: I8],
+        attrs ["low", "high"];
+    /// [`Op::AveragePool2d`] of int16 activations.
+    AveragePool2dI16 = 20, "average_pool2d_i16", inputs 1, rows true,
+        consts [mantissas: I32, shifts: I8],
+        attrs ["kernel_h", "kernel_w", "stride_h", "stride_w", "pad_top", "pad_left", "low", "high"];
+    /// [`Op::MaxPool2d`] of int16 activations.
+    MaxPool2dI16 = 21, "max_pool2d_i16", inputs 1, rows true,
+        consts [],
+        attrs ["kernel_h", "kernel_w", "stride_h", "stride_w", "pad_top", "pad_left", "low", "high"];
+    /// [`Op::Mean`] of int16 activations.
+    MeanI16 = 22, "mean_i16", inputs 1, rows false,
+        consts [],
+        attrs ["axes", "mantissa", "shift", "low", "high"];
+    /// [`Op::Add`] of int16 activations.
+    AddI16 = 23, "add_i16", inputs 2, rows false,
+        consts [],
+        attrs ["left_shift", "mantissa1", "shift1", "mantissa2", "shift2", "mantissa", "shift", "low", "high"];
+    /// [`Op::Sub`] of int16 activations.
+    SubI16 = 24, "sub_i16", inputs 2, rows false,
+        consts [],
+        attrs ["left_shift", "mantissa1", "shift1", "mantissa2", "shift2", "mantissa", "shift", "low", "high"];
+    /// [`Op::Mul`] of int16 activations.
+    MulI16 = 25, "mul_i16", inputs 2, rows false,
+        consts [],
+        attrs ["mantissa", "shift", "low", "high"];
+    /// A function of one int16 value, as a table with lines between its entries.
+    LutI16 = 26, "lut_i16", inputs 1, rows true,
+        consts [table: I16],
+        attrs ["interpolated_bits"];
+    /// Logistic function or hyperbolic tangent of int16 activations, from one table of magnitudes.
+    SigmoidI16 = 27, "sigmoid_i16", inputs 1, rows true,
+        consts [table: I16],
+        attrs ["tanh", "multiplier", "right_shift"];
+    /// [`Op::Softmax`] of int16 activations.
+    SoftmaxI16 = 28, "softmax_i16", inputs 1, rows false,
+        consts [tables: I16, exponentials: I32],
+        attrs ["mantissa", "shift"];
     /// As [`Op::Conv2d`], with weights of four bits.
     Conv2dI4 = 34, "conv2d_i4", inputs 1, rows true,
         consts [weights: I8, bias: I32, mantissas: I32, shifts: I8],
@@ -242,6 +292,9 @@ impl Op {
                 | Self::DepthwiseConv2dI4
                 | Self::FullyConnectedI4
                 | Self::TransposeConv2d
+                | Self::Conv2dI16
+                | Self::DepthwiseConv2dI16
+                | Self::FullyConnectedI16
         )
     }
 }

@@ -70,6 +70,30 @@ kernels! {
     transpose(params: &Transpose<'_>, input: &[u8], output: &mut [u8]);
     /// Moves values to another scale or type.
     requantize(params: &Requantize, input: &[u8], output: &mut [u8]);
+    /// Computes output rows of a convolution of int16 activations.
+    conv2d_i16(params: &Conv2dI16<'_>, input: Rows<'_, i16>, output: &mut RowsMut<'_, i16>, row: usize);
+    /// Computes output rows of a depthwise convolution of int16 activations.
+    depthwise_conv2d_i16(params: &DepthwiseConv2dI16<'_>, input: Rows<'_, i16>, output: &mut RowsMut<'_, i16>, row: usize);
+    /// Multiplies each int16 input row with the weights.
+    fully_connected_i16(params: &FullyConnectedI16<'_>, input: &[i16], output: &mut [i16]);
+    /// Computes an output row of an average pooling of int16 activations.
+    average_pool2d_i16(params: &AveragePool2d<'_>, input: Rows<'_, i16>, output: &mut RowsMut<'_, i16>, row: usize);
+    /// Computes an output row of a maximum pooling of int16 activations.
+    max_pool2d_i16(params: &MaxPool2d, input: Rows<'_, i16>, output: &mut RowsMut<'_, i16>, row: usize);
+    /// Averages int16 activations over axes.
+    mean_i16(params: &Mean<'_>, input: &[i16], output: &mut [i16]);
+    /// Adds int16 activations with broadcasting.
+    add_i16(params: &Sum<'_>, input1: &[i16], input2: &[i16], output: &mut [i16]);
+    /// Subtracts int16 activations with broadcasting.
+    sub_i16(params: &Sum<'_>, input1: &[i16], input2: &[i16], output: &mut [i16]);
+    /// Multiplies int16 activations with broadcasting.
+    mul_i16(params: &Product<'_>, input1: &[i16], input2: &[i16], output: &mut [i16]);
+    /// Looks int16 values up, between the entries on a line.
+    lut_i16(params: &LutI16<'_>, input: &[i16], output: &mut [i16]);
+    /// Logistic function or hyperbolic tangent of int16 activations.
+    sigmoid_i16(params: &SigmoidI16<'_>, input: &[i16], output: &mut [i16]);
+    /// Normalized exponentials of int16 activations over the last axis.
+    softmax_i16(params: &SoftmaxI16<'_>, input: &[i16], output: &mut [i16]);
     /// Computes output rows of a convolution whose weights have four bits.
     conv2d_i4(params: &Conv2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, row: usize);
     /// Computes output rows of a depthwise convolution whose weights have four bits.

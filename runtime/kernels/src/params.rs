@@ -1,14 +1,14 @@
 //! Plain parameters of the kernels: shapes in elements, zero points and bounds in the tensors' own integers.
 
 mod dense;
-
-pub use dense::BatchMatmul;
+mod selection;
+mod wide;
 
 use tanbo_quant::{Multiplier, Rounding, requantize};
 
-mod selection;
-
+pub use dense::BatchMatmul;
 pub use selection::*;
+pub use wide::*;
 
 /// Highest rank of the operators that take any shape.
 pub const MAX_RANK: usize = 6;

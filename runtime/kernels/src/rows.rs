@@ -1,22 +1,22 @@
 //! Images as rows, whole or as rings of their last rows.
 
-/// Rows of an image to read. A row is width times channels int8 values.
+/// Rows of an image to read. A row is width times channels values, int8 unless said.
 #[derive(Clone, Copy, Debug)]
-pub struct Rows<'a> {
-    data: &'a [i8],
+pub struct Rows<'a, T = i8> {
+    data: &'a [T],
     row_len: usize,
     slots: usize,
 }
 
-impl<'a> Rows<'a> {
+impl<'a, T> Rows<'a, T> {
     /// Returns a view in which row `r` lies at `r mod slots`; a whole image has as many slots as rows.
-    pub fn new(data: &'a [i8], row_len: usize, slots: usize) -> Option<Self> {
+    pub fn new(data: &'a [T], row_len: usize, slots: usize) -> Option<Self> {
         (slots > 0 && row_len.checked_mul(slots)? <= data.len()).then_some(Self { data, row_len, slots })
     }
 
     /// Returns row `row`, which a ring must still hold.
     #[inline]
-    pub fn row(&self, row: usize) -> &'a [i8] {
+    pub fn row(&self, row: usize) -> &'a [T] {
         let start = row % self.slots * self.row_len;
         self.data.get(start..start + self.row_len).unwrap_or_default()
     }
@@ -29,21 +29,21 @@ impl<'a> Rows<'a> {
 
 /// Rows of an image to write.
 #[derive(Debug)]
-pub struct RowsMut<'a> {
-    data: &'a mut [i8],
+pub struct RowsMut<'a, T = i8> {
+    data: &'a mut [T],
     row_len: usize,
     slots: usize,
 }
 
-impl<'a> RowsMut<'a> {
+impl<'a, T> RowsMut<'a, T> {
     /// As [`Rows::new`].
-    pub fn new(data: &'a mut [i8], row_len: usize, slots: usize) -> Option<Self> {
+    pub fn new(data: &'a mut [T], row_len: usize, slots: usize) -> Option<Self> {
         (slots > 0 && row_len.checked_mul(slots)? <= data.len()).then_some(Self { data, row_len, slots })
     }
 
     /// Returns the place of row `row`.
     #[inline]
-    pub fn row_mut(&mut self, row: usize) -> &mut [i8] {
+    pub fn row_mut(&mut self, row: usize) -> &mut [T] {
         let start = row % self.slots * self.row_len;
         self.data.get_mut(start..start + self.row_len).unwrap_or_default()
     }

@@ -3,38 +3,51 @@
 //! A run function returns `None` where a record does not fit, which `Model::parse` rules out.
 
 mod add;
+mod add_i16;
 mod average_pool2d;
+mod average_pool2d_i16;
 mod batch_matmul;
 mod concat;
 mod conv2d;
+mod conv2d_i16;
 mod conv2d_i4;
 mod depthwise_conv2d;
+mod depthwise_conv2d_i16;
 mod depthwise_conv2d_i4;
 mod fully_connected;
+mod fully_connected_i16;
 mod fully_connected_i4;
 mod gather;
 mod lut;
+mod lut_i16;
 mod max_pool2d;
+mod max_pool2d_i16;
 mod maximum;
 mod mean;
+mod mean_i16;
 mod minimum;
 mod mul;
+mod mul_i16;
 mod pad;
 mod reduce_max;
 mod reduce_min;
 mod requantize;
 mod resize_bilinear;
+mod sigmoid_i16;
 mod slice;
 mod softmax;
+mod softmax_i16;
 mod squared_difference;
 mod sub;
+mod sub_i16;
 mod transpose;
 mod transpose_conv2d;
 
 use core::ops::Range;
 
+use bytemuck::Pod;
 use tanbo_format::{Model, Op, Start, Step, Storage, Tensor, attrs};
-use tanbo_kernels::{Image, KernelResult, Kernels, Multipliers, Output, Rows, RowsMut, Window};
+use tanbo_kernels::{Image, KernelResult, Kernels, Multipliers, Output, OutputI16, Rows, RowsMut, Window};
 
 use crate::error::EngineError;
 
@@ -69,6 +82,18 @@ pub(crate) const fn run_fn<K: Kernels>(op: Op) -> RunFn {
         Op::Slice => slice::run::<K>,
         Op::Transpose => transpose::run::<K>,
         Op::Requantize => requantize::run::<K>,
+        Op::Conv2dI16 => conv2d_i16::run::<K>,
+        Op::DepthwiseConv2dI16 => depthwise_conv2d_i16::run::<K>,
+        Op::FullyConnectedI16 => fully_connected_i16::run::<K>,
+        Op::AveragePool2dI16 => average_pool2d_i16::run::<K>,
+        Op::MaxPool2dI16 => max_pool2d_i16::run::<K>,
+        Op::MeanI16 => mean_i16::run::<K>,
+        Op::AddI16 => add_i16::run::<K>,
+        Op::SubI16 => sub_i16::run::<K>,
+        Op::MulI16 => mul_i16::run::<K>,
+        Op::LutI16 => lut_i16::run::<K>,
+        Op::SigmoidI16 => sigmoid_i16::run::<K>,
+        Op::SoftmaxI16 => softmax_i16::run::<K>,
         Op::Conv2dI4 => conv2d_i4::run::<K>,
         Op::DepthwiseConv2dI4 => depthwise_conv2d_i4::run::<K>,
         Op::FullyConnectedI4 => fully_connected_i4::run::<K>,
@@ -107,6 +132,9 @@ pub(crate) fn input_rows(model: &Model<'_>, number: u16, row: u32) -> Result<u32
         Op::DepthwiseConv2d | Op::DepthwiseConv2dI4 => attrs::Conv::from_depthwise_conv2d(step.attrs).map(|a| a.window),
         Op::AveragePool2d => attrs::Pool::from_average(step.attrs).map(|a| a.window),
         Op::MaxPool2d => attrs::Pool::from_max(step.attrs).map(|a| a.window),
+        Op::Conv2dI16 => attrs::ConvI16::from_conv2d(step.attrs).map(|a| a.conv.window),
+        Op::DepthwiseConv2dI16 => attrs::ConvI16::from_depthwise_conv2d(step.attrs).map(|a| a.window),
+        Op::AveragePool2dI16 | Op::MaxPool2dI16 => attrs::Pool::from_i16(step.attrs).map(|a| a.window),
         _ => return Ok(row + 1),
     };
     let window = window.ok_or(at)?;
@@ -142,10 +170,19 @@ impl<'c, 'm: 'c> Inputs<'c, 'm> {
         self.bytes(tensor).map(bytemuck::cast_slice)
     }
 
+    /// Returns the int16 values of `tensor`.
+    pub fn int16(&self, tensor: &Tensor<'_>) -> Option<&'c [i16]> {
+        self.values(tensor)
+    }
+
+    fn values<T: Pod>(&self, tensor: &Tensor<'_>) -> Option<&'c [T]> {
+        bytemuck::try_cast_slice(self.bytes(tensor)?).ok()
+    }
+
     /// Returns the rows of `tensor`.
-    pub fn rows(&self, tensor: &Tensor<'_>) -> Option<Rows<'c>> {
+    pub fn rows<T: Pod>(&self, tensor: &Tensor<'_>) -> Option<Rows<'c, T>> {
         let (row_bytes, slots) = row_layout(self.model, tensor)?;
-        Rows::new(self.int8(tensor)?, row_bytes, slots)
+        Rows::new(self.values(tensor)?, row_bytes / size_of::<T>(), slots)
     }
 }
 
@@ -250,18 +287,25 @@ impl<'m> Call<'_, 'm> {
         Some((inputs, bytemuck::cast_slice_mut(output)))
     }
 
+    /// As [`Call::split`], with the output as int16 values.
+    pub fn split_int16(&mut self) -> Option<(Inputs<'_, 'm>, &mut [i16])> {
+        let (inputs, output) = self.split()?;
+        Some((inputs, bytemuck::try_cast_slice_mut(output).ok()?))
+    }
+
     /// As [`Call::split`], with the output as rows.
-    pub fn split_rows(&mut self) -> Option<(Inputs<'_, 'm>, RowsMut<'_>)> {
+    pub fn split_rows<T: Pod>(&mut self) -> Option<(Inputs<'_, 'm>, RowsMut<'_, T>)> {
         let (row_bytes, slots) = row_layout(self.model, &self.output()?)?;
-        let (inputs, output) = self.split_int8()?;
-        Some((inputs, RowsMut::new(output, row_bytes, slots)?))
+        let (inputs, output) = self.split()?;
+        let output = bytemuck::try_cast_slice_mut(output).ok()?;
+        Some((inputs, RowsMut::new(output, row_bytes / size_of::<T>(), slots)?))
     }
 
     /// Calls `kernel` with the rows of `x`, the rows of the output, and each output row that is asked for.
-    pub fn each_output_row(
+    pub fn each_output_row<T: Pod>(
         &mut self,
         x: &Tensor<'_>,
-        mut kernel: impl FnMut(Rows<'_>, &mut RowsMut<'_>, usize) -> KernelResult,
+        mut kernel: impl FnMut(Rows<'_, T>, &mut RowsMut<'_, T>, usize) -> KernelResult,
     ) -> Option<()> {
         let rows = self.rows.clone();
         let (inputs, mut output) = self.split_rows()?;
@@ -290,6 +334,16 @@ impl<'m> Call<'_, 'm> {
     /// Returns the bounds and zero point of the output.
     pub fn range(&self, zero_point: i32, low: i32, high: i32) -> Output {
         Output { zero_point, low, high, rounding: self.step.rounding }
+    }
+
+    /// Returns the bounds of an int16 output.
+    pub fn range_i16(&self, low: i32, high: i32) -> OutputI16 {
+        OutputI16 { low, high, rounding: self.step.rounding, narrow: false }
+    }
+
+    /// Calls `kernel` with the int16 values of every input row and output row.
+    pub fn each_row_i16(&mut self, kernel: impl Fn(&[i16], &mut [i16]) -> KernelResult) -> Option<()> {
+        self.each_row(|x, y| kernel(bytemuck::try_cast_slice(x).ok()?, bytemuck::try_cast_slice_mut(y).ok()?).ok())
     }
 
     /// Returns the multipliers in constants `first` and `first + 1`.

@@ -17,6 +17,18 @@ pub(super) fn weights(step: &Step<'_>, outputs: usize, terms: u64) -> Checked {
 pub(super) fn conv2d_terms(step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Result<(usize, u64), Kind> {
     int8(x, y)?;
     let attributes = Conv::from_conv2d(step.attrs).ok_or(Kind::Arity)?;
+    grouped(&attributes, x, y)
+}
+
+/// As [`conv2d_terms`], for a depthwise convolution.
+pub(super) fn depthwise_terms(step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Result<(usize, u64), Kind> {
+    int8(x, y)?;
+    let attributes = Conv::from_depthwise_conv2d(step.attrs).ok_or(Kind::Arity)?;
+    depthwise(&attributes, x, y)
+}
+
+/// Returns the output channels of a convolution with groups, and the products in each output.
+pub(super) fn grouped(attributes: &Conv, x: &Tensor<'_>, y: &Tensor<'_>) -> Result<(usize, u64), Kind> {
     window_geometry(&attributes.window, x, y)?;
     range(&attributes.range, x.ty, y.ty)?;
     let (&[.., inputs], &[.., outputs]) = (x.shape, y.shape) else { return Err(Kind::Shape) };
@@ -25,10 +37,8 @@ pub(super) fn conv2d_terms(step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> R
     Ok((outputs as usize, taps(&attributes.window).saturating_mul(u64::from(inputs / groups))))
 }
 
-/// As [`conv2d_terms`], for a depthwise convolution.
-pub(super) fn depthwise_terms(step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Result<(usize, u64), Kind> {
-    int8(x, y)?;
-    let attributes = Conv::from_depthwise_conv2d(step.attrs).ok_or(Kind::Arity)?;
+/// As [`grouped`], of a depthwise convolution.
+pub(super) fn depthwise(attributes: &Conv, x: &Tensor<'_>, y: &Tensor<'_>) -> Result<(usize, u64), Kind> {
     window_geometry(&attributes.window, x, y)?;
     range(&attributes.range, x.ty, y.ty)?;
     let (&[.., inputs], &[.., outputs]) = (x.shape, y.shape) else { return Err(Kind::Shape) };

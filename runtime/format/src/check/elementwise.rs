@@ -33,30 +33,37 @@ fn scaled_pair(
     let x2 = input(model, step, 1)?;
     int8(x1, y)?;
     let attributes = attrs::Sum::from_words(step.attrs).ok_or(Kind::Arity)?;
-    ensure(x2.ty == ElementType::I8, Kind::Type)?;
-    broadcast(x1, y)?;
-    broadcast(&x2, y)?;
-    ensure((0..=most).contains(&attributes.left_shift), Kind::Attribute)?;
-    for (words, zero) in attributes.input_multipliers.into_iter().zip(attributes.input_zero_points) {
+    scaled_sum(&attributes, most, [x1, &x2], y)?;
+    Ok(attributes)
+}
+
+/// Operands of one type, each with up to `headroom` bits and not enlarged by its multiplier.
+pub(super) fn scaled_sum(attributes: &attrs::Sum, headroom: i32, x: [&Tensor<'_>; 2], y: &Tensor<'_>) -> Checked {
+    ensure((0..=headroom).contains(&attributes.left_shift), Kind::Attribute)?;
+    for ((words, zero), x) in attributes.input_multipliers.into_iter().zip(attributes.input_zero_points).zip(x) {
+        ensure(x.ty == y.ty, Kind::Type)?;
+        broadcast(x, y)?;
         multiplier(words)?;
         ensure(words.shift <= 0, Kind::Attribute)?;
-        zero_point(zero, ElementType::I8)?;
+        zero_point(zero, x.ty)?;
     }
     multiplier(attributes.multiplier)?;
     zero_point(attributes.output_zero_point, y.ty)?;
-    bounds(attributes.low, attributes.high, y.ty)?;
-    Ok(attributes)
+    bounds(attributes.low, attributes.high, y.ty)
 }
 
 pub(super) fn product(model: &Model<'_>, step: &Step<'_>, x1: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
     let x2 = input(model, step, 1)?;
     int8(x1, y)?;
-    let attributes = attrs::Product::from_words(step.attrs).ok_or(Kind::Arity)?;
-    ensure(x2.ty == ElementType::I8, Kind::Type)?;
-    broadcast(x1, y)?;
-    broadcast(&x2, y)?;
-    for zero in attributes.input_zero_points {
-        zero_point(zero, ElementType::I8)?;
+    scaled_product(&attrs::Product::from_words(step.attrs).ok_or(Kind::Arity)?, [x1, &x2], y)
+}
+
+/// Operands of one type.
+pub(super) fn scaled_product(attributes: &attrs::Product, x: [&Tensor<'_>; 2], y: &Tensor<'_>) -> Checked {
+    for (zero, x) in attributes.input_zero_points.into_iter().zip(x) {
+        ensure(x.ty == y.ty, Kind::Type)?;
+        broadcast(x, y)?;
+        zero_point(zero, x.ty)?;
     }
     multiplier(attributes.multiplier)?;
     zero_point(attributes.output_zero_point, y.ty)?;

@@ -10,10 +10,11 @@ mod moves;
 mod pool;
 mod selection;
 mod softmax;
+mod wide;
 
 use tanbo_quant::{Multiplier, Rounding};
 
-use crate::attrs::{self, Conv, MultiplierWords, Pool, Range, Window};
+use crate::attrs::{self, Conv, ConvI16, MultiplierWords, Pool, Range, Window};
 use crate::error::FormatErrorKind as Kind;
 use crate::model::{Constant, Model, Step, Tensor};
 use crate::op::{ElementType, MAX_RANK, OP_TABLE_LEN, Op};
@@ -72,6 +73,17 @@ const fn check_fn(op: Op) -> CheckFn {
         Op::Slice => moves::slice,
         Op::Transpose => moves::transpose,
         Op::Requantize => elementwise::requantize,
+        Op::Conv2dI16 => wide::conv2d,
+        Op::DepthwiseConv2dI16 => wide::depthwise_conv2d,
+        Op::FullyConnectedI16 => wide::fully_connected,
+        Op::AveragePool2dI16 => wide::average_pool2d,
+        Op::MaxPool2dI16 => wide::max_pool2d,
+        Op::MeanI16 => wide::mean,
+        Op::AddI16 | Op::SubI16 => wide::sum,
+        Op::MulI16 => wide::product,
+        Op::LutI16 => wide::lut,
+        Op::SigmoidI16 => wide::sigmoid,
+        Op::SoftmaxI16 => wide::softmax,
         Op::Conv2dI4 => dense::conv2d_i4,
         Op::DepthwiseConv2dI4 => dense::depthwise_conv2d_i4,
         Op::FullyConnectedI4 => dense::fully_connected_i4,
@@ -95,7 +107,7 @@ fn ensure(condition: bool, kind: Kind) -> Checked {
 /// Returns how many words and bytes of constants the checks of a step look at one by one.
 pub(crate) fn entries(step: &Step<'_>) -> u64 {
     // Of weights and tables only the length matters; they come first.
-    let unseen = step.op.has_weights() || step.op == Op::Lut;
+    let unseen = step.op.has_weights() || matches!(step.op, Op::Lut | Op::LutI16 | Op::SigmoidI16);
     let lengths = (0..step.op.const_types().len()).skip(usize::from(unseen));
     let lengths = lengths.map(|index| step.constant(index).map_or(0, Constant::len));
     lengths.sum::<usize>() as u64
@@ -109,6 +121,9 @@ pub(crate) fn window_rows(step: &Step<'_>) -> i64 {
         Op::TransposeConv2d => Conv::from_conv2d(step.attrs).map(|a| a.window.transposed_rows()),
         Op::AveragePool2d => Pool::from_average(step.attrs).map(|a| a.window.rows()),
         Op::MaxPool2d => Pool::from_max(step.attrs).map(|a| a.window.rows()),
+        Op::Conv2dI16 => ConvI16::from_conv2d(step.attrs).map(|a| a.conv.window.rows()),
+        Op::DepthwiseConv2dI16 => ConvI16::from_depthwise_conv2d(step.attrs).map(|a| a.window.rows()),
+        Op::AveragePool2dI16 | Op::MaxPool2dI16 => Pool::from_i16(step.attrs).map(|a| a.window.rows()),
         _ => None,
     };
     rows.unwrap_or(1)

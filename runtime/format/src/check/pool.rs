@@ -3,7 +3,8 @@
 use super::*;
 use crate::attrs::Pool;
 
-fn pool(x: &Tensor<'_>, y: &Tensor<'_>, attributes: &Pool) -> Checked {
+/// Geometry and bounds of a pool; returns its taps.
+pub(super) fn pool(x: &Tensor<'_>, y: &Tensor<'_>, attributes: &Pool) -> Result<u64, Kind> {
     let window = &attributes.window;
     window_geometry(window, x, y)?;
     range(&attributes.range, x.ty, y.ty)?;
@@ -15,33 +16,43 @@ fn pool(x: &Tensor<'_>, y: &Tensor<'_>, attributes: &Pool) -> Checked {
         let last = i64::from(outputs - 1) * i64::from(stride) - i64::from(pad);
         ensure(pad < kernel && last < i64::from(inputs), Kind::Shape)?;
     }
-    accumulator(taps(window), &[])
+    Ok(taps(window))
 }
 
 pub(super) fn average_pool2d(_: &Model<'_>, step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
     int8(x, y)?;
     let attributes = Pool::from_average(step.attrs).ok_or(Kind::Arity)?;
-    pool(x, y, &attributes)?;
+    let taps = pool(x, y, &attributes)?;
+    accumulator(taps, &[])?;
+    divisors(step, taps as usize)
+}
+
+/// Multipliers of a pool: one per number of taps, or none where the sum is divided as an integer.
+pub(super) fn divisors(step: &Step<'_>, taps: usize) -> Checked {
     match step.rounding {
         Rounding::Tflite => multipliers(step, 0, [0, 0]),
-        // `pool` has bounded the taps.
-        Rounding::Single => multipliers(step, 0, [taps(&attributes.window) as usize; 2]),
+        Rounding::Single => multipliers(step, 0, [taps; 2]),
     }
 }
 
 pub(super) fn max_pool2d(_: &Model<'_>, step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
     int8(x, y)?;
-    pool(x, y, &Pool::from_max(step.attrs).ok_or(Kind::Arity)?)
+    accumulator(pool(x, y, &Pool::from_max(step.attrs).ok_or(Kind::Arity)?)?, &[])
 }
 
 pub(super) fn mean(_: &Model<'_>, step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
     int8(x, y)?;
     let attributes = attrs::Mean::from_words(step.attrs).ok_or(Kind::Arity)?;
+    accumulator(reduced(&attributes, x, y)?, &[])
+}
+
+/// Shapes, bounds and multiplier of a mean; returns the number of values in each.
+pub(super) fn reduced(attributes: &attrs::Mean, x: &Tensor<'_>, y: &Tensor<'_>) -> Result<u64, Kind> {
     range(&attributes.requantize.range, x.ty, y.ty)?;
     multiplier(attributes.requantize.multiplier)?;
     let kept = kept(attributes.axes, x)?;
     ensure(y.elements() == kept, Kind::Shape)?;
-    accumulator((x.elements() / kept) as u64, &[])
+    Ok((x.elements() / kept) as u64)
 }
 
 /// Returns the number of elements that are left when the axes whose bits are set are reduced.

@@ -4,10 +4,13 @@
 //! case shrinks with its bytes: no bytes give the smallest artifact.
 #![allow(dead_code, reason = "each test uses a part")]
 
+mod wide;
+
 use arbitrary::{Result, Unstructured};
 use tanbo_format::emit::{Artifact, ConstData, StateStart, StepSpec, StorageSpec, TensorSpec};
 use tanbo_format::{ElementType, Family, MAX_RANK, Op};
 use tanbo_quant::Rounding;
+use wide::{is_binary, is_wide, is_windowed};
 
 /// Larger tensors are not made.
 const MAX_ELEMENTS: u32 = 6000;
@@ -82,7 +85,7 @@ pub fn work(model: &tanbo_format::Model<'_>) -> u64 {
                 // Four bits each in the worst case.
                 2 * length(0) / length(1).max(1)
             }
-            Op::AveragePool2d | Op::MaxPool2d => step.attrs.iter().take(2).map(|&k| k.max(1) as u64).product(),
+            op if is_windowed(op) => step.attrs.iter().take(2).map(|&k| k.max(1) as u64).product(),
             Op::BatchMatmul => step.inputs.iter().map(|&t| elements(t)).max().unwrap_or(1),
             _ => 1,
         };
@@ -112,7 +115,8 @@ impl<'u, 'b> Generator<'u, 'b> {
         let mut generator = Self { u, rng, artifact, readable: Vec::new() };
         // Always an image; sometimes something else besides.
         let image = vec![1, generator.upto(1, 14)? as u32, generator.upto(1, 7)? as u32, generator.upto(1, 4)? as u32];
-        generator.input(image, ElementType::I8)?;
+        let ty = *generator.u.choose(&[ElementType::I8, ElementType::I16])?;
+        generator.input(image, ty)?;
         if generator.u.ratio(1, 3)? {
             let rank = generator.upto(0, MAX_RANK)?;
             let shape = (0..rank).map(|_| Ok(generator.upto(1, 3)? as u32)).collect::<Result<_>>()?;
@@ -205,16 +209,16 @@ impl<'u, 'b> Generator<'u, 'b> {
         let rounding = *self.u.choose(&[Rounding::Single, Rounding::Tflite])?;
         let moves_bytes = matches!(op, Op::Pad | Op::Concat | Op::Slice | Op::Transpose | Op::Gather);
         let ordered = matches!(op, Op::Minimum | Op::Maximum | Op::ReduceMax | Op::ReduceMin);
-        let windowed = !matches!(op, Op::FullyConnected | Op::FullyConnectedI4)
-            && (op.has_weights() || matches!(op, Op::AveragePool2d | Op::MaxPool2d | Op::ResizeBilinear));
+        let windowed = is_windowed(op) || op == Op::ResizeBilinear;
         let picked = self.pick(|t| {
             let ty = match op {
                 Op::Requantize => t.ty != ElementType::I32,
+                op if is_wide(op) => t.ty == ElementType::I16,
                 _ if ordered => matches!(t.ty, ElementType::I8 | ElementType::I16),
                 _ => moves_bytes || t.ty == ElementType::I8,
             };
             let least_rank = match op {
-                Op::Softmax | Op::Concat | Op::Gather => 1,
+                Op::Softmax | Op::SoftmaxI16 | Op::Concat | Op::Gather => 1,
                 Op::BatchMatmul => 2,
                 _ => 0,
             };
@@ -223,7 +227,7 @@ impl<'u, 'b> Generator<'u, 'b> {
         let Some(x) = picked else { return Ok(()) };
         let mut inputs = vec![x];
         match op {
-            Op::Add | Op::Sub | Op::Mul | Op::Minimum | Op::Maximum | Op::SquaredDifference => {
+            op if is_binary(op) => {
                 inputs.push(self.second_operand(x)?);
                 if self.u.ratio(1, 2)? {
                     inputs.reverse();
@@ -294,22 +298,27 @@ impl<'u, 'b> Generator<'u, 'b> {
 
     /// Adds a chain of 2 to 5 steps that work row by row.
     fn row_chain(&mut self) -> Result<()> {
-        let first = self.pick(|t| t.ty == ElementType::I8 && matches!(t.shape[..], [1, _, _, _]))?;
+        let image =
+            |t: &TensorSpec| matches!(t.ty, ElementType::I8 | ElementType::I16) && matches!(t.shape[..], [1, _, _, _]);
+        let first = self.pick(image)?;
         let Some(mut x) = first else { return Ok(()) };
         let wanted = self.upto(2, 5)?;
         let begin = self.artifact.steps.len();
         while self.artifact.steps.len() < begin + wanted {
-            let rows: Vec<Op> = Op::ALL.iter().copied().filter(|op| op.is_row_wise()).collect();
+            let wide = self.artifact.tensors[usize::from(x)].ty == ElementType::I16;
+            let fits = |op: &Op| op.is_row_wise() && (is_wide(*op) == wide || *op == Op::Requantize);
+            let rows: Vec<Op> = Op::ALL.iter().copied().filter(fits).collect();
             let op = *self.u.choose(&rows)?;
             let rounding = *self.u.choose(&[Rounding::Single, Rounding::Tflite])?;
-            // An int8 result, so that the next step can take it.
-            let Some(applied) = self.apply(op, rounding, &[x])?.filter(|a| a.ty == ElementType::I8) else { break };
+            // A result that the next step can take.
+            let applied = self.apply(op, rounding, &[x])?;
+            let Some(applied) = applied.filter(|a| a.ty != ElementType::U8) else { break };
             let place = self.artifact.steps.len() - begin;
             if place > 0 && self.u.ratio(3, 4)? {
                 let window = match op {
                     Op::TransposeConv2d => (applied.attrs[0] - 1) * applied.attrs[4] / applied.attrs[2] + 1,
                     op if op.has_weights() => (applied.attrs[0] - 1) * applied.attrs[4] + 1,
-                    Op::AveragePool2d | Op::MaxPool2d => applied.attrs[0],
+                    op if is_windowed(op) => applied.attrs[0],
                     _ => 1,
                 };
                 let height = self.artifact.tensors[usize::from(x)].shape[1];
@@ -655,6 +664,18 @@ impl<'u, 'b> Generator<'u, 'b> {
                 attrs.extend(self.multiplier()?);
                 attrs.extend(self.bounds(ty)?);
             }
+            Op::Conv2dI16
+            | Op::DepthwiseConv2dI16
+            | Op::FullyConnectedI16
+            | Op::AveragePool2dI16
+            | Op::MaxPool2dI16
+            | Op::MeanI16
+            | Op::AddI16
+            | Op::SubI16
+            | Op::MulI16
+            | Op::LutI16
+            | Op::SigmoidI16
+            | Op::SoftmaxI16 => return self.apply_wide(op, rounding, inputs),
         }
         let elements = shape.iter().try_fold(1u32, |n, &d| n.checked_mul(d)).unwrap_or(u32::MAX);
         Ok((elements <= MAX_ELEMENTS).then_some(Applied { attrs, consts, shape, ty }))

@@ -5,11 +5,20 @@
 
 use tanbo_quant::Rounding;
 
-use super::ensure;
+use super::{Activation, ensure};
 use crate::{AveragePool2d, KernelResult, Rows, RowsMut};
 
 /// Computes output row `row` (batch entry times height plus y).
 pub fn run(p: &AveragePool2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, row: usize) -> KernelResult {
+    average(p, input, output, row)
+}
+
+pub(super) fn average<T: Activation>(
+    p: &AveragePool2d<'_>,
+    input: Rows<'_, T>,
+    output: &mut RowsMut<'_, T>,
+    row: usize,
+) -> KernelResult {
     let [kernel_h, kernel_w] = p.window.kernel;
     let channels = p.input.channels;
     ensure(input.row_len() == p.input.row_len() && output.row_len() == p.output.row_len() && p.output.height > 0)?;
@@ -24,7 +33,7 @@ pub fn run(p: &AveragePool2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, row
                 let input_row = input.row(batch * p.input.height + iy);
                 for kx in 0..kernel_w {
                     let Some(ix) = p.window.position(1, ox, kx, p.input.width) else { continue };
-                    sum += i32::from(input_row[ix * channels + c]);
+                    sum += input_row[ix * channels + c].into();
                     n += 1;
                 }
             }
@@ -36,7 +45,7 @@ pub fn run(p: &AveragePool2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, row
                 }
                 Rounding::Single => p.range.average(sum - p.input_zero_point * n, p.divisors.get(n as usize - 1)),
             };
-            output.row_mut(row)[ox * channels + c] = y as i8;
+            output.row_mut(row)[ox * channels + c] = T::bounded(y);
         }
     }
     Ok(())

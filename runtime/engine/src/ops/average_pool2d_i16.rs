@@ -1,0 +1,20 @@
+//! `average_pool2d_i16`: constants mantissas, shifts (empty in TensorFlow Lite rounding).
+
+use tanbo_format::attrs::Pool;
+use tanbo_kernels::{AveragePool2d, Kernels};
+
+use super::{Call, image, window};
+
+pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
+    let attributes = Pool::from_i16(call.step.attrs)?;
+    let (x, y) = (call.input(0)?, call.output()?);
+    let params = AveragePool2d {
+        window: window(&attributes.window),
+        input: image(&x)?,
+        output: image(&y)?,
+        input_zero_point: 0,
+        divisors: call.multipliers(0)?,
+        range: call.range(0, attributes.range.low, attributes.range.high),
+    };
+    call.each_output_row(&x, |input, output, row| K::average_pool2d_i16(&params, input, output, row))
+}
