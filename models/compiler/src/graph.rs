@@ -106,6 +106,44 @@ pub struct Clamp {
 impl Clamp {
     /// No activation: the range of int8.
     pub const INT8: Self = Self { low: -128, high: 127 };
+
+    /// No activation: the range of the type.
+    pub const fn full(ty: ElementType) -> Self {
+        let (low, high) = ty.range();
+        Self { low, high }
+    }
+}
+
+/// A bias, in the integers of the source: those that its kernels accumulate in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bias {
+    /// 32 bits.
+    I32(Vec<i32>),
+    /// 64 bits: int16 activations only.
+    I64(Vec<i64>),
+}
+
+impl Bias {
+    /// Returns the number of output channels.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::I32(values) => values.len(),
+            Self::I64(values) => values.len(),
+        }
+    }
+
+    /// Returns whether there is no output channel.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the values with 64 bits.
+    pub fn widened(&self) -> Vec<i64> {
+        match self {
+            Self::I32(values) => values.iter().map(|&b| b.into()).collect(),
+            Self::I64(values) => values.clone(),
+        }
+    }
 }
 
 /// Constant weights with their bias at scale input · weight.
@@ -117,7 +155,7 @@ pub struct Weights {
     /// One scale (per tensor) or one per output channel.
     pub scales: Vec<f32>,
     /// One value per output channel; zeros where the source has none.
-    pub bias: Vec<i32>,
+    pub bias: Bias,
     /// All values lie in \[-8, 7\], and the artifact is to hold them in four bits each.
     pub four_bits: bool,
 }
@@ -152,6 +190,10 @@ pub enum NodeOp {
     Mul { clamp: Clamp },
     /// A function of one value: `table[q + 128]`.
     Lut { table: Box<[i8; 256]> },
+    /// A function of one int16 value: entries `2^interpolated_bits` apart from -32768 on, lines between them.
+    LutI16 { interpolated_bits: u32, table: Vec<i16> },
+    /// Logistic function, or hyperbolic tangent, of int16 values as TensorFlow Lite computes them; the output's scale is 1/32768.
+    SigmoidI16 { tanh: bool },
     /// Softmax of beta times the input over the last axis.
     Softmax { beta: f32 },
     /// Constant border of `value` (an integer of the tensor's own type); `before` per axis.
@@ -164,6 +206,8 @@ pub enum NodeOp {
     Transpose { perm: Vec<usize> },
     /// Same real value in another scale, zero point or integer type.
     Requantize { clamp: Clamp },
+    /// `factor`, at least 0, times what Requantize gives.
+    Scale { factor: f64, clamp: Clamp },
     /// Positions `indices` along `axis`.
     Gather { axis: usize, indices: Vec<usize> },
     /// Bilinear interpolation, `[N,H,W,C] -> [N,OH,OW,C]`.

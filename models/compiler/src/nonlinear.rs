@@ -3,6 +3,8 @@
 //! Entry `q + 128` is the output for input `q`. LOGISTIC and TANH follow gemmlowp's fixed-point routines
 //! (`fixedpoint/fixedpoint.h`): "Qn" is an `i32` with n integer bits and 31 - n fraction bits.
 
+pub mod wide;
+
 use tanbo_kernels::reference::fixed_point::{exp_on_negative, saturating_shl, twice_reciprocal_of_one_plus};
 use tanbo_quant::{Multiplier, Rounding, rounding_divide_by_pot as rd, rounding_doubling_high_mul as hm};
 

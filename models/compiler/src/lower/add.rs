@@ -14,25 +14,18 @@ pub(super) fn lower(context: &Context<'_>, clamp: Clamp) -> Result<Lowered, Comp
 }
 
 pub(super) fn with_op(context: &Context<'_>, clamp: Clamp, op: Op) -> Result<Lowered, CompileError> {
-    let (x1, x2, y) = (context.input(0)?, context.input(1)?, context.output()?);
-    let (s1, s2) = (f64::from(x1.scale), f64::from(x2.scale));
+    let mut attrs = vec![context.input(0)?.zero_point, context.input(1)?.zero_point, context.output()?.zero_point];
+    attrs.extend(scaled_sum(context, LEFT_SHIFT, clamp)?);
+    Ok(Lowered { op, attrs, consts: Vec::new() })
+}
+
+/// Returns the headroom, the multipliers of both inputs and of the sum, and the bounds as attribute words.
+pub(super) fn scaled_sum(context: &Context<'_>, left_shift: i32, clamp: Clamp) -> Result<[i32; 9], CompileError> {
+    let (s1, s2) = (f64::from(context.input(0)?.scale), f64::from(context.input(1)?.scale));
     let twice_max = 2.0 * s1.max(s2);
     let m1 = context.multiplier(s1 / twice_max)?;
     let m2 = context.multiplier(s2 / twice_max)?;
-    let m = context.multiplier(twice_max / (f64::from(1 << LEFT_SHIFT) * f64::from(y.scale)))?;
-    let attrs = vec![
-        x1.zero_point,
-        x2.zero_point,
-        y.zero_point,
-        LEFT_SHIFT,
-        m1.mantissa,
-        m1.shift,
-        m2.mantissa,
-        m2.shift,
-        m.mantissa,
-        m.shift,
-        clamp.low,
-        clamp.high,
-    ];
-    Ok(Lowered { op, attrs, consts: Vec::new() })
+    let m = context.multiplier(twice_max / (f64::from(1 << left_shift) * f64::from(context.output()?.scale)))?;
+    let Clamp { low, high } = clamp;
+    Ok([left_shift, m1.mantissa, m1.shift, m2.mantissa, m2.shift, m.mantissa, m.shift, low, high])
 }

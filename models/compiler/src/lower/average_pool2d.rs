@@ -1,6 +1,7 @@
 //! `average_pool2d`: in single rounding, one multiplier per number of valid taps.
 
 use tanbo_format::Op;
+use tanbo_format::emit::ConstData;
 use tanbo_quant::Rounding;
 
 use super::{Context, Lowered, multiplier_constants};
@@ -16,6 +17,17 @@ pub(super) fn lower(
     let (x, y) = (context.input(0)?, context.output()?);
     let mut attrs = context.window(window, false)?;
     attrs.extend([x.zero_point, y.zero_point, clamp.low, clamp.high]);
+    let consts = divisors(context, window, count_include_pad)?.into();
+    Ok(Lowered { op: Op::AveragePool2d, attrs, consts })
+}
+
+/// Returns the multiplier for each number of valid taps as two constants, empty in TensorFlow Lite rounding.
+pub(super) fn divisors(
+    context: &Context<'_>,
+    window: &Window,
+    count_include_pad: bool,
+) -> Result<[ConstData; 2], CompileError> {
+    let (x, y) = (context.input(0)?, context.output()?);
     let taps = window.kernel[0] * window.kernel[1];
     let divisors = match context.node.rounding {
         Rounding::Tflite => Vec::new(),
@@ -26,5 +38,5 @@ pub(super) fn lower(
             })
             .collect::<Result<Vec<_>, _>>()?,
     };
-    Ok(Lowered { op: Op::AveragePool2d, attrs, consts: multiplier_constants(&divisors).into() })
+    Ok(multiplier_constants(&divisors))
 }

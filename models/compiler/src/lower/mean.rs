@@ -10,14 +10,7 @@ use crate::error::CompileError;
 use crate::graph::Clamp;
 
 pub(super) fn lower(context: &Context<'_>, axes: &[usize], clamp: Clamp) -> Result<Lowered, CompileError> {
-    let (x, y) = (context.input(0)?, context.output()?);
-    let count: usize = axes.iter().filter_map(|&axis| x.shape.get(axis)).product();
-    let ratio = f64::from(x.scale) / f64::from(y.scale);
-    let multiplier = match context.node.rounding {
-        Rounding::Single => context.multiplier(ratio / count as f64)?,
-        Rounding::Tflite => divided(context.multiplier(ratio)?, count.max(1) as u64),
-    };
-    reduction(context, axes, multiplier, clamp)
+    reduction(context, axes, divided_sum(context, axes)?, clamp)
 }
 
 /// A sum is a mean that is not divided.
@@ -36,6 +29,17 @@ fn reduction(
     let bits = axis_bits(axes);
     let attrs = vec![bits, x.zero_point, y.zero_point, multiplier.mantissa, multiplier.shift, clamp.low, clamp.high];
     Ok(Lowered { op: Op::Mean, attrs, consts: Vec::new() })
+}
+
+/// Returns the multiplier of the sum over `axes`.
+pub(super) fn divided_sum(context: &Context<'_>, axes: &[usize]) -> Result<Multiplier, CompileError> {
+    let (x, y) = (context.input(0)?, context.output()?);
+    let count: usize = axes.iter().filter_map(|&axis| x.shape.get(axis)).product();
+    let ratio = f64::from(x.scale) / f64::from(y.scale);
+    Ok(match context.node.rounding {
+        Rounding::Single => context.multiplier(ratio / count as f64)?,
+        Rounding::Tflite => divided(context.multiplier(ratio)?, count.max(1) as u64),
+    })
 }
 
 fn divided(multiplier: Multiplier, count: u64) -> Multiplier {

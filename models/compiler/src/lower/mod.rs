@@ -1,40 +1,53 @@
 //! Lowering: real scales become integer multipliers, tables and attribute words. One file per operator.
 
 mod add;
+mod add_i16;
 mod average_pool2d;
+mod average_pool2d_i16;
 mod batch_matmul;
 mod concat;
 mod conv2d;
+mod conv2d_i16;
 mod conv2d_i4;
 mod depthwise_conv2d;
+mod depthwise_conv2d_i16;
 mod depthwise_conv2d_i4;
 mod fully_connected;
+mod fully_connected_i16;
 mod fully_connected_i4;
 mod gather;
 mod lut;
+mod lut_i16;
 mod max_pool2d;
+mod max_pool2d_i16;
 mod maximum;
 mod mean;
+mod mean_i16;
 mod minimum;
 mod mul;
+mod mul_i16;
 mod pad;
 mod reduce_max;
 mod reduce_min;
 mod requantize;
 mod resize_bilinear;
+mod sigmoid_i16;
 mod slice;
 mod softmax;
+mod softmax_i16;
 mod squared_difference;
 mod sub;
+mod sub_i16;
 mod transpose;
 mod transpose_conv2d;
+mod wide;
 
 use tanbo_format::emit::ConstData;
-use tanbo_format::{MAX_RANK, Op};
+use tanbo_format::{ElementType, MAX_RANK, Op};
 use tanbo_quant::Multiplier;
 
 use crate::error::{CompileError, CompileErrorKind};
-use crate::graph::{Graph, Node, NodeOp, Tensor, Weights, Window};
+use crate::graph::{Bias, Graph, Node, NodeOp, Tensor, Weights, Window};
 
 /// A node as a step's operator, attribute words and constants.
 #[derive(Clone, Debug)]
@@ -64,6 +77,12 @@ pub(crate) struct Context<'g> {
 /// A factor between scales that no multiplier can express, or sizes beyond the artifact's words.
 pub fn lower(graph: &Graph, node: &Node) -> Result<Option<Lowered>, CompileError> {
     let context = Context { graph, node };
+    // A type other than int8 has operators of its own.
+    if context.input(0)?.ty == ElementType::I16
+        && let Some(lowered) = wide::lower(&context)
+    {
+        return lowered.map(Some);
+    }
     match &node.op {
         NodeOp::Conv2d { window, groups, weights, clamp } if weights.four_bits => {
             conv2d_i4::lower(&context, window, *groups, weights, *clamp)
@@ -92,12 +111,18 @@ pub fn lower(graph: &Graph, node: &Node) -> Result<Option<Lowered>, CompileError
         NodeOp::Sub { clamp } => sub::lower(&context, *clamp),
         NodeOp::Mul { clamp } => mul::lower(&context, *clamp),
         NodeOp::Lut { table } => lut::lower(table),
+        NodeOp::LutI16 { .. } | NodeOp::SigmoidI16 { .. } => Err(context.error(
+            CompileErrorKind::Inconsistent,
+            "a function of int16 values is given another type",
+            "report this model",
+        )),
         NodeOp::Softmax { beta } => softmax::lower(&context, *beta),
         NodeOp::Pad { before, value } => pad::lower(&context, before, *value),
         NodeOp::Concat { axis } => concat::lower(&context, *axis),
         NodeOp::Slice { begin, stride } => slice::lower(&context, begin, stride),
         NodeOp::Transpose { perm } => transpose::lower(&context, perm),
-        NodeOp::Requantize { clamp } => requantize::lower(&context, *clamp),
+        NodeOp::Requantize { clamp } => requantize::lower(&context, 1.0, *clamp),
+        NodeOp::Scale { factor, clamp } => requantize::lower(&context, *factor, *clamp),
         NodeOp::Copy => concat::lower(&context, 0),
         NodeOp::Gather { axis, indices } => gather::lower(&context, *axis, indices),
         NodeOp::ResizeBilinear { rows, columns, clamp } => resize_bilinear::lower(&context, rows, columns, *clamp),
@@ -191,14 +216,22 @@ impl Context<'_> {
 
     /// Returns weights, bias, mantissas and shifts: factor input scale · weight scale / output scale, in f64.
     pub fn weights(&self, weights: &Weights) -> Result<Vec<ConstData>, CompileError> {
+        let Bias::I32(bias) = &weights.bias else {
+            return Err(self.error(
+                CompileErrorKind::Unsupported,
+                "its bias has 64 bits, its activations have 8",
+                "quantize biases of int8 layers to int32",
+            ));
+        };
+        let [mantissas, shifts] = multiplier_constants(&self.weight_multipliers(weights)?);
+        Ok(vec![ConstData::I8(weights.data.clone()), ConstData::I32(bias.clone()), mantissas, shifts])
+    }
+
+    /// Returns the multiplier of each weight scale.
+    pub fn weight_multipliers(&self, weights: &Weights) -> Result<Vec<Multiplier>, CompileError> {
         let (x, y) = (self.input(0)?, self.output()?);
-        let multipliers = weights
-            .scales
-            .iter()
-            .map(|&scale| self.multiplier(f64::from(x.scale) * f64::from(scale) / f64::from(y.scale)))
-            .collect::<Result<Vec<_>, _>>()?;
-        let [mantissas, shifts] = multiplier_constants(&multipliers);
-        Ok(vec![ConstData::I8(weights.data.clone()), ConstData::I32(weights.bias.clone()), mantissas, shifts])
+        let factor = |&scale: &f32| f64::from(x.scale) * f64::from(scale) / f64::from(y.scale);
+        weights.scales.iter().map(|scale| self.multiplier(factor(scale))).collect()
     }
 }
 

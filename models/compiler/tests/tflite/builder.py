@@ -85,9 +85,14 @@ class Net:
         return Value(len(self.tensors) - 1, tuple(shape), dtype, scale, zero_point)
 
     def input(self, *shape, dtype="i8", scale=0.05, zero_point=-3):
+        """An input; see `input_i16` for 16 bits."""
         value = self.tensor(shape, dtype, None if dtype == "f32" else scale, zero_point)
         self.inputs.append(value.index)
         return value
+
+    def input_i16(self, *shape, scale=0.0002):
+        """A 16-bit input: what follows it has 16 bits and zero point 0 too."""
+        return self.input(*shape, dtype="i16", scale=scale, zero_point=0)
 
     def ints(self, values):
         """A constant i32 vector (a scalar where `values` is an int)."""
@@ -98,8 +103,18 @@ class Net:
         """A constant i8 tensor over the whole range."""
         return self.tensor(shape, scale=scale, zero_point=zero_point, data=self.rng.integers(-128, 128, shape))
 
-    def op(self, name, inputs, shapes, options=None, dtype="i8", scale=None, zero_point=0):
-        """Adds operator `name`: inputs are Values (None: absent); one output per shape; returns it, or the list of several."""
+    def constant_i16(self, *shape, scale=0.0001):
+        """A constant i16 tensor over the whole range."""
+        return self.tensor(shape, "i16", scale, data=self.rng.integers(-32768, 32768, shape))
+
+    def op(self, name, inputs, shapes, options=None, dtype=None, scale=None, zero_point=0):
+        """Adds operator `name`: inputs are Values (None: absent); one output per shape; returns it, or the list of several.
+
+        Without a type outputs are i8, or i16 with zero point 0 if an input is.
+        """
+        if dtype is None:
+            wide = any(x is not None and x.dtype == "i16" for x in inputs)
+            dtype, zero_point = ("i16", 0) if wide else ("i8", zero_point)
         outputs = [self.tensor(shape, dtype, scale, zero_point) for shape in shapes]
         code = getattr(fb.BuiltinOperator, name)
         if code not in self.codes:
@@ -127,10 +142,13 @@ class Net:
         scales = self.rng.uniform(0.002, 0.02, channels if per_channel else 1).astype(np.float32)
         w = self.tensor(shape, scale=scales, data=data, axis=axis)
         b = None
+        wide = x.dtype == "i16"
         if bias:
-            values = self.rng.integers(-64 * depth, 64 * depth, channels)
-            b = self.tensor((channels,), "i32", np.float32(x.scale) * scales, data=values)
-        return w, b, float(x.scale * scales.mean() * 50 * depth**0.5) * gain
+            reach = depth << 14 if wide else 64 * depth
+            dtype = ("i64" if wide else "i32") if bias is True else bias
+            values = self.rng.integers(-reach, reach, channels)
+            b = self.tensor((channels,), dtype, np.float32(x.scale) * scales, data=values)
+        return w, b, float(x.scale * scales.mean() * (128 if wide else 50) * depth**0.5) * gain
 
     def conv(
         self,
@@ -157,7 +175,7 @@ class Net:
         shape = (n, window(h, kh, sh, dh, padding), window(w, kw, sw, dw, padding), channels)
         options = fb.Conv2DOptionsT(padding, sw, sh, ACTIVATION[act], dw, dh)
         return self.op(
-            "CONV_2D", [x, filters] + [b] * bias, [shape], options, scale=scale or auto, zero_point=zero_point
+            "CONV_2D", [x, filters] + [b] * bool(bias), [shape], options, scale=scale or auto, zero_point=zero_point
         )
 
     def depthwise(
@@ -180,7 +198,7 @@ class Net:
         shape = (n, window(h, kh, sh, dh, padding), window(w, kw, sw, dw, padding), c * multiplier)
         options = fb.DepthwiseConv2DOptionsT(padding, sw, sh, multiplier, ACTIVATION[act], dw, dh)
         return self.op(
-            "DEPTHWISE_CONV_2D", [x, filters] + [b] * bias, [shape], options, scale=scale, zero_point=zero_point
+            "DEPTHWISE_CONV_2D", [x, filters] + [b] * bool(bias), [shape], options, scale=scale, zero_point=zero_point
         )
 
     def dense(self, x, units, act=None, bias=True, per_channel=False, keep_dims=False, gain=1.0, zero_point=9):
@@ -254,7 +272,7 @@ class Net:
         shape = np.broadcast_shapes(a.shape, b.shape)
         return self.op(name, [a, b], [shape], options, scale=scale, zero_point=zero_point)
 
-    def unary(self, name, x, options=None, scale=None, zero_point=None, dtype="i8"):
+    def unary(self, name, x, options=None, scale=None, zero_point=None, dtype=None):
         """Elementwise; keeps the quantization of `x` unless told."""
         scale = None if dtype == "f32" else scale or x.scale
         return self.op(name, [x], [x.shape], options, dtype, scale, x.zero_point if zero_point is None else zero_point)
@@ -266,13 +284,13 @@ class Net:
         return self.op("PRELU", [x, alpha], [x.shape], scale=scale, zero_point=zero_point)
 
     def softmax(self, x, beta=1.0):
-        return self.unary("SOFTMAX", x, fb.SoftmaxOptionsT(beta), 1 / 256, -128)
+        return self.unary("SOFTMAX", x, fb.SoftmaxOptionsT(beta), 1 / 32768 if x.dtype == "i16" else 1 / 256, -128)
 
     def logistic(self, x):
-        return self.unary("LOGISTIC", x, None, 1 / 256, -128)
+        return self.unary("LOGISTIC", x, None, 1 / 32768 if x.dtype == "i16" else 1 / 256, -128)
 
     def tanh(self, x):
-        return self.unary("TANH", x, None, 1 / 128, 0)
+        return self.unary("TANH", x, None, 1 / 32768 if x.dtype == "i16" else 1 / 128, 0)
 
     def quantize(self, x, dtype, scale, zero_point):
         return self.unary("QUANTIZE", x, fb.QuantizeOptionsT(), scale, zero_point, dtype)
@@ -287,7 +305,7 @@ class Net:
         shape = [n + before + after for n, (before, after) in zip(x.shape, pads)]
         if value is None:
             return self.like("PAD", x, [shape], [self.ints(pads)], fb.PadOptionsT())
-        fill = self.tensor((), scale=x.scale, zero_point=x.zero_point, data=value)
+        fill = self.tensor((), x.dtype, x.scale, x.zero_point, data=value)
         return self.like("PADV2", x, [shape], [self.ints(pads), fill], fb.PadV2OptionsT())
 
     def concat(self, values, axis, act=None):

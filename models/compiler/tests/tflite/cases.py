@@ -424,12 +424,6 @@ refused(
     ),
 )
 refused(
-    "softmax_i16",
-    lambda n: n.unary(
-        "SOFTMAX", n.input(1, 9, dtype="i16", zero_point=0), fb.SoftmaxOptionsT(1.0), 1 / 32768, 0, "i16"
-    ),
-)
-refused(
     "dense_bias_scale",
     lambda n: n.op(
         "FULLY_CONNECTED",
@@ -444,10 +438,6 @@ refused(
     ),
 )
 refused("add_multiplier_above_one", lambda n: n.binary("ADD", n.input(1, 8, scale=3.0), n.input(1, 8), scale=1e-6))
-refused(
-    "add_i16",
-    lambda n: n.op("ADD", [x := n.input(1, 4, dtype="i16", zero_point=0), x], [(1, 4)], fb.AddOptionsT(), "i16", 0.1),
-)
 refused(
     "average_pool_rescaled",
     lambda n: n.op(
@@ -482,7 +472,17 @@ refused(
 )
 refused("hard_swish_output_too_fine", lambda n: n.unary("HARD_SWISH", n.input(1, 9), None, 0.0003, 0))
 refused("logistic_output_scale", lambda n: n.unary("LOGISTIC", n.input(1, 9), None, 1 / 128, -128))
-refused("mean_i16_to_i8", lambda n: n.mean(n.input(1, 5, 4, dtype="i16", zero_point=0), [1]))
+refused(
+    "mean_i16_to_i8",
+    lambda n: n.op(
+        "MEAN",
+        [n.input_i16(1, 5, 4), n.ints([1])],
+        [(1, 1, 4)],
+        fb.ReducerOptionsT(True),
+        "i8",
+        0.05,
+    ),
+)
 refused(
     "pad_rescaled",
     lambda n: n.op("PAD", [n.input(1, 3), n.ints([(0, 0), (1, 1)])], [(1, 5)], fb.PadOptionsT(), scale=0.1),
@@ -511,4 +511,5 @@ refused("tanh_output_scale", lambda n: n.unary("TANH", n.input(1, 9), None, 1 / 
 refused("unknown_operator", lambda n: n.unary("COS", n.input(1, 9)))
 
 # Families of their own; they register themselves here.
+import cases_i16  # noqa: E402, F401
 import cases_selection  # noqa: E402, F401

@@ -163,7 +163,12 @@ impl Importer {
             let stored = self.builder.arrange(&view, &want, place)?;
             (self.builder.reshape(stored.tensor, permute(&view.core, &want), place)?, want)
         };
-        let weights = Weights { data, scales: weights.scales.clone(), bias, four_bits: weights.four_bits };
+        let weights = Weights {
+            data,
+            scales: weights.scales.clone(),
+            bias: crate::graph::Bias::I32(bias),
+            four_bits: weights.four_bits,
+        };
         let op = NodeOp::FullyConnected { weights, clamp };
         let tensor = self.builder.node(place, name, op, vec![tensor], permute(result, &perm), NewQuant::Is(quant))?;
         Ok(View::permuted(tensor, result.to_vec(), perm))
@@ -344,7 +349,12 @@ fn conv_op(
             "check the model with onnx.checker.check_model(model, full_check=True)",
         )
     })?;
-    let weights = Weights { data, scales: weights.scales.clone(), bias, four_bits: weights.four_bits };
+    let weights = Weights {
+        data,
+        scales: weights.scales.clone(),
+        bias: crate::graph::Bias::I32(bias),
+        four_bits: weights.four_bits,
+    };
     Ok(if transposed {
         NodeOp::TransposeConv2d { window, groups, weights, clamp }
     } else if depthwise {

@@ -7,6 +7,7 @@ use super::schema::{BatchMatMul, FullyConnected, Reducer, Softmax};
 use crate::error::CompileError;
 use crate::graph::{Clamp, NodeOp};
 use crate::nonlinear::Quantization;
+use tanbo_format::ElementType;
 
 /// FULLY_CONNECTED: input, filter `[out, in]`, bias. The input's elements are taken in rows of `in`.
 pub fn fully_connected(op: &mut Op) -> Result<(), CompileError> {
@@ -15,7 +16,7 @@ pub fn fully_connected(op: &mut Op) -> Result<(), CompileError> {
     if options.weights_format()? != 0 {
         return Err(op.unsupported("its weights are shuffled", "convert the model with weights in the default format"));
     }
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let filter = op.filter(2, 0)?;
     let &[units, depth] = filter.shape.as_slice() else { return Err(op.inconsistent("its filter has not 2 axes")) };
     if filter.four_bits && filter.scales.len() > 1 {
@@ -33,7 +34,7 @@ pub fn fully_connected(op: &mut Op) -> Result<(), CompileError> {
     if shape.last() != Some(&units) || shape.iter().product::<usize>() / units != rows {
         return Err(op.inconsistent(format!("its result has shape {shape:?}; it computes {rows} rows of {units}")));
     }
-    let y = op.output(0, &shape)?;
+    let y = op.output_like(0, &shape, &x)?;
     let weights = op.weights(filter, 2, units, &x, &y)?;
     let clamp = op.clamp(options.activation()?, &y)?;
     op.push(NodeOp::FullyConnected { weights, clamp }, &[&x], &y);
@@ -55,7 +56,7 @@ pub fn reduced_axes(op: &Op, x: &Activation) -> Result<Vec<usize>, CompileError>
 pub fn mean(op: &mut Op) -> Result<(), CompileError> {
     op.arity(2, 2, 1)?;
     let options: Reducer = op.options()?;
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let axes = reduced_axes(op, &x)?;
     let keep_dims = options.keep_dims()?;
     let kept = x.shape.iter().enumerate().filter_map(|(i, &extent)| match axes.contains(&i) {
@@ -63,24 +64,37 @@ pub fn mean(op: &mut Op) -> Result<(), CompileError> {
         true => keep_dims.then_some(1),
     });
     let shape: Vec<usize> = kept.collect();
-    let y = op.output(0, &shape)?;
-    op.push(NodeOp::Mean { axes, clamp: Clamp::INT8 }, &[&x], &y);
+    let y = op.output_like(0, &shape, &x)?;
+    op.push(NodeOp::Mean { axes, clamp: Clamp::full(x.ty) }, &[&x], &y);
     Ok(())
 }
 
-/// SOFTMAX over the last axis: the kernel's output is in units of 1/256 above -128.
+/// What the kernel of SOFTMAX gives in int8.
+const PROBABILITY: Quantization = Quantization { scale: 1.0 / 256.0, zero_point: -128 };
+
+/// SOFTMAX over the last axis: the kernel's output is in units of 1/256 above -128, in int16 of 1/32768.
 pub fn softmax(op: &mut Op) -> Result<(), CompileError> {
     op.arity(1, 1, 1)?;
     let options: Softmax = op.options()?;
-    let x = op.activation(0)?;
-    let y = op.output(0, &x.shape)?;
-    op.fixed_output(&y, Quantization { scale: 1.0 / 256.0, zero_point: -128 })?;
+    let x = op.wide_activation(0)?;
+    let y = op.output_like(0, &x.shape, &x)?;
+    let wide = x.ty == ElementType::I16;
+    let units = if wide { Quantization { scale: 1.0 / 32768.0, zero_point: 0 } } else { PROBABILITY };
+    op.fixed_output(&y, units)?;
     let beta = options.beta()?;
     if !(beta.is_finite() && beta > 0.0) {
         return Err(op.inconsistent(format!("its beta is {beta}")));
     }
-    // The kernel scales differences to 26 fraction bits by a factor that must exceed one.
-    if f64::from(beta) * x.scale() * f64::from(1 << 26) <= 1.0 {
+    // The kernel scales differences to 26 fraction bits by a factor that must exceed one; in int16 those of 17 bits must
+    // stay within 32.
+    let scale = f64::from(beta) * x.scale();
+    if wide && scale * 6553.5 >= f64::from(1 << 14) {
+        return Err(op.unsupported(
+            format!("its input scale {} is too coarse for the kernel", x.quantization.scale),
+            "quantize again with representative data",
+        ));
+    }
+    if !wide && scale * f64::from(1 << 26) <= 1.0 {
         return Err(op.unsupported(
             format!("its input scale {} is too fine for the kernel", x.quantization.scale),
             "quantize again with representative data",

@@ -6,6 +6,7 @@ use super::schema::{Concatenation, Pack, Squeeze, StridedSlice, Unpack};
 use super::source::Type;
 use crate::error::CompileError;
 use crate::graph::NodeOp;
+use tanbo_format::ElementType;
 
 /// Non-negative extents or positions from a list of the file.
 pub fn extents(op: &Op, values: &[i64], what: &str) -> Result<Vec<usize>, CompileError> {
@@ -43,7 +44,7 @@ pub fn pad(op: &mut Op) -> Result<(), CompileError> {
     let with_fill = op.source.name == "PADV2";
     let operands = if with_fill { 3 } else { 2 };
     op.arity(operands, operands, 1)?;
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let borders = extents(op, &op.integers(1, "list of borders")?, "list of borders")?;
     let (borders, []) = borders.as_chunks::<2>() else {
         return Err(op.inconsistent("its list of borders is not made of pairs"));
@@ -52,17 +53,22 @@ pub fn pad(op: &mut Op) -> Result<(), CompileError> {
         return Err(op.inconsistent(format!("it has {} pairs of borders for {} axes", borders.len(), x.shape.len())));
     }
     let shape: Vec<usize> = borders.iter().zip(&x.shape).map(|([before, after], n)| before + n + after).collect();
-    let y = op.output(0, &shape)?;
+    let y = op.output_like(0, &shape, &x)?;
     op.same_quantization(&x, &y)?;
     let mut value = y.quantization.zero_point;
     if with_fill {
-        let fill = op.constant(2, Type::I8, "fill")?;
-        let &[byte] = fill.bytes else { return Err(op.inconsistent("its fill is not one element")) };
+        let wide = x.ty == ElementType::I16;
+        let fill = op.constant(2, if wide { Type::I16 } else { Type::I8 }, "fill")?;
+        let one = match *fill.bytes {
+            [byte] => i32::from(byte as i8),
+            [low, high] if wide => i32::from(i16::from_le_bytes([low, high])),
+            _ => return Err(op.inconsistent("its fill is not one element")),
+        };
         let same = fill.scales == [y.quantization.scale] && fill.zero_points == [i64::from(y.quantization.zero_point)];
         if !same {
             return Err(op.inconsistent("its fill has another scale or zero point than its result"));
         }
-        value = i32::from(byte as i8);
+        value = one;
     }
     let before = borders.iter().map(|[before, _]| *before).collect();
     op.push(NodeOp::Pad { before, value }, &[&x], &y);
@@ -78,7 +84,7 @@ pub fn concatenation(op: &mut Op) -> Result<(), CompileError> {
             op.unsupported("the kernel refuses a fused activation here", "make the activation an operator of its own")
         );
     }
-    let parts = (0..op.source.inputs.len()).map(|i| op.activation(i)).collect::<Result<Vec<_>, _>>()?;
+    let parts = (0..op.source.inputs.len()).map(|i| op.wide_activation(i)).collect::<Result<Vec<_>, _>>()?;
     let Some(first) = parts.first() else { return Err(op.inconsistent("it has no operands")) };
     let axis = op.axis(options.axis()?.into(), first.shape.len())?;
     let mut total = 0;
@@ -89,7 +95,7 @@ pub fn concatenation(op: &mut Op) -> Result<(), CompileError> {
         }
         total += extent;
     }
-    let y = op.output(0, &with_extent(&first.shape, axis, total))?;
+    let y = op.output_like(0, &with_extent(&first.shape, axis, total), first)?;
     for part in &parts {
         op.same_quantization(part, &y)?;
     }
@@ -101,19 +107,19 @@ pub fn concatenation(op: &mut Op) -> Result<(), CompileError> {
 pub fn pack(op: &mut Op) -> Result<(), CompileError> {
     op.arity(1, usize::MAX, 1)?;
     let options: Pack = op.options()?;
-    let parts = (0..op.source.inputs.len()).map(|i| op.activation(i)).collect::<Result<Vec<_>, _>>()?;
+    let parts = (0..op.source.inputs.len()).map(|i| op.wide_activation(i)).collect::<Result<Vec<_>, _>>()?;
     let Some(first) = parts.first() else { return Err(op.inconsistent("it has no operands")) };
     let axis = op.axis(options.axis()?.into(), first.shape.len() + 1)?;
     let mut joined = first.shape.clone();
     joined.insert(axis, parts.len());
-    let y = op.output(0, &joined)?;
+    let y = op.output_like(0, &joined, first)?;
     let mut views = vec![];
     for part in &parts {
         if part.shape != first.shape {
             return Err(op.inconsistent(format!("shapes {:?} and {:?} do not join", first.shape, part.shape)));
         }
         op.same_quantization(part, &y)?;
-        let view = op.temporary("part", &with_extent(&joined, axis, 1), y.quantization);
+        let view = op.temporary_like("part", &with_extent(&joined, axis, 1), &y);
         op.push(NodeOp::Reshape, &[part], &view);
         views.push(view);
     }
@@ -126,7 +132,7 @@ pub fn unpack(op: &mut Op) -> Result<(), CompileError> {
     let results = op.source.outputs.len();
     op.arity(1, 1, results)?;
     let options: Unpack = op.options()?;
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let rank = x.shape.len();
     let axis = op.axis(options.axis()?.into(), rank)?;
     if x.shape.get(axis) != Some(&results) {
@@ -135,9 +141,9 @@ pub fn unpack(op: &mut Op) -> Result<(), CompileError> {
     let mut shape = x.shape.clone();
     shape.remove(axis);
     for i in 0..results {
-        let y = op.output(i, &shape)?;
+        let y = op.output_like(i, &shape, &x)?;
         op.same_quantization(&x, &y)?;
-        let part = op.temporary("part", &with_extent(&x.shape, axis, 1), x.quantization);
+        let part = op.temporary_like("part", &with_extent(&x.shape, axis, 1), &x);
         cut(op, &x, start_on(rank, axis, i), &part);
         op.push(NodeOp::Reshape, &[&part], &y);
     }
@@ -150,7 +156,7 @@ pub fn split(op: &mut Op) -> Result<(), CompileError> {
     let equal = op.source.name == "SPLIT";
     let operands = if equal { 2 } else { 3 };
     op.arity(operands, operands, results.max(1))?;
-    let x = op.activation(if equal { 1 } else { 0 })?;
+    let x = op.wide_activation(if equal { 1 } else { 0 })?;
     let rank = x.shape.len();
     let axis = op.axis_operand(if equal { 0 } else { 2 }, rank)?;
     let extent = x.shape.get(axis).copied().unwrap_or_default();
@@ -170,7 +176,7 @@ pub fn split(op: &mut Op) -> Result<(), CompileError> {
     }
     let mut start = 0;
     for (i, size) in sizes.into_iter().enumerate() {
-        let y = op.output(i, &with_extent(&x.shape, axis, size))?;
+        let y = op.output_like(i, &with_extent(&x.shape, axis, size), &x)?;
         op.same_quantization(&x, &y)?;
         cut(op, &x, start_on(rank, axis, start), &y);
         start += size;
@@ -181,7 +187,7 @@ pub fn split(op: &mut Op) -> Result<(), CompileError> {
 /// SLICE: input, begin, size; a size of -1 is the rest.
 pub fn slice(op: &mut Op) -> Result<(), CompileError> {
     op.arity(3, 3, 1)?;
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let (begin, size) = (op.integers(1, "list of starts")?, op.integers(2, "list of sizes")?);
     per_axis(op, &begin, &x, "list of starts")?;
     per_axis(op, &size, &x, "list of sizes")?;
@@ -192,7 +198,7 @@ pub fn slice(op: &mut Op) -> Result<(), CompileError> {
         let count = if size == -1 { room } else { usize::try_from(size).ok().filter(|&s| s > 0 && Some(s) <= room) };
         shape.push(count.ok_or_else(|| op.inconsistent(format!("{size} elements from {begin} on leave its {n}")))?);
     }
-    let y = op.output(0, &shape)?;
+    let y = op.output_like(0, &shape, &x)?;
     op.same_quantization(&x, &y)?;
     cut(op, &x, begin, &y);
     Ok(())
@@ -208,7 +214,7 @@ pub fn strided_slice(op: &mut Op) -> Result<(), CompileError> {
             "write the slice with one begin and end per axis",
         ));
     }
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let lists =
         [op.integers(1, "list of starts")?, op.integers(2, "list of ends")?, op.integers(3, "list of strides")?];
     for list in &lists {
@@ -251,12 +257,12 @@ pub fn strided_slice(op: &mut Op) -> Result<(), CompileError> {
             kept.push(count as usize);
         }
     }
-    let y = op.output(0, &kept)?;
+    let y = op.output_like(0, &kept, &x)?;
     op.same_quantization(&x, &y)?;
     if kept.len() == counts.len() {
         op.push(NodeOp::Slice { begin, stride }, &[&x], &y);
     } else {
-        let part = op.temporary("part", &counts, x.quantization);
+        let part = op.temporary_like("part", &counts, &x);
         op.push(NodeOp::Slice { begin, stride }, &[&x], &part);
         op.push(NodeOp::Reshape, &[&part], &y);
     }
@@ -266,9 +272,9 @@ pub fn strided_slice(op: &mut Op) -> Result<(), CompileError> {
 /// BROADCAST_TO: input, shape.
 pub fn broadcast_to(op: &mut Op) -> Result<(), CompileError> {
     op.arity(2, 2, 1)?;
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let shape = extents(op, &op.integers(1, "shape")?, "shape")?;
-    let y = op.output(0, &shape)?;
+    let y = op.output_like(0, &shape, &x)?;
     op.same_quantization(&x, &y)?;
     let missing = shape.len().checked_sub(x.shape.len());
     let Some(missing) = missing else {
@@ -278,7 +284,7 @@ pub fn broadcast_to(op: &mut Op) -> Result<(), CompileError> {
     if from.iter().zip(&shape).any(|(&m, &n)| m != n && m != 1) {
         return Err(op.inconsistent(format!("{:?} does not broadcast to {shape:?}", x.shape)));
     }
-    let view = op.temporary("view", &from, x.quantization);
+    let view = op.temporary_like("view", &from, &x);
     op.push(NodeOp::Reshape, &[&x], &view);
     let stride = from.iter().map(|&m| isize::from(m != 1)).collect();
     op.push(NodeOp::Slice { begin: vec![0; from.len()], stride }, &[&view], &y);
@@ -288,7 +294,7 @@ pub fn broadcast_to(op: &mut Op) -> Result<(), CompileError> {
 /// TRANSPOSE: input, permutation.
 pub fn transpose(op: &mut Op) -> Result<(), CompileError> {
     op.arity(2, 2, 1)?;
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let list = op.integers(1, "permutation")?;
     per_axis(op, &list, &x, "permutation")?;
     let mut perm = vec![];
@@ -300,7 +306,7 @@ pub fn transpose(op: &mut Op) -> Result<(), CompileError> {
         perm.push(axis);
     }
     let shape: Vec<usize> = perm.iter().filter_map(|&axis| x.shape.get(axis)).copied().collect();
-    let y = op.output(0, &shape)?;
+    let y = op.output_like(0, &shape, &x)?;
     op.same_quantization(&x, &y)?;
     op.push(NodeOp::Transpose { perm }, &[&x], &y);
     Ok(())
@@ -310,7 +316,7 @@ pub fn transpose(op: &mut Op) -> Result<(), CompileError> {
 pub fn reshape(op: &mut Op) -> Result<(), CompileError> {
     let name = op.source.name;
     op.arity(1, if name == "SQUEEZE" { 1 } else { 2 }, 1)?;
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let shape = match name {
         "SQUEEZE" => squeezed(op, &x)?,
         "EXPAND_DIMS" => {
@@ -325,7 +331,7 @@ pub fn reshape(op: &mut Op) -> Result<(), CompileError> {
     if shape.iter().product::<usize>() != x.elements() {
         return Err(op.inconsistent(format!("{:?} cannot become {shape:?}", x.shape)));
     }
-    let y = op.output(0, &shape)?;
+    let y = op.output_like(0, &shape, &x)?;
     op.same_quantization(&x, &y)?;
     op.push(NodeOp::Reshape, &[&x], &y);
     Ok(())

@@ -3,7 +3,7 @@
 use super::context::{Activation, Context, Value, describe};
 use super::source::{SourceOperator, SourceTensor, Type};
 use crate::error::{CompileError, CompileErrorKind};
-use crate::graph::{Clamp, Node, NodeOp, Weights};
+use crate::graph::{Bias, Clamp, Node, NodeOp, Weights};
 use crate::nonlinear::Quantization;
 use tanbo_format::ElementType;
 use tanbo_quant::Rounding;
@@ -85,6 +85,29 @@ impl<'c, 'a> Op<'c, 'a> {
         self.any_activation(i)
     }
 
+    /// Returns operand `i` as an int8 or int16 activation, which may be a constant: for operators that exist in both.
+    pub fn wide_activation(&mut self, i: usize) -> Result<Activation, CompileError> {
+        let index = self.operand(i)?;
+        if self.context.tensor(index)?.ty != Type::I16 {
+            return self.activation(i);
+        }
+        let activation = self.any_activation(i)?;
+        self.symmetric(&activation)?;
+        Ok(activation)
+    }
+
+    /// Fails unless the zero point of an int16 activation is 0.
+    fn symmetric(&self, activation: &Activation) -> Result<(), CompileError> {
+        let zero_point = activation.quantization.zero_point;
+        if activation.ty == ElementType::I16 && zero_point != 0 {
+            return Err(self.unsupported(
+                format!("an int16 activation has zero point {zero_point}, which the kernels take for 0"),
+                "quantize int16 activations symmetrically",
+            ));
+        }
+        Ok(())
+    }
+
     fn not_int8(&self, index: usize, ty: Type) -> CompileError {
         let tensor = self.context.tensor(index).map_or_else(|e| e.place, |t| t.place.clone());
         let remedy = match ty {
@@ -92,6 +115,7 @@ impl<'c, 'a> Op<'c, 'a> {
                 "quantize the whole model to int8: representative dataset, `TFLITE_BUILTINS_INT8`"
             }
             Type::U8 => "convert again with a converter of 2020 or later, which quantizes to int8",
+            Type::I16 => "keep this operator in int8, or replace it by one that exists in int16",
             _ => "quantize activations to int8",
         };
         self.unsupported(format!("{tensor} is {}; this operator runs in int8 only", ty.name()), remedy)
@@ -271,10 +295,18 @@ impl<'c, 'a> Op<'c, 'a> {
         y: &Activation,
     ) -> Result<Weights, CompileError> {
         let Filter { values: data, scales, four_bits, .. } = filter;
-        if !self.has(i) {
-            return Ok(Weights { data, scales, bias: vec![0; channels], four_bits });
+        if four_bits && x.ty == ElementType::I16 {
+            return Err(self.unsupported(
+                "TensorFlow Lite Micro has no kernel for an INT4 filter with int16 activations",
+                "quantize the filter to INT8",
+            ));
         }
-        let constant = self.constant(i, Type::I32, "bias")?;
+        if !self.has(i) {
+            let wide = x.ty == ElementType::I16;
+            let bias = if wide { Bias::I64(vec![0; channels]) } else { Bias::I32(vec![0; channels]) };
+            return Ok(Weights { data, scales, bias, four_bits });
+        }
+        let constant = self.constant(i, self.bias_type(i, x)?, "bias")?;
         if constant.shape.iter().product::<usize>() != channels {
             return Err(self.inconsistent(format!("its bias has shape {:?} for {channels} channels", constant.shape)));
         }
@@ -297,7 +329,28 @@ impl<'c, 'a> Op<'c, 'a> {
             return Err(self.inconsistent(format!("its bias has {} scales", constant.scales.len())));
         }
         self.context.charge(constant.bytes.len(), &self.source.place)?;
-        Ok(Weights { data, scales, bias: words(constant.bytes), four_bits })
+        let bias = if constant.bytes.len() == 8 * channels {
+            Bias::I64(constant.bytes.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b)).collect())
+        } else {
+            Bias::I32(words(constant.bytes))
+        };
+        Ok(Weights { data, scales, bias, four_bits })
+    }
+
+    /// The type that the bias in operand `i` must have: int32, and with int16 activations int64, but for CONV_2D, which takes both.
+    fn bias_type(&self, i: usize, x: &Activation) -> Result<Type, CompileError> {
+        if x.ty != ElementType::I16 {
+            return Ok(Type::I32);
+        }
+        let found = self.context.tensor(self.operand(i)?)?.ty;
+        match (found, self.source.name) {
+            (Type::I32, "CONV_2D") => Ok(Type::I32),
+            (Type::I32, _) => Err(self.unsupported(
+                "its bias is int32, which the kernel of int16 activations reads as int64",
+                "convert again with biases of int64 (the converter's default for 16x8 models)",
+            )),
+            _ => Ok(Type::I64),
+        }
     }
 
     // Results.
@@ -310,6 +363,22 @@ impl<'c, 'a> Op<'c, 'a> {
         if ty != Type::I8 {
             return Err(self.not_int8(index, ty));
         }
+        Ok(activation)
+    }
+
+    /// Returns result `j` as a tensor of the type of `x`, int8 or int16, which must have `shape` in the file.
+    pub fn output_like(&mut self, j: usize, shape: &[usize], x: &Activation) -> Result<Activation, CompileError> {
+        if x.ty != ElementType::I16 {
+            return self.output(j, shape);
+        }
+        let activation = self.any_output(j, shape)?;
+        if activation.ty != x.ty {
+            return Err(self.unsupported(
+                format!("it goes from {} to {}", x.ty.name(), activation.ty.name()),
+                "convert the type with a QUANTIZE of its own",
+            ));
+        }
+        self.symmetric(&activation)?;
         Ok(activation)
     }
 
@@ -353,6 +422,13 @@ impl<'c, 'a> Op<'c, 'a> {
         self.context.add(&name, activation, None)
     }
 
+    /// Returns a tensor that the source model does not have, with type and quantization of `x`.
+    pub fn temporary_like(&mut self, suffix: &str, shape: &[usize], x: &Activation) -> Activation {
+        let name = format!("{}/{suffix}", self.source.place);
+        let activation = Activation { id: 0, shape: shape.to_vec(), ty: x.ty, quantization: x.quantization };
+        self.context.add(&name, activation, None)
+    }
+
     /// Adds a node.
     pub fn push(&mut self, op: NodeOp, inputs: &[&Activation], output: &Activation) {
         self.context.push(Node {
@@ -368,6 +444,12 @@ impl<'c, 'a> Op<'c, 'a> {
     /// Fails unless `x` and `y` have one scale and one zero point: the kernel moves bytes.
     pub fn same_quantization(&self, x: &Activation, y: &Activation) -> Result<(), CompileError> {
         let (a, b) = (x.quantization, y.quantization);
+        if x.ty != y.ty {
+            return Err(self.unsupported(
+                format!("it joins {} and {}, which the operator does not convert", x.ty.name(), y.ty.name()),
+                "bring all to one type with a QUANTIZE",
+            ));
+        }
         if a != b {
             return Err(CompileError::new(
                 CompileErrorKind::Unsupported,
@@ -400,11 +482,12 @@ impl<'c, 'a> Op<'c, 'a> {
     /// Returns the bounds that fused activation `code` sets for `y`.
     pub fn clamp(&self, code: i8, y: &Activation) -> Result<Clamp, CompileError> {
         let Quantization { scale, zero_point } = y.quantization;
+        let full = Clamp::full(y.ty);
         // In f32, halves away from zero; the cast saturates.
-        let bound = |real: f32| zero_point.saturating_add((real / scale).round() as i32).clamp(-128, 127);
+        let bound = |real: f32| zero_point.saturating_add((real / scale).round() as i32).clamp(full.low, full.high);
         match code {
-            0 => Ok(Clamp::INT8),
-            1 => Ok(Clamp { low: bound(0.0), high: 127 }),
+            0 => Ok(full),
+            1 => Ok(Clamp { low: bound(0.0), ..full }),
             2 => Ok(Clamp { low: bound(-1.0), high: bound(1.0) }),
             3 => Ok(Clamp { low: bound(0.0), high: bound(6.0) }),
             _ => {
@@ -414,7 +497,7 @@ impl<'c, 'a> Op<'c, 'a> {
                     _ => format!("number {code}"),
                 };
                 Err(self.unsupported(
-                    format!("the int8 kernels ignore its fused activation {name}"),
+                    format!("the kernels ignore its fused activation {name}"),
                     "make the activation an operator of its own",
                 ))
             }

@@ -58,7 +58,7 @@ fn four_axes(op: &Op, x: &Activation) -> Result<[usize; 4], CompileError> {
 pub fn conv_2d(op: &mut Op) -> Result<(), CompileError> {
     op.arity(2, 3, 1)?;
     let options: Conv2D = op.options()?;
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let [n, h, w, c] = four_axes(op, &x)?;
     let filter = op.filter(4, 0)?;
     let &[channels, kernel_h, kernel_w, depth] = filter.shape.as_slice() else {
@@ -77,7 +77,7 @@ pub fn conv_2d(op: &mut Op) -> Result<(), CompileError> {
         dilation: [options.dilation_h()?, options.dilation_w()?],
     };
     let (window, [out_h, out_w]) = geometry.resolve(op, [h, w])?;
-    let y = op.output(0, &[n, out_h, out_w, channels])?;
+    let y = op.output_like(0, &[n, out_h, out_w, channels], &x)?;
     let weights = op.weights(filter, 2, channels, &x, &y)?;
     let clamp = op.clamp(options.activation()?, &y)?;
     op.push(NodeOp::Conv2d { window, groups, weights, clamp }, &[&x], &y);
@@ -88,7 +88,7 @@ pub fn conv_2d(op: &mut Op) -> Result<(), CompileError> {
 pub fn depthwise_conv_2d(op: &mut Op) -> Result<(), CompileError> {
     op.arity(2, 3, 1)?;
     let options: DepthwiseConv2D = op.options()?;
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let [n, h, w, c] = four_axes(op, &x)?;
     let filter = op.filter(4, 3)?;
     let &[1, kernel_h, kernel_w, channels] = filter.shape.as_slice() else {
@@ -105,7 +105,7 @@ pub fn depthwise_conv_2d(op: &mut Op) -> Result<(), CompileError> {
         dilation: [options.dilation_h()?, options.dilation_w()?],
     };
     let (window, [out_h, out_w]) = geometry.resolve(op, [h, w])?;
-    let y = op.output(0, &[n, out_h, out_w, channels])?;
+    let y = op.output_like(0, &[n, out_h, out_w, channels], &x)?;
     let weights = op.weights(filter, 2, channels, &x, &y)?;
     let clamp = op.clamp(options.activation()?, &y)?;
     op.push(NodeOp::DepthwiseConv2d { window, weights, clamp }, &[&x], &y);
@@ -116,7 +116,7 @@ pub fn depthwise_conv_2d(op: &mut Op) -> Result<(), CompileError> {
 pub fn pool_2d(op: &mut Op) -> Result<(), CompileError> {
     op.arity(1, 1, 1)?;
     let options: Pool2D = op.options()?;
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let [n, h, w, c] = four_axes(op, &x)?;
     let kernel = [options.kernel_h()?, options.kernel_w()?];
     let kernel = match kernel.map(usize::try_from) {
@@ -130,7 +130,7 @@ pub fn pool_2d(op: &mut Op) -> Result<(), CompileError> {
         dilation: [1, 1],
     };
     let (window, [out_h, out_w]) = geometry.resolve(op, [h, w])?;
-    let y = op.output(0, &[n, out_h, out_w, c])?;
+    let y = op.output_like(0, &[n, out_h, out_w, c], &x)?;
     let (a, b) = (x.quantization, y.quantization);
     // The kernels' own tolerance.
     if (a.scale - b.scale).abs() > 1e-6 || a.zero_point != b.zero_point {
