@@ -7,19 +7,21 @@ from fractions import Fraction
 from math import prod
 from random import Random
 
+import ops_norm
 import ops_selection
 from ops import OPS as WINDOWED_AND_ELEMENTWISE
 from ops import SUMS
 from ops_i16 import OPS_I16
 
-OPS = WINDOWED_AND_ELEMENTWISE | ops_selection.OPS | OPS_I16
+OPS = WINDOWED_AND_ELEMENTWISE | ops_selection.OPS | ops_norm.OPS | OPS_I16
 RANGE = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767), "int32": (-(1 << 31), (1 << 31) - 1)}
 BYTES = {"int8": 1, "uint8": 1, "int16": 2, "int32": 4}
 ROUNDINGS = ("tflite", "single")
 FULL = {"low": -128, "high": 127}
 
 # Constants of 32-bit words; the others are bytes.
-WIDE_CONSTANTS = {"bias", "mantissas", "exponentials", "indices", "rows", "row_weights", "columns", "column_weights"}
+WIDE_CONSTANTS = {"bias", "mantissas", "exponentials", "indices", "rows", "row_weights", "columns", "column_weights",
+                  "gamma", "beta"}
 
 # What a case may take to run on a machine with 16 KB of RAM and 256 KB of flash.
 SMALL_TENSOR_BYTES = 512

@@ -13,6 +13,7 @@ import cases_elementwise
 import cases_i16
 import cases_move
 import cases_networks
+import cases_norm
 import cases_reduce
 import cases_selection
 import cases_window
@@ -29,6 +30,7 @@ MODULES = (
     cases_dense,
     cases_i16,
     cases_selection,
+    cases_norm,
     cases_networks,
 )
 

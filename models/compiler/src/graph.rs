@@ -160,6 +160,19 @@ pub struct Weights {
     pub four_bits: bool,
 }
 
+/// Normalization of runs of values: real factors and terms, one for each value of a run.
+#[derive(Clone, Debug)]
+pub struct Normalization {
+    /// Factors.
+    pub gamma: Vec<f64>,
+    /// Terms.
+    pub beta: Vec<f64>,
+    /// What is added to the variance.
+    pub epsilon: f64,
+    /// Values are centred on their mean; otherwise on zero.
+    pub center: bool,
+}
+
 /// What a node computes.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "fields are named by their documented types, or explained with the variant")]
@@ -222,6 +235,8 @@ pub enum NodeOp {
     ReduceMin { axes: Vec<usize> },
     /// Sum over `axes`; the output may keep them as ones or drop them.
     Sum { axes: Vec<usize>, clamp: Clamp },
+    /// Normalization of the last values, as many as there are factors.
+    LayerNorm { norm: Normalization, clamp: Clamp },
     /// Square of the difference, broadcasting.
     SquaredDifference { clamp: Clamp },
     /// Same elements in another shape: no step, a view.

@@ -120,6 +120,7 @@ fn name_of(op: &NodeOp) -> &'static str {
         NodeOp::ReduceMin { .. } => "reduce_min",
         NodeOp::Sum { .. } => "sum",
         NodeOp::SquaredDifference { .. } => "squared_difference",
+        NodeOp::LayerNorm { .. } => "layer_norm",
         NodeOp::Reshape => "reshape",
         NodeOp::Copy => "copy",
     }
@@ -312,6 +313,7 @@ fn small_models_equal_onnx_runtime() {
         "fully_connected",
         "fully_connected_i4",
         "gather",
+        "layer_norm",
         "lut",
         "max_pool2d",
         "maximum",

@@ -1,11 +1,13 @@
 //! Attribute words of a step as named numbers: the one place where their order is decoded.
 
 mod dense;
+mod norm;
 mod selection;
 mod wide;
 
 pub use dense::BatchMatmul;
 pub use dense::fully_connected_i4;
+pub use norm::LayerNorm;
 pub use selection::ResizeBilinear;
 pub use wide::*;
 

@@ -278,6 +278,11 @@ op_list! {
         consts [],
         attrs ["input1_zero_point", "input2_zero_point", "output_zero_point", "left_shift", "mantissa1", "shift1",
             "mantissa2", "shift2", "mantissa", "shift", "low", "high"];
+    /// Normalization over the last values, with a factor and a term for each.
+    LayerNorm = 49, "layer_norm", inputs 1, rows false,
+        consts [gamma: I32, beta: I32],
+        attrs ["center", "input_zero_point", "output_zero_point", "variance_shift", "epsilon_high", "epsilon_low",
+            "beta_shift", "shift", "low", "high"];
 }
 
 impl Op {

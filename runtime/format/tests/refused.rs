@@ -121,7 +121,9 @@ fn selecting() -> Artifact {
     step(&mut a, Op::ReduceMin, &[3], &[1, 3], &[0b1010], vec![]);
     let squared = [0, 0, 0, 7, 1 << 30, 0, 1 << 30, 0, m, s, -128, 127];
     step(&mut a, Op::SquaredDifference, &[2, 3], &[1, 2, 3, 2], &squared, vec![]);
-    a.outputs = vec![4, 5];
+    let factors = vec![ConstData::I32(vec![1 << 20; 6]), ConstData::I32(vec![-1; 6])];
+    step(&mut a, Op::LayerNorm, &[5], &[1, 2, 3, 2], &[1, 0, 0, 16, 0, 99, 4, 40, -128, 127], factors);
+    a.outputs = vec![4, 6];
     random::place(&mut a);
     a
 }
@@ -520,6 +522,16 @@ refused! {
     minimum_over_another_axis: spec(selecting(), |a| a.steps[3].attrs[0] = 0b0110) => Shape, Step(3);
     square_that_overflows: spec(selecting(), |a| a.steps[4].attrs[3] = 8) => Attribute, Step(4);
     square_of_what_is_not_halved: spec(selecting(), |a| a.steps[4].attrs[6] = (1 << 30) + 1) => Attribute, Step(4);
+    normalization_of_other_lengths: spec(selecting(), |a| _ = i32s(&mut a.steps[5].consts[1]).pop()) => Constant, Step(5);
+    normalization_over_no_run: spec(selecting(), |a| {
+        _ = i32s(&mut a.steps[5].consts[0]).pop();
+        _ = i32s(&mut a.steps[5].consts[1]).pop();
+    }) => Shape, Step(5);
+    odd_variance_shift: spec(selecting(), |a| a.steps[5].attrs[3] = 15) => Attribute, Step(5);
+    negative_epsilon: spec(selecting(), |a| a.steps[5].attrs[5] = -1) => Attribute, Step(5);
+    term_shifted_too_far: spec(selecting(), |a| a.steps[5].attrs[6] = 31) => Attribute, Step(5);
+    sum_shifted_too_little: spec(selecting(), |a| a.steps[5].attrs[7] = 21) => Attribute, Step(5);
+    centre_that_is_no_flag: spec(selecting(), |a| a.steps[5].attrs[0] = 2) => Attribute, Step(5);
 
     // Accumulators.
     bias_that_overflows: spec(base(), |a| i32s(&mut a.steps[at::CONV].consts[1])[1] = i32::MAX) => Accumulator, Step(0);

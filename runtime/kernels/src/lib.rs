@@ -118,6 +118,8 @@ kernels! {
     reduce_min(params: &Reduction<'_>, input: &[u8], output: &mut [u8]);
     /// Squares the difference, with broadcasting.
     squared_difference(params: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]);
+    /// Normalizes runs of values.
+    layer_norm(params: &LayerNorm<'_>, input: &[i8], output: &mut [i8]);
 }
 
 /// The specification, on any target.

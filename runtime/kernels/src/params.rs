@@ -1,12 +1,14 @@
 //! Plain parameters of the kernels: shapes in elements, zero points and bounds in the tensors' own integers.
 
 mod dense;
+mod norm;
 mod selection;
 mod wide;
 
 use tanbo_quant::{Multiplier, Rounding, requantize};
 
 pub use dense::BatchMatmul;
+pub use norm::*;
 pub use selection::*;
 pub use wide::*;
 

@@ -289,6 +289,24 @@ fn movers_of_bytes() {
 }
 
 #[test]
+fn normalizations() {
+    refuses_other_lengths([6, 6, 3, 3], |[x, y, gamma, beta]| {
+        let params = LayerNorm {
+            center: true,
+            input_zero_point: 0,
+            variance_shift: 0,
+            epsilon: 0,
+            gamma: &words(&gamma),
+            beta: &words(&beta),
+            beta_shift: 0,
+            shift: 22,
+            range: range(Rounding::Single),
+        };
+        Reference::layer_norm(&params, &i8s(&x), &mut i8s(&y))
+    });
+}
+
+#[test]
 fn selections() {
     // Input, output, indices.
     refuses_other_lengths([12, 8, 2], |[x, mut y, indices]| {

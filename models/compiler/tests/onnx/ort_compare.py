@@ -518,10 +518,12 @@ def generate(directory):
     cases += qoperator_cases.cases(np.random.default_rng(20240608))
     counted = len(cases)
     import dense_cases
+    import norm_cases
     import selection_cases
 
     cases += dense_cases.cases(np.random.default_rng(20240609))
     cases += selection_cases.cases(np.random.default_rng(20240611))
+    cases += norm_cases.cases(np.random.default_rng(20240612))
     for i, (name, model) in enumerate(cases):
         path = directory / f"{name}.onnx"
         for part in (model, model.graph):

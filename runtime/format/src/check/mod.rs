@@ -7,6 +7,7 @@ mod conv;
 mod dense;
 mod elementwise;
 mod moves;
+mod norm;
 mod pool;
 mod selection;
 mod softmax;
@@ -94,6 +95,7 @@ const fn check_fn(op: Op) -> CheckFn {
         Op::Minimum | Op::Maximum => selection::pairwise,
         Op::ReduceMax | Op::ReduceMin => selection::reduction,
         Op::SquaredDifference => elementwise::squared_difference,
+        Op::LayerNorm => norm::layer_norm,
     }
 }
 

@@ -638,6 +638,14 @@ impl<'u, 'b> Generator<'u, 'b> {
                 }
                 shape = axes.iter().map(|&axis| x.shape[axis]).collect();
             }
+            Op::LayerNorm => {
+                let length = shape.last().copied().unwrap_or(1);
+                let [zx, zy, low, high] = self.range()?;
+                attrs.extend([self.word(0, 1)?, zx, zy, 2 * self.word(0, 8)?, self.word(0, 1 << 20)?]);
+                attrs.extend([self.word(0, i32::MAX)?, self.word(0, 30)?, self.word(22, 52)?, low, high]);
+                consts.push(ConstData::I32((0..length).map(|_| self.rng.i32(..)).collect()));
+                consts.push(ConstData::I32((0..length).map(|_| self.rng.i32(..)).collect()));
+            }
             Op::Gather => {
                 let axis = self.upto(0, shape.len() - 1)?;
                 attrs.push(axis as i32);

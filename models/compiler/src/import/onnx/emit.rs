@@ -9,7 +9,7 @@ use super::quantize::{clip, clipped};
 use super::value::{Bias, Binary, Kind, LinearWeights, Move, Operand, Pending, Quant, View};
 use super::{Importer, QUANTIZE_ALL, Res};
 use crate::error::{CompileError, CompileErrorKind};
-use crate::graph::{Clamp, NodeOp, TensorId, Weights, Window};
+use crate::graph::{Clamp, NodeOp, Normalization, TensorId, Weights, Window};
 
 /// A bias may move by this much of an output step when it is rounded to an integer: the share of
 /// outputs that then differ from ONNX Runtime's is at most this.
@@ -71,6 +71,23 @@ impl Importer {
                 let shape = stored_channels_last(&pending.result);
                 let tensor = self.builder.node(place, name, op, vec![stored], shape, out)?;
                 self.builder.seen_channels_first(tensor, &pending.result, place)?
+            }
+            Kind::LayerNorm { input, quant: from, norm, axes } => {
+                self.spend(norm.gamma.len(), place)?;
+                let input = self.builder.with_quant(input, *from, place)?;
+                let input = self.builder.unreshaped(&input, place)?;
+                let rank = input.shape.len();
+                let want: Vec<usize> = if *axes == 1 && input.perm.last() == Some(&(rank - 1)) {
+                    input.perm.clone()
+                } else {
+                    (0..rank).collect()
+                };
+                let stored = self.builder.arrange(&input, &want, place)?;
+                let shape = permute(&stored.core, &want);
+                let tensor = self.builder.reshape(stored.tensor, shape.clone(), place)?;
+                let op = NodeOp::LayerNorm { norm: Normalization::clone(norm), clamp };
+                let tensor = self.builder.node(place, name, op, vec![tensor], shape, out)?;
+                View::permuted(tensor, pending.result.clone(), want)
             }
             Kind::Extremum { parts, greatest } => {
                 let mut views = Vec::with_capacity(2);

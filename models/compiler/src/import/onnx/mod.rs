@@ -11,6 +11,7 @@
 //! |---|---|
 //! | Conv (one and two axes, groups, `auto_pad`), Gemm, MatMul with constant weights, Add of a bias, Mul, Div and BatchNormalization by constants behind them | convolution, depthwise convolution, fully connected |
 //! | AveragePool, GlobalAveragePool, ReduceMean, ReduceSum, MaxPool, GlobalMaxPool, ReduceMax, ReduceMin | pools and reductions |
+//! | LayerNormalization, RMSNormalization | one integer operator |
 //! | Resize (linear over one or two axes), Min and Max of two tensors | interpolation, the lesser or greater of both |
 //! | Add, Sub, Mul of two tensors (broadcasting), Concat, Softmax | the same; unequal scales of a Concat are requantized |
 //! | Relu, Clip, Min and Max with a scalar | clamp of the operator before, or a function |
@@ -41,6 +42,7 @@ mod limits;
 mod linear;
 mod matrix;
 mod moves;
+mod norm;
 mod operators;
 mod pointwise;
 mod pool;

@@ -55,6 +55,8 @@ pub(super) const OPERATORS: &[Operator] = &[
     ("Tile", &[Step::Gather, Step::Slice], One(Importer::tile)),
     ("DepthToSpace", &[Step::Transpose], One(Importer::depth_to_space)),
     ("SpaceToDepth", &[Step::Transpose], One(Importer::space_to_depth)),
+    ("LayerNormalization", &[Step::LayerNorm], One(Importer::layer_normalization)),
+    ("RMSNormalization", &[Step::LayerNorm], One(Importer::layer_normalization)),
     ("Softmax", &[Step::Softmax], One(Importer::softmax)),
     ("Add", &[Step::Add, Step::Lut, Step::Requantize], One(Importer::arithmetic)),
     ("Sub", &[Step::Sub, Step::Lut, Step::Requantize], One(Importer::arithmetic)),

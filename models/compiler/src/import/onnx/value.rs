@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::constant::{Constant, Dequantized};
-use crate::graph::{TensorId, Window};
+use crate::graph::{Normalization, TensorId, Window};
 use crate::resize::Interpolation;
 
 /// Scale and zero point, the zero point in int8 (uint8's less 128).
@@ -193,6 +193,13 @@ pub(super) enum Kind {
         quant: Quant,
         rows: Interpolation,
         columns: Interpolation,
+    },
+    /// Normalization over the last `axes` axes.
+    LayerNorm {
+        input: View,
+        quant: Quant,
+        norm: Rc<Normalization>,
+        axes: usize,
     },
     /// The lesser or the greater of two, each rounded before.
     Extremum {

@@ -1,0 +1,47 @@
+"""Cases of layer_norm."""
+
+from fractions import Fraction
+from math import prod
+
+from case import FULL, ROUNDINGS, Data, single_step
+
+ZERO_POINTS = ((0, 0), (-128, 127), (127, -128), (3, -7))
+
+
+def layer_norm():
+    def build(name, x, length, index, center=1, kind="uniform", scale=Fraction(1, 50), epsilon=Fraction(1, 100000),
+              shift=44, beta_shift=13, bounds=FULL):
+        data = Data(f"layer_norm {name}")
+        k = 16
+        e = round(epsilon * length * length / (scale * scale) * (1 << k))
+        zx, zy = ZERO_POINTS[index % len(ZERO_POINTS)]
+        reach = 60 << shift - 22
+        values = data.uniform(prod(x)) if kind == "uniform" else (
+            data.extreme(prod(x)) if kind == "extreme" else [kind] * prod(x))
+        attrs = {"center": center, "input_zero_point": zx, "output_zero_point": zy, "variance_shift": k,
+                 "epsilon_high": e >> 31, "epsilon_low": e & (1 << 31) - 1, "beta_shift": beta_shift, "shift": shift}
+        gamma = [data.between(-reach, reach) for _ in range(length)]
+        beta = [data.between(-(40 << shift - beta_shift), 40 << shift - beta_shift) for _ in range(length)]
+        gamma, beta = ([max(min(v, (1 << 31) - 1), -(1 << 31)) for v in values_] for values_ in (gamma, beta))
+        return single_step(name, "layer_norm", ROUNDINGS[index % 2], [(x, values)], x, attrs | bounds,
+                           {"gamma": gamma, "beta": beta})
+
+    for n in list(range(1, 18)) + [31, 32, 33, 64, 65]:
+        yield "lengths", build(f"length{n}", (2, n), n, n, kind="extreme" if n % 3 == 0 else "uniform")
+    for i, (name, x, length) in enumerate((("tokens", (1, 7, 24), 24), ("two_axes", (3, 4, 6), 24), ("image", (1, 3, 4, 8), 8),
+                                           ("vector", (40,), 40), ("long", (1, 601), 601))):
+        for center in (0, 1):
+            yield "shapes", build(f"{name}_{'zero' if center == 0 else 'mean'}", x, length, i + center, center)
+    for i, value in enumerate((-128, 0, 127)):
+        for center in (0, 1):
+            yield "values", build(f"constant{value}_center{center}", (2, 9), 9, i, center, value)
+    for i, scale in enumerate((Fraction(1, 10000), Fraction(1, 3), Fraction(20))):
+        yield "values", build(f"scale{i}", (3, 16), 16, i, scale=scale)
+    yield "values", build("no_epsilon", (2, 12), 12, 1, epsilon=Fraction(0))
+    yield "values", build("all_equal_without_epsilon", (2, 5), 5, 0, 1, 7, epsilon=Fraction(0))
+    yield "values", build("least_shift", (2, 8), 8, 1, shift=22, beta_shift=0)
+    yield "values", build("greatest_shift", (2, 8), 8, 2, shift=47, beta_shift=30)
+    yield "values", build("bounds", (2, 11), 11, 3, bounds={"low": -20, "high": 31})
+
+
+CASES = {"layer_norm": layer_norm}

@@ -1,0 +1,30 @@
+"""The operators that normalize, on Python's exact integers."""
+
+from math import isqrt
+
+from arith import clamp
+
+
+def layer_norm(inputs, attrs, consts, rounding, shape):
+    ((_, data),) = inputs
+    length = len(consts["gamma"])
+    k, h = attrs["variance_shift"], attrs["shift"]
+    epsilon = (attrs["epsilon_high"] << 31) + attrs["epsilon_low"]
+    out = []
+    for begin in range(0, len(data), length):
+        d = [x - attrs["input_zero_point"] for x in data[begin:begin + length]]
+        total = sum(d) if attrs["center"] else 0
+        variance = length * sum(v * v for v in d) - total * total
+        big = max((variance << k) + epsilon, 1)
+        f = (64 - big.bit_length()) // 2
+        reciprocal = (1 << 63) // isqrt(big << 2 * f)
+        t = 41 - k // 2 - f
+        for v, gamma, beta in zip(d, consts["gamma"], consts["beta"]):
+            n = ((length * v - total) * reciprocal + (1 << (t - 1))) >> t
+            assert abs(n) <= 1 << 30
+            y = (n * gamma + (beta << attrs["beta_shift"]) + (1 << (h - 1))) >> h
+            out.append(clamp(y + attrs["output_zero_point"], attrs["low"], attrs["high"]))
+    return out
+
+
+OPS = {"layer_norm": layer_norm}
