@@ -26,6 +26,12 @@ pub enum Command {
     /// Compile a model into an artifact.
     #[cfg(feature = "compile")]
     Compile(CompileArgs),
+    /// Quantize a float model with calibration samples, and tell what it costs.
+    #[cfg(feature = "onnx")]
+    Quantize(QuantizeArgs),
+    /// Compare a model or artifact with the float model it was made of.
+    #[cfg(feature = "onnx")]
+    Validate(ValidateArgs),
     /// Show operators, multiply-accumulates, memory, inputs, outputs and steps.
     Inspect(InspectArgs),
     /// Run a model on arrays from files, on this machine or on an emulated core.
@@ -180,6 +186,83 @@ pub struct FloatArgs {
 pub struct FloatArgs {}
 
 #[cfg(feature = "onnx")]
+#[derive(Debug, clap::Args)]
+pub struct QuantizeArgs {
+    /// Float model: .onnx.
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub float: FloatArgs,
+    /// Samples to measure with, kept apart from calibration; `labels` (or `y`) in it are classes.
+    #[arg(long, value_name = "T.npz")]
+    pub test: Option<PathBuf>,
+    /// An output of one element means class 1 from this value on, class 0 below it.
+    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = finite)]
+    pub threshold: Option<f64>,
+    /// Artifact to write.
+    #[arg(short, long, value_name = "OUT.tnb")]
+    pub output: Option<PathBuf>,
+    /// Kernel family to pack the artifact for.
+    #[arg(long, value_name = "FAMILY", default_value = "portable", value_parser = family)]
+    pub target: Family,
+    /// Frozen ranges to write: a file to commit, `--ranges` gives the same model from it without samples.
+    #[arg(long, value_name = "RANGES.toml")]
+    pub ranges_out: Option<PathBuf>,
+    /// Quantized model to write, in QDQ form, for other tools.
+    #[arg(long, value_name = "MODEL.qdq.onnx")]
+    pub qdq: Option<PathBuf>,
+    /// Picture of accuracy against size to write. Quantizes the model several times over.
+    #[arg(long, value_name = "CURVE.svg", conflicts_with = "ranges")]
+    pub curve: Option<PathBuf>,
+}
+
+#[cfg(feature = "onnx")]
+#[derive(Debug, clap::Args)]
+pub struct ValidateArgs {
+    /// Model or artifact: .onnx, .tflite or .tnb.
+    pub file: PathBuf,
+    /// Float model it should agree with: .onnx.
+    #[arg(long, value_name = "FLOAT.onnx")]
+    pub against: PathBuf,
+    /// Samples for the float model: .npz as for --calibrate, with `labels` (or `y`) where known.
+    #[arg(long, value_name = "X.npz")]
+    pub data: PathBuf,
+    /// No element of an output may differ by more.
+    #[arg(long, value_name = "E", value_parser = limit)]
+    pub max_error: Option<f64>,
+    /// Least signal-to-quantization-noise ratio of every output, dB.
+    #[arg(long, value_name = "DB", allow_negative_numbers = true, value_parser = finite)]
+    pub min_sqnr: Option<f64>,
+    /// Least share of samples with the class of the float model, 0 to 1 or as 99.5%.
+    #[arg(long, value_name = "P", value_parser = share)]
+    pub min_agreement: Option<f64>,
+    /// Most samples with another class than the float model.
+    #[arg(long, value_name = "N")]
+    pub max_disagreements: Option<usize>,
+    /// An output of one element means class 1 from this value on, class 0 below it.
+    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = finite)]
+    pub threshold: Option<f64>,
+    /// How the axes of the file's inputs and outputs lie against the float model's: same, channels-last, or auto, which
+    /// asks where shapes alone do not tell.
+    #[arg(long, value_name = "LAYOUT", default_value = "auto")]
+    pub layout: Layout,
+    /// Where the file runs; its bits are compared with the reference kernels'. host, host:reference, or an emulated core:
+    /// m0 m3 m4 m7 m33 m55 rv32 armv7 a53 a72 a76.
+    #[arg(short, long, default_value = "host")]
+    pub runner: String,
+    #[command(flatten)]
+    pub float: FloatArgs,
+}
+
+/// How the axes of a file lie against the float model's.
+#[cfg(feature = "onnx")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Layout {
+    Auto,
+    Same,
+    ChannelsLast,
+}
+
+#[cfg(feature = "onnx")]
 fn range_method(text: &str) -> Result<RangeMethod, String> {
     let (name, number) = text.split_once(':').map_or((text, None), |(name, number)| (name, Some(number)));
     match (name, number) {
@@ -206,6 +289,26 @@ fn activations(text: &str) -> Result<Wide, String> {
         },
         _ => Ok(Wide::Nodes(text.split(',').map(String::from).collect())),
     }
+}
+
+#[cfg(feature = "onnx")]
+fn finite(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|value: &f64| value.is_finite()).ok_or_else(|| "give a number".into())
+}
+
+#[cfg(feature = "onnx")]
+fn limit(text: &str) -> Result<f64, String> {
+    finite(text).ok().filter(|value| *value >= 0.0).ok_or_else(|| "give a number, 0 or more".into())
+}
+
+/// Reads `0.995` or `99.5%`.
+#[cfg(feature = "onnx")]
+fn share(text: &str) -> Result<f64, String> {
+    let value = match text.strip_suffix('%') {
+        Some(percent) => percent.parse().map(|percent: f64| percent / 100.0),
+        None => text.parse(),
+    };
+    value.ok().filter(|value| (0.0..=1.0).contains(value)).ok_or_else(|| "give 0 to 1, such as 0.995, or 99.5%".into())
 }
 
 /// Returns the family called `name`.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use tanbo_compiler::CompileError;
 use tanbo_compiler::float::FloatModel;
 #[cfg(feature = "tflite")]
 use tanbo_compiler::import::tflite::float as tflite;
@@ -11,16 +12,24 @@ use crate::args::FloatArgs;
 use crate::error::CliError;
 use crate::files;
 use crate::output::Output;
-use crate::samples;
+use crate::samples::{self, Data};
 
 /// Longest file of frozen ranges, bytes.
 const RANGES_LIMIT: u64 = 1 << 26;
+
+/// A float model, quantized.
+pub struct Calibrated {
+    /// The model in QDQ form, its ranges, and what was decided.
+    pub quantized: Quantized,
+    /// The samples it was calibrated with; none where the ranges were frozen.
+    pub data: Option<Data>,
+}
 
 /// Returns the quantized form of a float model.
 ///
 /// # Errors
 /// Neither samples nor ranges, or such as do not fit the model; a model that cannot be quantized.
-pub fn calibrate(path: &Path, bytes: &[u8], args: Option<&FloatArgs>, out: &Output) -> Result<Quantized, CliError> {
+pub fn calibrate(path: &Path, bytes: &[u8], args: Option<&FloatArgs>, out: &Output) -> Result<Calibrated, CliError> {
     let name = files::stem(path);
     let Some(args) = args else { return Err(needs_samples(path, bytes, &name, None)) };
     let refused = |error| CliError::compile(path, error);
@@ -28,9 +37,11 @@ pub fn calibrate(path: &Path, bytes: &[u8], args: Option<&FloatArgs>, out: &Outp
         (Some(file), _) => {
             let model = FloatModel::load(bytes, &name).map_err(refused)?;
             let data = samples::read(file, model.inputs())?;
-            out.note(format_args!("calibrating with {} samples of {}", data.samples.count(), file.display()));
-            let quantized = quantize::quantize(bytes, &name, &data.samples, &options(args)).map_err(refused)?;
-            Ok(quantized)
+            let options = options(args, bytes, &name).map_err(refused)?;
+            let mut progress = out.progress();
+            let quantized =
+                quantize::quantize_with(bytes, &name, &data.samples, &options, &mut |now| progress.show(now));
+            Ok(Calibrated { quantized: quantized.map_err(refused)?, data: Some(data) })
         }
         (None, Some(file)) => {
             let text = String::from_utf8(files::read(file, RANGES_LIMIT)?)
@@ -42,10 +53,23 @@ pub fn calibrate(path: &Path, bytes: &[u8], args: Option<&FloatArgs>, out: &Outp
                 let reason = format_args!("the ranges are of another model than {}", path.display());
                 return Err(CliError::new(file.display(), reason, format_args!("freeze them again: {again}")));
             }
-            quantize::quantize_frozen(bytes, &name, &ranges).map_err(refused)
+            let quantized = quantize::quantize_frozen(bytes, &name, &ranges).map_err(refused)?;
+            Ok(Calibrated { quantized, data: None })
         }
         (None, None) => Err(needs_samples(path, bytes, &name, Some(&typed()))),
     }
+}
+
+/// Returns the float model in a file, as ONNX.
+///
+/// # Errors
+/// A file that cannot be read or holds no float model.
+pub fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+    let bytes = files::read(path, files::MODEL_LIMIT)?;
+    as_onnx(path, &bytes)?.ok_or_else(|| {
+        let remedy = "give the float .onnx or .tflite model; a quantized one compiles as it is: tanbo compile";
+        CliError::new(path.display(), "not a float model", remedy)
+    })
 }
 
 /// Returns a float model as ONNX; nothing if `bytes` are not one.
@@ -64,16 +88,23 @@ pub fn as_onnx(path: &Path, bytes: &[u8]) -> Result<Option<Vec<u8>>, CliError> {
 }
 
 /// Returns what the library is asked for.
-pub fn options(args: &FloatArgs) -> Options {
+///
+/// # Errors
+/// A model whose products cannot be told, where all are to have 4-bit weights.
+pub fn options(args: &FloatArgs, bytes: &[u8], name: &str) -> Result<Options, CompileError> {
     let choice = |off| if off { Choice::Off } else { Choice::Auto };
     let defaults = Options::default();
-    Options {
+    let int4 = match args.int4.as_slice() {
+        [all] if all == "all" => quantize::products(bytes, name)?,
+        nodes => nodes.to_vec(),
+    };
+    Ok(Options {
         ranges: args.method.unwrap_or(defaults.ranges),
         wide: args.activations.clone().unwrap_or(defaults.wide),
-        int4: args.int4.iter().cloned().collect(),
+        int4: int4.into_iter().collect(),
         equalize: choice(args.no_equalize),
         bias_correction: choice(args.no_bias_correction),
-    }
+    })
 }
 
 /// Returns the error of options for float models where the model is none.

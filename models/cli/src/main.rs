@@ -7,10 +7,14 @@
 //! Exit codes: 0 yes; 1 ran, and the answer is no; 2 error.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "onnx")]
+mod agreement;
 mod args;
 #[cfg(feature = "run")]
 mod arrays;
 mod command;
+#[cfg(feature = "onnx")]
+mod curve;
 mod draw;
 mod engine;
 mod error;
@@ -58,6 +62,10 @@ fn main() -> ExitCode {
         Command::Card(args) => command::card::card(args, &out),
         #[cfg(feature = "compile")]
         Command::Compile(args) => command::compile::compile(args, &out),
+        #[cfg(feature = "onnx")]
+        Command::Quantize(args) => command::quantize::quantize(args, &out),
+        #[cfg(feature = "onnx")]
+        Command::Validate(args) => command::validate::validate(args, &out),
         Command::Inspect(args) => command::inspect::inspect(args, &out),
         Command::Demo(args) => command::demo::demo(args, &out),
         Command::Replay(args) => command::replay::replay(args, &out),

@@ -51,6 +51,12 @@ impl Output {
         }
     }
 
+    /// Returns a line that tells how long work goes on; empty where nobody reads it.
+    #[cfg(feature = "onnx")]
+    pub fn progress(&self) -> Progress {
+        Progress { terminal: io::stderr().is_terminal(), quiet: self.json, stage: "", shown: None }
+    }
+
     /// Reports an error on stderr, with `--json` also as a document on stdout.
     pub fn error(&self, error: &CliError) {
         eprintln!("error: {error}");
@@ -59,6 +65,44 @@ impl Output {
         {
             // Nobody is left to be told if stdout is closed.
             let _ = print(&(text + "\n"));
+        }
+    }
+}
+
+/// How far long work has come: on a terminal one line that is written over, elsewhere one line per stage. Our own, because
+/// `indicatif` brings five crates for it.
+#[cfg(feature = "onnx")]
+pub struct Progress {
+    terminal: bool,
+    quiet: bool,
+    stage: &'static str,
+    shown: Option<std::time::Instant>,
+}
+
+#[cfg(feature = "onnx")]
+impl Progress {
+    /// Shows a step, at most ten a second.
+    pub fn show(&mut self, now: tanbo_compiler::quantize::Progress) {
+        let new = self.stage != now.stage;
+        self.stage = now.stage;
+        if self.terminal {
+            let soon = self.shown.is_some_and(|shown| shown.elapsed().as_millis() < 100);
+            if new || now.done == now.total || !soon {
+                // The end of the line is cleared: stages have words of different lengths.
+                eprint!("\r{}: {} of {}\x1b[K", now.stage, grouped(now.done as u64), grouped(now.total as u64));
+                self.shown = Some(std::time::Instant::now());
+            }
+        } else if new && !self.quiet {
+            eprintln!("{}: {} to do", now.stage, grouped(now.total as u64));
+        }
+    }
+}
+
+#[cfg(feature = "onnx")]
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.shown.is_some() {
+            eprint!("\r\x1b[K");
         }
     }
 }

@@ -19,7 +19,6 @@ pub struct Data {
     /// Samples of all inputs.
     pub samples: Samples,
     /// Class of each sample.
-    #[expect(dead_code, reason = "for the commands that measure accuracy")]
     pub labels: Option<Vec<usize>>,
 }
 

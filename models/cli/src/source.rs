@@ -76,7 +76,7 @@ impl Source {
         let float_onnx = crate::float::as_onnx(path, &bytes)?;
         #[cfg(feature = "onnx")]
         if let Some(onnx) = float_onnx {
-            let quantized = crate::float::calibrate(path, &onnx, float, out)?.onnx;
+            let quantized = crate::float::calibrate(path, &onnx, float, out)?.quantized.onnx;
             return Ok(Self { path: path.to_path_buf(), kind, content: import_onnx(path, &quantized)? });
         }
         #[cfg(feature = "onnx")]

@@ -7,6 +7,10 @@ pub mod card;
 pub mod compile;
 pub mod demo;
 pub mod inspect;
+#[cfg(feature = "onnx")]
+pub mod quantize;
 pub mod replay;
 #[cfg(feature = "run")]
 pub mod run;
+#[cfg(feature = "onnx")]
+pub mod validate;

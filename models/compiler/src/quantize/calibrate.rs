@@ -1,9 +1,9 @@
 //! Statistics of a float model's tensors over the calibration samples, and the ranges they give.
 
-use super::Res;
 use super::network::Network;
 use super::ranges::{Method, Range};
 use super::samples::Samples;
+use super::{Progress, Res};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::float::FloatModel;
 
@@ -26,7 +26,12 @@ pub(crate) struct Statistics {
 }
 
 /// Returns the statistics of `tensors`, in their order: one pass for the limits, one for the rest.
-pub(crate) fn statistics(network: &Network, tensors: &[String], samples: &Samples) -> Res<Vec<Statistics>> {
+pub(crate) fn statistics(
+    network: &Network,
+    tensors: &[String],
+    samples: &Samples,
+    progress: &mut dyn FnMut(Progress),
+) -> Res<Vec<Statistics>> {
     let model = FloatModel::of_network(network, tensors)?;
     let first = model.model_outputs();
     let mut found: Vec<Statistics> = model
@@ -43,7 +48,9 @@ pub(crate) fn statistics(network: &Network, tensors: &[String], samples: &Sample
         })
         .collect();
     let mut sums: Vec<Vec<f64>> = found.iter().map(|s| vec![0.0; s.mean.len()]).collect();
+    let total = 2 * samples.count();
     for i in 0..samples.count() {
+        progress(Progress { stage: "calibrating", done: i, total });
         let outputs = model.run(&samples.sample(i))?;
         for (((values, found), sums), name) in outputs.iter().skip(first).zip(&mut found).zip(&mut sums).zip(tensors) {
             for ((&v, sum), peak) in values.iter().zip(sums.iter_mut()).zip(&mut found.peak) {
@@ -68,6 +75,7 @@ pub(crate) fn statistics(network: &Network, tensors: &[String], samples: &Sample
         }
     }
     for i in 0..samples.count() {
+        progress(Progress { stage: "calibrating", done: samples.count() + i + 1, total });
         let outputs = model.run(&samples.sample(i))?;
         for (values, found) in outputs.iter().skip(first).zip(&mut found) {
             found.count(values);

@@ -9,7 +9,7 @@ use super::ranges::{Range, Ranges};
 use super::rewrite::{Numbers, PointQuant};
 use super::samples::Samples;
 use super::simulate::{Judge, Score};
-use super::{Choice, Decision, Decisions, Options, RangeMethod, Res, Wide, correct, equalize};
+use super::{Choice, Decision, Decisions, Options, Progress, RangeMethod, Res, Wide, correct, equalize};
 use crate::error::{CompileError, CompileErrorKind};
 
 /// Samples that choices are judged on.
@@ -34,7 +34,7 @@ struct Calibrated {
 }
 
 impl Calibrated {
-    fn new(network: Network, samples: &Samples) -> Res<Self> {
+    fn new(network: Network, samples: &Samples, progress: &mut dyn FnMut(Progress)) -> Res<Self> {
         let plan = plan(&network);
         let mut names = plan.points.clone();
         for name in correct::inputs(&network, &plan) {
@@ -42,7 +42,7 @@ impl Calibrated {
                 names.push(name);
             }
         }
-        let seen = statistics(&network, &names, samples)?;
+        let seen = statistics(&network, &names, samples, progress)?;
         Ok(Self { network, plan, names, seen })
     }
 
@@ -122,12 +122,13 @@ pub(crate) fn choose(
     options: &Options,
     mut ranges: Ranges,
     macs: u64,
+    progress: &mut dyn FnMut(Progress),
 ) -> Res<Chosen> {
     let mut decisions = Decisions::default();
     let mut note = |place: &str, what: String| decisions.lines.push(Decision { place: place.into(), what });
     let step = samples.count().div_ceil(JUDGED);
     let judge = Judge::new(&network, samples.every(step))?;
-    let mut current = Calibrated::new(network, samples)?;
+    let mut current = Calibrated::new(network, samples, progress)?;
     for name in &options.int4 {
         let known = current
             .plan
@@ -159,7 +160,7 @@ pub(crate) fn choose(
         if !factors.is_empty() {
             let mut network = current.network.clone();
             equalize::apply(&mut network, &factors);
-            let equalized = Calibrated::new(network, samples)?;
+            let equalized = Calibrated::new(network, samples, progress)?;
             let other = best_way(&equalized, &judge, &ways, &wide, options)?;
             let kept = options.equalize == Choice::On || other.score.beats(best.score);
             let what = if kept { "kept" } else { "left out" };
@@ -181,7 +182,7 @@ pub(crate) fn choose(
 
     let mut points = current.ranges(best.way, &wide);
     if options.ranges == RangeMethod::Auto {
-        refine(&current, &judge, &mut points, &best, options, macs, &mut note)?;
+        refine(&current, &judge, &mut points, &best, options, macs, &mut note, progress)?;
     }
     let mut numbers = current.numbers(&points, &options.int4);
     numbers.corrections = best.corrections.clone();
@@ -268,6 +269,7 @@ fn best_way(
 }
 
 /// Tries other ranges tensor by tensor, those first whose ranges differ most.
+#[expect(clippy::too_many_arguments, reason = "one step of a longer function, apart for its length")]
 fn refine(
     calibrated: &Calibrated,
     judge: &Judge,
@@ -276,6 +278,7 @@ fn refine(
     options: &Options,
     macs: u64,
     note: &mut impl FnMut(&str, String),
+    progress: &mut dyn FnMut(Progress),
 ) -> Res<()> {
     let mut score = best.score;
     let mut trials: Vec<(f32, &String, Range, Found)> = Vec::new();
@@ -292,7 +295,9 @@ fn refine(
     }
     trials.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
     let budget = TRIAL_MACS / (macs.max(100_000) * JUDGED as u64);
-    for (_, name, found, way) in trials.into_iter().take(usize::try_from(budget).unwrap_or(usize::MAX)) {
+    let total = trials.len().min(usize::try_from(budget).unwrap_or(usize::MAX));
+    for (done, (_, name, found, way)) in trials.into_iter().take(total).enumerate() {
+        progress(Progress { stage: "trying ranges", done, total });
         let Some(before) = points.insert(name.clone(), found) else { continue };
         let mut numbers = calibrated.numbers(points, &options.int4);
         numbers.corrections = best.corrections.clone();

@@ -21,6 +21,7 @@ mod equalize;
 mod execute;
 mod fold;
 pub(crate) mod network;
+mod outputs;
 mod plan;
 mod prepare;
 mod ranges;
@@ -130,6 +131,17 @@ pub struct Decisions {
     pub lines: Vec<Decision>,
 }
 
+/// How far long work has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done.
+    pub stage: &'static str,
+    /// Steps done.
+    pub done: usize,
+    /// Of how many.
+    pub total: usize,
+}
+
 /// A quantized model.
 #[derive(Clone, Debug)]
 pub struct Quantized {
@@ -148,6 +160,20 @@ pub struct Quantized {
 /// # Errors
 /// Models that [`crate::float::FloatModel::load`] refuses; samples that do not fit, or on which the model is not finite.
 pub fn quantize(model: &[u8], name: &str, samples: &Samples, options: &Options) -> Res<Quantized> {
+    quantize_with(model, name, samples, options, &mut |_| {})
+}
+
+/// As [`quantize`], and tells how far it has come.
+///
+/// # Errors
+/// As [`quantize`].
+pub fn quantize_with(
+    model: &[u8],
+    name: &str,
+    samples: &Samples,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress),
+) -> Res<Quantized> {
     if let RangeMethod::Percentile(percent) = options.ranges
         && !(50.0..=100.0).contains(&percent)
     {
@@ -160,7 +186,7 @@ pub fn quantize(model: &[u8], name: &str, samples: &Samples, options: &Options) 
     }
     let (network, macs) = Network::prepared(model, name)?;
     let ranges = Ranges::new(model, samples.count());
-    let Chosen { ranges, decisions } = choose(network.clone(), samples, options, ranges, macs)?;
+    let Chosen { ranges, decisions } = choose(network.clone(), samples, options, ranges, macs, progress)?;
     finish(network, ranges, decisions)
 }
 
@@ -178,6 +204,15 @@ pub fn quantize_frozen(model: &[u8], name: &str, ranges: &Ranges) -> Res<Quantiz
         ));
     }
     finish(Network::prepared(model, name)?.0, ranges.clone(), Decisions::default())
+}
+
+/// Returns the products that can have 4-bit weights, by the names of their results.
+///
+/// # Errors
+/// As [`quantize`].
+pub fn products(model: &[u8], name: &str) -> Res<Vec<String>> {
+    let (network, _) = Network::prepared(model, name)?;
+    Ok(plan(&network).linears.into_iter().map(|linear| linear.output).collect())
 }
 
 /// Returns the network as its frozen ranges change it, with the plan and the numbers.

@@ -4,13 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::execute::Executor;
 use super::network::Network;
+pub use super::outputs::{Judge, OutputComparison};
 use super::rewrite::QUANTIZED;
 use super::samples::Samples;
 use super::statistics::ErrorSums;
 pub use super::statistics::{Accuracy, Proportion};
-use super::{Options, Quantized, Res, Wide, quantize};
+use super::{Options, Progress, Quantized, Res, Wide, quantize};
 use crate::error::{CompileError, CompileErrorKind};
-use crate::float::FloatModel;
+use crate::float::{FloatModel, FloatPort};
 use crate::graph::{Graph, NodeOp, Port};
 use crate::import::onnx::{Imported, import_with_values};
 
@@ -33,6 +34,20 @@ pub struct TensorError {
     pub signal_rms: f64,
 }
 
+impl TensorError {
+    pub(crate) fn new(port: &FloatPort, producer: String, sums: &ErrorSums) -> Self {
+        Self {
+            name: port.name.clone(),
+            producer,
+            elements: port.elements(),
+            sqnr_db: sums.sqnr_db(),
+            cosine: sums.cosine(),
+            max_abs: sums.max_abs(),
+            signal_rms: sums.signal_rms(),
+        }
+    }
+}
+
 /// A quantized model against its float model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
@@ -42,8 +57,10 @@ pub struct Report {
     pub layers: Vec<TensorError>,
     /// Outputs in the model's order.
     pub outputs: Vec<TensorError>,
-    /// Samples on which the first output has its maximum at the same place; `None` for outputs of one element.
+    /// Samples whose class, by the first output, is the float model's; `None` where that output is no class.
     pub agreement: Option<Proportion>,
+    /// Indices of the others.
+    pub disagreeing: Vec<usize>,
     /// Where labels are given.
     pub accuracy: Option<Accuracy>,
 }
@@ -54,85 +71,52 @@ pub struct Report {
 /// stand for.
 ///
 /// # Errors
-/// Models of different inputs or outputs; as many labels as samples are not given; what either model's run refuses.
+/// Models of different inputs or outputs; labels or a threshold that do not fit; what either model's run refuses.
 pub fn compare(
     float: &[u8],
     name: &str,
     imported: &Imported,
     samples: &Samples,
-    labels: Option<&[usize]>,
+    judge: &Judge,
+    progress: &mut dyn FnMut(Progress),
 ) -> Res<Report> {
     let (network, _) = Network::prepared(float, name)?;
-    if let Some(labels) = labels
-        && labels.len() != samples.count()
-    {
-        let reason = format!("{} labels for {} samples", labels.len(), samples.count());
-        return Err(CompileError::new(CompileErrorKind::Inconsistent, "labels", reason, "give one label per sample"));
-    }
     let model_outputs = network.outputs.len();
     let (graph, layers) = with_layers(&imported.graph, &imported.values, &network);
     let tensors: Vec<String> = layers.iter().map(|(name, _)| name.clone()).collect();
     let reference = FloatModel::load_with(float, name, &tensors)?;
     let executor = Executor::new(&graph)?;
     check_ports(&imported.graph, &reference, name)?;
-    let mut sums = vec![ErrorSums::default(); reference.outputs().len()];
-    let mut agree = 0;
-    let mut right = Vec::new();
+    let (own, inner) = reference.outputs().split_at(model_outputs.min(reference.outputs().len()));
+    let mut outputs = OutputComparison::new(own);
+    outputs.check(judge, samples.count())?;
+    let mut sums = vec![ErrorSums::default(); inner.len()];
+    let total = samples.count();
     executor.run(samples, |i, quantized| {
         let float = reference.run(&samples.sample(i))?;
-        for ((sums, x), y) in sums.iter_mut().zip(&float).zip(quantized) {
+        outputs.push(&float, quantized)?;
+        for ((sums, x), y) in sums.iter_mut().zip(float.iter().skip(own.len())).zip(quantized.iter().skip(own.len())) {
             sums.add(x, y);
         }
-        if let (Some(x), Some(y)) = (float.first(), quantized.first()) {
-            let (x, y) = (top(x), top(y));
-            agree += usize::from(x == y);
-            if let Some(label) = labels.and_then(|labels| labels.get(i)) {
-                right.push((x == *label, y == *label));
-            }
-        }
+        progress(Progress { stage: "comparing samples", done: i + 1, total });
         Ok(())
     })?;
-    let errors: Vec<TensorError> = reference
-        .outputs()
+    let mut report = outputs.finish(judge)?;
+    for output in &mut report.outputs {
+        output.producer = producer(&network, &output.name);
+    }
+    report.layers = inner
         .iter()
         .zip(&sums)
-        .map(|(port, sums)| TensorError {
-            name: port.name.clone(),
-            producer: producer(&network, &port.name),
-            elements: port.elements(),
-            sqnr_db: sums.sqnr_db(),
-            cosine: sums.cosine(),
-            max_abs: sums.max_abs(),
-            signal_rms: sums.signal_rms(),
-        })
+        .map(|(port, sums)| TensorError::new(port, producer(&network, &port.name), sums))
         .collect();
-    let (outputs, layers) = errors.split_at(model_outputs.min(errors.len()));
-    let mut layers = layers.to_vec();
-    layers.sort_by(|a, b| a.sqnr_db.total_cmp(&b.sqnr_db));
-    let classes = outputs.first().is_some_and(|output| output.elements > 1);
-    Ok(Report {
-        samples: samples.count(),
-        layers,
-        outputs: outputs.to_vec(),
-        agreement: classes.then(|| Proportion::wilson(agree, samples.count())),
-        accuracy: (classes && labels.is_some()).then(|| Accuracy::of(&right)),
-    })
-}
-
-/// Returns the index of the first greatest element.
-fn top(values: &[f32]) -> usize {
-    let mut best = 0;
-    for (i, v) in values.iter().enumerate() {
-        if values.get(best).is_some_and(|b| v > b) {
-            best = i;
-        }
-    }
-    best
+    report.layers.sort_by(|a, b| a.sqnr_db.total_cmp(&b.sqnr_db));
+    Ok(report)
 }
 
 fn check_ports(graph: &Graph, float: &FloatModel, name: &str) -> Res<()> {
     let elements = |ports: &[Port]| -> Vec<usize> { ports.iter().map(|p| p.source_shape.iter().product()).collect() };
-    let theirs = |ports: &[crate::float::FloatPort]| -> Vec<usize> { ports.iter().map(|p| p.elements()).collect() };
+    let theirs = |ports: &[FloatPort]| -> Vec<usize> { ports.iter().map(|p| p.elements()).collect() };
     let outputs = float.outputs().get(..float.model_outputs()).unwrap_or_default();
     for (what, ours, theirs) in [
         ("inputs", elements(&graph.inputs), theirs(float.inputs())),
@@ -227,14 +211,24 @@ pub fn size_curve(
     name: &str,
     calibration: &Samples,
     evaluation: &Samples,
-    labels: Option<&[usize]>,
+    judge: &Judge,
     options: &Options,
+    progress: &mut dyn FnMut(Progress),
 ) -> Res<Vec<CurvePoint>> {
+    let total = NARROW_POINTS + 3;
+    let mut done = 0;
+    let mut next = || {
+        done += 1;
+        progress(Progress { stage: "ways to quantize", done, total });
+    };
     let plain = Options { int4: BTreeSet::new(), wide: Wide::None, ..options.clone() };
     let base = quantize(model, name, calibration, &plain)?;
-    let mut points = vec![measured("int8", model, name, &base, evaluation, labels)?];
+    next();
+    let mut points = vec![measured("int8", model, name, &base, evaluation, judge)?];
     let order = super::sensitivity(model, name, &base, calibration)?;
+    next();
     for part in 1..=NARROW_POINTS {
+        next();
         let count = (order.len() * part).div_ceil(NARROW_POINTS);
         if count == 0 || (part > 1 && count == (order.len() * (part - 1)).div_ceil(NARROW_POINTS)) {
             continue;
@@ -242,16 +236,17 @@ pub fn size_curve(
         let int4: BTreeSet<String> = order.iter().take(count).cloned().collect();
         let label = format!("int4 weights in {count} of {} layers", order.len());
         let narrow = super::with_int4(model, name, &base, int4)?;
-        match measured(&label, model, name, &narrow, evaluation, labels) {
+        match measured(&label, model, name, &narrow, evaluation, judge) {
             Err(error) if error.kind == CompileErrorKind::Unsupported => {}
             point => points.push(point?),
         }
     }
     let wide = quantize(model, name, calibration, &Options { wide: Wide::All, ..plain })?;
-    match measured("16-bit activations", model, name, &wide, evaluation, labels) {
+    match measured("16-bit activations", model, name, &wide, evaluation, judge) {
         Err(error) if error.kind == CompileErrorKind::Unsupported => {}
         point => points.push(point?),
     }
+    next();
     Ok(points)
 }
 
@@ -261,11 +256,11 @@ fn measured(
     name: &str,
     quantized: &Quantized,
     samples: &Samples,
-    labels: Option<&[usize]>,
+    judge: &Judge,
 ) -> Res<CurvePoint> {
     let imported = Imported { values: Vec::new(), ..import_with_values(&quantized.onnx, name)? };
     let artifact_bytes = Executor::new(&imported.graph)?.artifact_bytes();
-    let report = compare(model, name, &imported, samples, labels)?;
+    let report = compare(model, name, &imported, samples, judge, &mut |_| {})?;
     Ok(CurvePoint {
         label: label.into(),
         artifact_bytes,
