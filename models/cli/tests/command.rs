@@ -321,10 +321,12 @@ fn errors_name_place_reason_and_remedy() {
     assert_eq!(error["error"]["place"], "missing.tflite");
 }
 
+#[cfg(feature = "onnx")]
 #[test]
 fn help_is_complete() {
     let mut text = String::new();
-    for command in [&["--help"][..], &["inspect", "--help"], &["run", "--help"], &["bench", "--help"]] {
+    let commands = ["inspect", "run", "bench", "quantize", "validate"].map(|command| [command, "--help"]);
+    for command in [&["--help"][..]].into_iter().chain(commands.iter().map(|command| &command[..])) {
         let output = tanbo(command);
         assert!(output.status.success());
         text += &format!("$ tanbo {}\n{}\n", command.join(" "), String::from_utf8(output.stdout).unwrap());

@@ -3,41 +3,13 @@
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use tempfile::TempDir;
-
-use common::{document, from_npy, npy, npz, tanbo};
+use common::{Folder, document, floats, from_npy, npy, npz, tanbo};
 
 /// The zoo's float model, with samples of its one input.
 fn zoo(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../zoo/seismic").join(name).display().to_string()
-}
-
-/// A folder with files for one test.
-struct Folder(TempDir);
-
-impl Folder {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn at(&self, name: &str) -> String {
-        self.path(name).display().to_string()
-    }
-
-    fn with(&self, name: &str, bytes: &[u8]) -> String {
-        fs::write(self.path(name), bytes).unwrap();
-        self.at(name)
-    }
-}
-
-fn floats(shape: &str, values: &[f32]) -> Vec<u8> {
-    npy("<f4", shape, &values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>())
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use tanbo_compiler::Options;
 use tanbo_compiler::float::FloatModel;
 use tanbo_compiler::import::onnx;
-use tanbo_compiler::quantize::report::{self, CurvePoint, Judge};
+use tanbo_compiler::quantize::report::{self, CurvePoint, Judge, OutputComparison};
 use tanbo_compiler::quantize::{Decision, Samples};
 
 use crate::Verdict;
@@ -17,7 +17,7 @@ use crate::error::CliError;
 use crate::files;
 use crate::float;
 use crate::output::{Output, grouped, table};
-use crate::samples;
+use crate::samples::{self, Data};
 
 /// Most layers and decisions in the table; the document has all.
 const ROWS: usize = 20;
@@ -81,10 +81,14 @@ pub fn quantize(args: &QuantizeArgs, out: &Output) -> Result<Verdict, CliError> 
     let name = files::stem(path);
     let refused = |error| CliError::compile(path, error);
     // What can be wrong with the test samples shows before long work.
+    let judge = |data: &Data| Judge { labels: data.labels.clone(), threshold: args.threshold };
     let test = match &args.test {
         Some(file) => {
             let model = FloatModel::load(&bytes, &name).map_err(refused)?;
-            Some((file, samples::read(file, model.inputs())?))
+            let data = samples::read(file, model.inputs())?;
+            let in_data = |error| CliError::compile(file, error);
+            OutputComparison::new(model.outputs()).check(&judge(&data), data.samples.count()).map_err(in_data)?;
+            Some((file, data))
         }
         None => None,
     };
@@ -102,7 +106,7 @@ pub fn quantize(args: &QuantizeArgs, out: &Output) -> Result<Verdict, CliError> 
     let mut measured = None;
     let mut curve = None;
     if let Some((file, data)) = measured_on {
-        let judge = Judge { labels: data.labels.clone(), threshold: args.threshold };
+        let judge = judge(data);
         let in_data = |error| CliError::compile(file, error);
         let mut progress = out.progress();
         let report = report::compare(&quantized.reference, &name, &imported, &data.samples, &judge, &mut |now| {

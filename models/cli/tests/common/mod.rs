@@ -1,10 +1,13 @@
 //! What the tests of the command share.
 #![allow(dead_code, reason = "each test program takes what it needs")]
 
+use std::fs;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
 
 /// Runs the command.
@@ -44,4 +47,31 @@ pub fn npz(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
         archive.write_all(bytes).unwrap();
     }
     archive.finish().unwrap().into_inner()
+}
+
+/// A folder with files for one test.
+pub struct Folder(TempDir);
+
+impl Folder {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn at(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
+    pub fn with(&self, name: &str, bytes: &[u8]) -> String {
+        fs::write(self.path(name), bytes).unwrap();
+        self.at(name)
+    }
+}
+
+/// A .npy file of float32.
+pub fn floats(shape: &str, values: &[f32]) -> Vec<u8> {
+    npy("<f4", shape, &values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>())
 }
