@@ -91,6 +91,18 @@ def handmade(rng):
     y = n.op("Mul", n.op("Cast", y, to=F), n.constant(rng.uniform(0.0001, 0.0002, 6).astype(np.float32)))
     yield "qop_integer_products", n.model(**{n.q(y, 0.021, 3): I8})
 
+    # uint8 weights whose zero point is not in the middle: as the operand of a product of two tensors; and weights of a
+    # convolution that share a factor.
+    n = Qdq(rng)
+    x = n.input("x", U8, [1, 3, 8])
+    w = n.constant(rng.integers(0, 256, (8, 6)).astype(np.uint8))
+    parameters = [odd(0.02), np.uint8(90), w, odd(0.007), np.uint8(97), odd(0.05), np.uint8(131)]
+    y = n.op("QLinearMatMul", x, *[p if isinstance(p, str) else n.constant(p) for p in parameters])
+    w = n.constant((rng.integers(0, 2, (4, 3, 2)) * 255).astype(np.uint8))
+    parameters = [odd(0.05), np.uint8(131), w, odd(0.003), np.uint8(255), odd(0.04), np.uint8(140)]
+    y = n.op("QLinearConv", y, *[p if isinstance(p, str) else n.constant(p) for p in parameters])
+    yield "qop_lopsided_weights", n.model(**{y: U8})
+
     # The int32 sums behind a DequantizeLinear; int8 at the boundary, no zero points.
     n = Qdq(rng)
     x = n.input("x", I8, [4, 16])

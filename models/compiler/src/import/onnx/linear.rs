@@ -232,13 +232,32 @@ impl Importer {
         channels: usize,
     ) -> Res<(Vec<i8>, Vec<f32>)> {
         self.spend(weights.centered.len(), &op.place)?;
-        let scales = weights.channel_scales(axis, channels).ok_or_else(|| {
+        let mut scales = weights.channel_scales(axis, channels).ok_or_else(|| {
             op.unsupported(
                 format!("its weights are quantized along axis {}, not per output channel", weights.axis),
                 "quantize weights per tensor or per output channel",
             )
         })?;
-        let data: Option<Vec<i8>> = weights.centered.iter().map(|&c| i8::try_from(c).ok()).collect();
+        let mut data: Option<Vec<i8>> = weights.centered.iter().map(|&c| i8::try_from(c).ok()).collect();
+        if data.is_none() {
+            // Weights of a channel that share a factor fit without it.
+            let inner = weights.shape.iter().skip(axis + 1).product::<usize>().max(1);
+            let mut factors = vec![0; channels];
+            for (i, &c) in weights.centered.iter().enumerate() {
+                if let Some(factor) = factors.get_mut(i / inner % channels.max(1)) {
+                    *factor = common_factor(*factor, c.unsigned_abs());
+                }
+            }
+            let factor_of = |i: usize| factors.get(i).copied().unwrap_or(1).max(1);
+            let reduced = |(i, &c): (usize, &i32)| {
+                let factor = i32::try_from(factor_of(i / inner % channels.max(1))).ok()?;
+                i8::try_from(c / factor).ok()
+            };
+            data = weights.centered.iter().enumerate().map(reduced).collect();
+            for (i, scale) in scales.iter_mut().enumerate() {
+                *scale *= factor_of(i) as f32;
+            }
+        }
         let data = data.ok_or_else(|| {
             op.unsupported(
                 "its weights less their zero point do not fit int8",
@@ -279,6 +298,14 @@ impl Importer {
             )),
         }
     }
+}
+
+/// Returns the greatest common divisor, by Euclid's algorithm.
+fn common_factor(mut a: u32, mut b: u32) -> u32 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }
 
 /// Returns a product with each output channel times `factors`, and `bias` added then.

@@ -62,7 +62,9 @@ impl Importer {
         let input = self.input(op, 0)?;
         let stacked = weights.shape.iter().rev().skip(2).any(|&extent| extent != 1);
         let wide = weights.shape.len() > input.shape().len().max(2);
-        Ok(!stacked && !wide && !matches!(input, Value::Dequantized(_)))
+        // Weights whose zero point is not in the middle: as an operand they keep it.
+        let lopsided = weights.scales.len() == 1 && weights.centered.iter().any(|&c| i8::try_from(c).is_err());
+        Ok(!stacked && !wide && !lopsided && !matches!(input, Value::Dequantized(_)))
     }
 
     /// MatMul of two activations, or of an activation and a stack of constant matrices.
