@@ -8,7 +8,8 @@ named <case>/input/<name> and <case>/output/<name>. LEFT_OUT lists the cases tha
 operators are those of src/import/onnx/operators.rs. Needs PyPI numpy, onnx 1.19.1.
 
 A node test gives weights, scales, axes and shapes as inputs. Here they are initializers, as in every model that a
-converter writes: integers of 32 and 64 bits and booleans always, and the operands named in CONSTANTS.
+converter writes: integers of 32 and 64 bits and booleans always, and the operands named in CONSTANTS. Of the operators in
+FIRST_RESULT only the first result is kept.
 
 Licence of the node tests: Apache-2.0, Copyright (c) ONNX Project Contributors.
 """
@@ -50,10 +51,13 @@ CONSTANTS = defaultdict(
         "QLinearConv": {1, 2, 3, 4, 5, 6, 7, 8},
         "QLinearMatMul": {1, 2, 4, 5, 6, 7},
         "QuantizeLinear": {1, 2},
+        "RMSNormalization": {1},
         "RNN": {1, 2, 3},
         "Resize": {1, 2},
     },
 )
+# Operators whose further results (statistics) no converter asks for: they are not asked for here either.
+FIRST_RESULT = {"LayerNormalization"}
 
 
 def operators_read():
@@ -121,6 +125,14 @@ def gather(folder, read):
         if opset.domain == "":
             opset.version = version
     left = bake(model, inputs)
+    for node in model.graph.node:
+        if node.op_type in FIRST_RESULT:
+            dropped = set(node.output[1:])
+            del node.output[1:]
+            outputs = [tensor for tensor in outputs if tensor.name not in dropped]
+            kept = [info for info in model.graph.output if info.name not in dropped]
+            del model.graph.output[:]
+            model.graph.output.extend(kept)
     for part in (model, model.graph, *model.graph.node):
         part.ClearField("doc_string")
     for prefix, group in (("input", left), ("output", outputs)):
