@@ -155,3 +155,21 @@ def tanh4(a):
     # exp(-2|a|): the same word read with 5 integer bits.
     positive = rec_minus(exp_negative(-abs(a), 5))
     return positive if a > 0 else -positive
+
+
+def inverse_square_root(a):
+    """(mantissa, shift) of 1 / sqrt(a), as TensorFlow Lite computes it; 1 for a <= 1."""
+    if a <= 1:
+        return I32_MAX, 0
+    right = 11
+    while a >= 1 << 29:
+        a, right = a // 4, right + 1
+    pairs = (clz32(a) - 1) // 2 - 1
+    right -= pairs
+    half = RD(a << 2 * pairs >> 1, 1)
+    x = 1 << 28
+    for _ in range(5):
+        cube = shl_sat(HM(HM(x, x), x), 6)
+        x = shl_sat(HM(3 << 27, x) - HM(half, cube), 3)
+    mantissa = HM(x, 1518500250)
+    return (mantissa << -right, 0) if right < 0 else (mantissa, -right)

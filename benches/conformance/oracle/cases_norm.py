@@ -1,4 +1,4 @@
-"""Cases of layer_norm."""
+"""Cases of layer_norm and l2_norm."""
 
 from fractions import Fraction
 from math import prod
@@ -44,4 +44,32 @@ def layer_norm():
     yield "values", build("bounds", (2, 11), 11, 3, bounds={"low": -20, "high": 31})
 
 
-CASES = {"layer_norm": layer_norm}
+def l2_norm():
+    def build(name, x, zx, values=None, kind="uniform", zy=0, bounds=FULL):
+        data = Data(f"l2_norm {name}")
+        values = values or (data.uniform(prod(x)) if kind == "uniform" else data.extreme(prod(x)))
+        attrs = {"input_zero_point": zx, "output_zero_point": zy} | bounds
+        return single_step(name, "l2_norm", ROUNDINGS[len(x) % 2], [(x, values)], x, attrs)
+
+    for n in list(range(1, 10)) + [15, 16, 17, 31, 33, 100, 256]:
+        yield "lengths", build(f"length{n}", (2, n), (0, -3, 127, -128)[n % 4], kind="extreme" if n % 3 == 0 else "uniform")
+    for zx in (-128, 0, 127):
+        for value in (-128, zx, min(zx + 1, 127), 127):
+            yield "values", build(f"constant{value}_zero{zx}", (1, 5), zx, [value] * 5)
+    yield "values", build("one_of_many", (1, 40), 5, [5] * 39 + [6])
+    yield "values", build("largest_sum", (1, 601), 127, [-128] * 601)
+    yield "values", build("bounds", (3, 6), 2, bounds={"low": -50, "high": 60}, zy=9)
+    for shape in ((7,), (2, 3, 4), (1, 2, 2, 2, 3), (2, 1, 1, 2, 1, 5)):
+        yield "ranks", build(f"rank{len(shape)}", shape, -20)
+
+
+def unique(cases):
+    """Drops cases whose name came before."""
+    seen = set()
+    for topic, case in cases:
+        if case["name"] not in seen:
+            seen.add(case["name"])
+            yield topic, case
+
+
+CASES = {"layer_norm": layer_norm, "l2_norm": lambda: unique(l2_norm())}

@@ -2,7 +2,7 @@
 
 from math import isqrt
 
-from arith import clamp
+from arith import MB_tflite, clamp, inverse_square_root
 
 
 def layer_norm(inputs, attrs, consts, rounding, shape):
@@ -27,4 +27,15 @@ def layer_norm(inputs, attrs, consts, rounding, shape):
     return out
 
 
-OPS = {"layer_norm": layer_norm}
+def l2_norm(inputs, attrs, consts, rounding, shape):
+    ((_, data),) = inputs
+    out = []
+    for begin in range(0, len(data), shape[-1]):
+        d = [x - attrs["input_zero_point"] for x in data[begin:begin + shape[-1]]]
+        mantissa, shift = inverse_square_root(sum(v * v for v in d))
+        out += [clamp(MB_tflite(v, mantissa, shift + 7) + attrs["output_zero_point"], attrs["low"], attrs["high"])
+                for v in d]
+    return out
+
+
+OPS = {"layer_norm": layer_norm, "l2_norm": l2_norm}

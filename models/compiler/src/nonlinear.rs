@@ -3,6 +3,7 @@
 //! Entry `q + 128` is the output for input `q`. LOGISTIC and TANH follow gemmlowp's fixed-point routines
 //! (`fixedpoint/fixedpoint.h`): "Qn" is an `i32` with n integer bits and 31 - n fraction bits.
 
+pub mod functions;
 pub mod wide;
 
 use tanbo_kernels::reference::fixed_point::{exp_on_negative, saturating_shl, twice_reciprocal_of_one_plus};

@@ -121,6 +121,7 @@ fn name_of(op: &NodeOp) -> &'static str {
         NodeOp::Sum { .. } => "sum",
         NodeOp::SquaredDifference { .. } => "squared_difference",
         NodeOp::LayerNorm { .. } => "layer_norm",
+        NodeOp::L2Norm { .. } => "l2_norm",
         NodeOp::Reshape => "reshape",
         NodeOp::Copy => "copy",
     }

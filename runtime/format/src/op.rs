@@ -283,6 +283,10 @@ op_list! {
         consts [gamma: I32, beta: I32],
         attrs ["center", "input_zero_point", "output_zero_point", "variance_shift", "epsilon_high", "epsilon_low",
             "beta_shift", "shift", "low", "high"];
+    /// Division by the root of the sum of squares over the last axis.
+    L2Norm = 50, "l2_norm", inputs 1, rows false,
+        consts [],
+        attrs ["input_zero_point", "output_zero_point", "low", "high"];
 }
 
 impl Op {

@@ -123,7 +123,8 @@ fn selecting() -> Artifact {
     step(&mut a, Op::SquaredDifference, &[2, 3], &[1, 2, 3, 2], &squared, vec![]);
     let factors = vec![ConstData::I32(vec![1 << 20; 6]), ConstData::I32(vec![-1; 6])];
     step(&mut a, Op::LayerNorm, &[5], &[1, 2, 3, 2], &[1, 0, 0, 16, 0, 99, 4, 40, -128, 127], factors);
-    a.outputs = vec![4, 6];
+    step(&mut a, Op::L2Norm, &[6], &[1, 2, 3, 2], &[0, 0, -128, 127], vec![]);
+    a.outputs = vec![4, 7];
     random::place(&mut a);
     a
 }
@@ -531,6 +532,15 @@ refused! {
     negative_epsilon: spec(selecting(), |a| a.steps[5].attrs[5] = -1) => Attribute, Step(5);
     term_shifted_too_far: spec(selecting(), |a| a.steps[5].attrs[6] = 31) => Attribute, Step(5);
     sum_shifted_too_little: spec(selecting(), |a| a.steps[5].attrs[7] = 21) => Attribute, Step(5);
+    length_that_overflows: spec(selecting(), |a| {
+        let length = 33_026;
+        a.tensors[0].shape = vec![length];
+        a.steps = vec![a.steps[6].clone()];
+        (a.steps[0].inputs[0], a.chains) = (0, vec![1]);
+        a.tensors[7].shape = vec![length];
+        a.outputs = vec![7];
+        random::place(a);
+    }) => Accumulator, Step(0);
     centre_that_is_no_flag: spec(selecting(), |a| a.steps[5].attrs[0] = 2) => Attribute, Step(5);
 
     // Accumulators.

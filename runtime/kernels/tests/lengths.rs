@@ -304,6 +304,8 @@ fn normalizations() {
         };
         Reference::layer_norm(&params, &i8s(&x), &mut i8s(&y))
     });
+    let params = L2Norm { length: 3, input_zero_point: 0, range: range(Rounding::Tflite) };
+    refuses_other_lengths([6, 6], |[x, y]| Reference::l2_norm(&params, &i8s(&x), &mut i8s(&y)));
 }
 
 #[test]

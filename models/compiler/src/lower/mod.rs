@@ -16,6 +16,7 @@ mod fully_connected;
 mod fully_connected_i16;
 mod fully_connected_i4;
 mod gather;
+mod l2_norm;
 mod layer_norm;
 mod lut;
 mod lut_i16;
@@ -133,6 +134,7 @@ pub fn lower(graph: &Graph, node: &Node) -> Result<Option<Lowered>, CompileError
         NodeOp::ReduceMin { axes } => reduce_min::lower(axes),
         NodeOp::Sum { axes, clamp } => mean::lower_sum(&context, axes, *clamp),
         NodeOp::LayerNorm { norm, clamp } => layer_norm::lower(&context, norm, *clamp),
+        NodeOp::L2Norm { clamp } => l2_norm::lower(&context, *clamp),
         NodeOp::SquaredDifference { clamp } => squared_difference::lower(&context, *clamp),
         NodeOp::Reshape => return Ok(None),
     }

@@ -399,8 +399,6 @@ case("same_value_twice", lambda n: [x := n.unary("RELU", n.input(1, 5)), n.binar
 
 # Refused.
 
-refused("relu_n1_to_1_alone", lambda n: n.unary("RELU_N1_TO_1", n.input(1, 9)))
-refused("relu_0_to_1_alone", lambda n: n.unary("RELU_0_TO_1", n.input(1, 9)))
 refused(
     "quantize_u8_to_i16",
     lambda n: n.quantize(n.input(1, 9, dtype="u8", zero_point=128), "i16", 0.01, 0),
@@ -512,4 +510,5 @@ refused("unknown_operator", lambda n: n.unary("COS", n.input(1, 9)))
 
 # Families of their own; they register themselves here.
 import cases_i16  # noqa: E402, F401
+import cases_functions  # noqa: E402, F401
 import cases_selection  # noqa: E402, F401

@@ -166,3 +166,16 @@ refused("bilinear_beyond_input", lambda n: bilinear(n, n.input(1, 1, 4, 1), (70,
 refused("maximum_unequal_scales", lambda n: extremum(n, "MAXIMUM", n.input(1, 4), n.input(1, 4, scale=0.07)))
 refused("reduce_max_rescaled", lambda n: reduce(n, "REDUCE_MAX", n.input(2, 4), [1], True, 0.1, 0))
 refused("arg_max", lambda n: n.op("ARG_MAX", [n.input(3, 4), n.ints(1)], [(3,)], fb.ArgMaxOptionsT(fb.TensorType.INT32), "i32"))
+
+# int16.
+case("minimum_i16", lambda n: n.op(
+    "MINIMUM", [n.input(2, 3, 4, dtype="i16", zero_point=0), n.input(4, dtype="i16", zero_point=0)], [(2, 3, 4)],
+    fb.MaximumMinimumOptionsT(), "i16", 0.05, 0,
+))
+case("maximum_i16", lambda n: n.op(
+    "MAXIMUM", [n.input(2, 3, 4, dtype="i16", zero_point=0), n.input(3, 1, dtype="i16", zero_point=0)], [(2, 3, 4)],
+    fb.MaximumMinimumOptionsT(), "i16", 0.05, 0,
+))
+case("nearest_i16", lambda n: nearest(n, n.input(1, 3, 4, 2, dtype="i16", zero_point=0), (6, 7)))
+case("gather_i16", lambda n: gather(n, n.input(2, 5, 3, dtype="i16", zero_point=0), [4, 0, 0], 1), litert=True)
+refused("bilinear_i16", lambda n: bilinear(n, n.input(1, 3, 4, 2, dtype="i16", zero_point=0), (6, 7)))

@@ -18,6 +18,7 @@ from real_models import MODELS
 
 sys.path.append(str(pathlib.Path(__file__).parents[4] / "benches/conformance/oracle"))
 import tflite_ops
+import tflite_functions  # noqa: F401
 import tflite_selection  # noqa: F401
 
 

@@ -18,6 +18,7 @@ mod fully_connected;
 mod fully_connected_i16;
 mod fully_connected_i4;
 mod gather;
+mod l2_norm;
 mod layer_norm;
 mod lut;
 mod lut_i16;
@@ -108,6 +109,7 @@ pub(crate) const fn run_fn<K: Kernels>(op: Op) -> RunFn {
         Op::ReduceMin => reduce_min::run::<K>,
         Op::SquaredDifference => squared_difference::run::<K>,
         Op::LayerNorm => layer_norm::run::<K>,
+        Op::L2Norm => l2_norm::run::<K>,
     }
 }
 

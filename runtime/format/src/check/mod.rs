@@ -96,6 +96,7 @@ const fn check_fn(op: Op) -> CheckFn {
         Op::ReduceMax | Op::ReduceMin => selection::reduction,
         Op::SquaredDifference => elementwise::squared_difference,
         Op::LayerNorm => norm::layer_norm,
+        Op::L2Norm => norm::l2_norm,
     }
 }
 

@@ -24,3 +24,12 @@ pub(super) fn layer_norm(_: &Model<'_>, step: &Step<'_>, x: &Tensor<'_>, y: &Ten
     let largest = (longest << shift).checked_add(epsilon);
     ensure(longest.leading_zeros() as i32 > shift && largest.is_some(), Kind::Accumulator)
 }
+
+pub(super) fn l2_norm(_: &Model<'_>, step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
+    int8(x, y)?;
+    ensure(x.shape == y.shape, Kind::Shape)?;
+    range(&attrs::fully_connected(step.attrs).ok_or(Kind::Arity)?, x.ty, y.ty)?;
+    let &[.., length] = x.shape else { return Err(Kind::Shape) };
+    // The sum of squares fits an i32.
+    ensure(u64::from(length) * 255 * 255 <= i32::MAX as u64, Kind::Accumulator)
+}

@@ -218,7 +218,7 @@ impl<'u, 'b> Generator<'u, 'b> {
                 _ => moves_bytes || t.ty == ElementType::I8,
             };
             let least_rank = match op {
-                Op::Softmax | Op::SoftmaxI16 | Op::Concat | Op::Gather => 1,
+                Op::Softmax | Op::SoftmaxI16 | Op::Concat | Op::Gather | Op::L2Norm => 1,
                 Op::BatchMatmul => 2,
                 _ => 0,
             };
@@ -638,6 +638,7 @@ impl<'u, 'b> Generator<'u, 'b> {
                 }
                 shape = axes.iter().map(|&axis| x.shape[axis]).collect();
             }
+            Op::L2Norm => attrs.extend(self.range()?),
             Op::LayerNorm => {
                 let length = shape.last().copied().unwrap_or(1);
                 let [zx, zy, low, high] = self.range()?;

@@ -24,3 +24,14 @@ pub struct LayerNorm<'a> {
     /// Output; its rounding does not matter.
     pub range: Output,
 }
+
+/// Runs of values divided by the root of the sum of their squares.
+#[derive(Clone, Copy, Debug)]
+pub struct L2Norm {
+    /// Length of the last axis.
+    pub length: usize,
+    /// Zero point of the input.
+    pub input_zero_point: i32,
+    /// Output.
+    pub range: Output,
+}

@@ -55,6 +55,34 @@ pub const fn exp_on_negative(a: i32, integer_bits: u32) -> i32 {
     result
 }
 
+/// Returns `1 / √value` as mantissa and shift of a multiplier; the greatest, 1, for values up to 1. Five Newton steps in
+/// Q3.28, from an even shift of the value on.
+pub const fn inverse_square_root(value: i32) -> (i32, i32) {
+    const HALF_SQRT_2: i32 = 1_518_500_250;
+    const THREE_HALVES: i32 = (1 << 28) + (1 << 27);
+    if value <= 1 {
+        return (i32::MAX, 0);
+    }
+    let (mut value, mut right) = (value, 11);
+    while value >= 1 << 29 {
+        value /= 4;
+        right += 1;
+    }
+    let pairs = (value.leading_zeros() as i32 - 1) / 2 - 1;
+    right -= pairs;
+    let half = rounding_divide_by_pot(value << (2 * pairs) >> 1, 1);
+    let mut x = 1 << 28;
+    let mut step = 0;
+    while step < 5 {
+        let cube = saturating_shl(rounding_doubling_high_mul(rounding_doubling_high_mul(x, x), x), 6);
+        let next = rounding_doubling_high_mul(THREE_HALVES, x).wrapping_sub(rounding_doubling_high_mul(half, cube));
+        x = saturating_shl(next, 3);
+        step += 1;
+    }
+    let mantissa = rounding_doubling_high_mul(x, HALF_SQRT_2);
+    if right < 0 { (mantissa << -right, 0) } else { (mantissa, -right) }
+}
+
 /// Returns `2 / (1 + a)` in Q2.29 for `a` in `[0, 1)`, Q0.31: three Newton steps.
 pub const fn twice_reciprocal_of_one_plus(a: i32) -> i32 {
     const FORTY_EIGHT_17THS: i32 = 1_515_870_810;

@@ -17,6 +17,7 @@ pub mod fully_connected;
 pub mod fully_connected_i16;
 pub mod fully_connected_i4;
 pub mod gather;
+pub mod l2_norm;
 pub mod layer_norm;
 pub mod lut;
 pub mod lut_i16;

@@ -64,7 +64,7 @@ pub fn binary(op: &mut Op) -> Result<(), CompileError> {
 }
 
 /// The operand and result of an operator that keeps the shape.
-fn unary(op: &mut Op) -> Result<(Activation, Activation), CompileError> {
+pub fn unary(op: &mut Op) -> Result<(Activation, Activation), CompileError> {
     op.arity(1, 1, 1)?;
     let x = op.activation(0)?;
     let y = op.output(0, &x.shape)?;
@@ -157,7 +157,7 @@ pub fn leaky_relu(op: &mut Op) -> Result<(), CompileError> {
     Ok(())
 }
 
-fn out_of_range(op: &Op, from: Quantization, to: Quantization) -> CompileError {
+pub fn out_of_range(op: &Op, from: Quantization, to: Quantization) -> CompileError {
     op.unsupported(
         format!("the kernel cannot go from scale {} to scale {}", from.scale, to.scale),
         "quantize again with representative data",

@@ -11,6 +11,7 @@ mod elementwise;
 mod flatbuffer;
 #[cfg(feature = "onnx")]
 pub mod float;
+mod functions;
 mod movement;
 mod op;
 mod operators;

@@ -3,7 +3,7 @@
 use tanbo_format::Op as Step;
 
 use super::op::Op;
-use super::{dense, elementwise, movement, selection, window};
+use super::{dense, elementwise, functions, movement, selection, window};
 use crate::error::CompileError;
 
 /// Adds an operator's nodes to the graph.
@@ -63,6 +63,16 @@ pub const OPERATORS: &[(&str, &[Step], Import)] = &[
     ("REDUCE_MAX", &[Step::ReduceMax], selection::reduce),
     ("REDUCE_MIN", &[Step::ReduceMin], selection::reduce),
     ("SUM", &[Step::Mean], selection::reduce),
+    ("ABS", &[Step::Lut], functions::function),
+    ("EXP", &[Step::Lut], functions::function),
+    ("LOG", &[Step::Lut], functions::function),
+    ("GELU", &[Step::Lut], functions::function),
+    ("SQRT", &[Step::Lut], functions::function),
+    ("RSQRT", &[Step::Lut], functions::function),
+    ("RELU_N1_TO_1", &[Step::Requantize], functions::narrow_relu),
+    ("RELU_0_TO_1", &[Step::Requantize], functions::narrow_relu),
+    ("L2_NORMALIZATION", &[Step::L2Norm], functions::l2_normalization),
+    ("TILE", &[Step::Gather, Step::Slice], selection::tile),
     ("SQUARED_DIFFERENCE", &[Step::SquaredDifference], selection::squared_difference),
 ];
 
@@ -70,8 +80,9 @@ pub const OPERATORS: &[(&str, &[Step], Import)] = &[
 pub const REFUSED: &[(&[&str], &str)] = &[
     (&["CUSTOM", "DELEGATE"], "build the model from TensorFlow Lite's built-in operators"),
     (
-        &["RELU_N1_TO_1", "RELU_0_TO_1"],
-        "TensorFlow Lite Micro has no kernel for it: use RELU6, or fuse the activation into the operator before",
+        &["DIV"],
+        "its int8 kernels shift by more bits than a word has, so that quotients of small numbers are wrong: multiply by a \
+         reciprocal",
     ),
     (&["IF", "WHILE", "CALL", "CALL_ONCE"], "convert the model without control flow"),
     (

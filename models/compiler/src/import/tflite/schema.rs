@@ -91,6 +91,7 @@ options! {
         1 activation: i8 = 0;
     }
     11 Add { 0 activation: i8 = 0; }
+    12 L2Norm { 0 activation: i8 = 0; }
     15 ResizeBilinear {
         2 align_corners: bool = false;
         3 half_pixel_centers: bool = false;
@@ -129,6 +130,7 @@ options! {
         0 adj_x: bool = false;
         1 adj_y: bool = false;
     }
+    116 Gelu { 0 approximate: bool = false; }
     77 MirrorPad { 0 mode: i8 = 0; }
     94 DepthToSpace { 0 block_size: i32 = 0; }
 }

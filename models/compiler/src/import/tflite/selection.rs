@@ -9,6 +9,7 @@ use super::schema::{DepthToSpace, Gather, MirrorPad, Reducer, ResizeBilinear, Re
 use crate::error::CompileError;
 use crate::graph::{Clamp, NodeOp};
 use crate::resize::TflitePlacing;
+use tanbo_format::ElementType;
 
 /// Adds what takes `indices` along `axis`: a slice where they are evenly spaced, else a selection by a list.
 fn pick(op: &mut Op, x: &Activation, axis: usize, indices: Vec<usize>, y: &Activation) {
@@ -41,7 +42,7 @@ fn pick_each(op: &mut Op, x: Activation, mut picks: Vec<(usize, Vec<usize>)>, y:
             return pick(op, &current, axis, indices, y);
         }
         let shape = with_extent(&current.shape, axis, indices.len());
-        let next = op.temporary("picked", &shape, current.quantization);
+        let next = op.temporary_like("picked", &shape, &current);
         pick(op, &current, axis, indices, &next);
         current = next;
     }
@@ -59,7 +60,7 @@ fn positions(op: &Op, values: &[i64], extent: usize) -> Result<Vec<usize>, Compi
 pub fn gather(op: &mut Op) -> Result<(), CompileError> {
     op.arity(2, 2, 1)?;
     let options: Gather = op.options()?;
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let rank = x.shape.len();
     let axis = op.axis(options.axis()?.into(), rank)?;
     let (shape, values) = op.index_list(1)?;
@@ -75,7 +76,7 @@ pub fn gather(op: &mut Op) -> Result<(), CompileError> {
         return Err(op.inconsistent(format!("its indices {shape:?} do not fit its input {:?}", x.shape)));
     }
     let indices = positions(op, &values, extent)?;
-    let y = op.output(0, &[outer, list, inner].concat())?;
+    let y = op.output_like(0, &[outer, list, inner].concat(), &x)?;
     op.same_quantization(&x, &y)?;
     let inner: usize = inner.iter().product();
     // The axis and, where indices differ between batches, everything before it, is one axis.
@@ -99,9 +100,9 @@ pub fn gather(op: &mut Op) -> Result<(), CompileError> {
 
 /// Adds the selection from `x` seen in another shape, with the result in `y`'s.
 fn through_view(op: &mut Op, x: &Activation, view: &[usize], axis: usize, indices: Vec<usize>, y: &Activation) {
-    let seen = op.temporary("view", view, x.quantization);
+    let seen = op.temporary_like("view", view, x);
     op.push(NodeOp::Reshape, &[x], &seen);
-    let picked = op.temporary("picked", &with_extent(view, axis, indices.len()), x.quantization);
+    let picked = op.temporary_like("picked", &with_extent(view, axis, indices.len()), x);
     pick(op, &seen, axis, indices, &picked);
     op.push(NodeOp::Reshape, &[&picked], y);
 }
@@ -109,7 +110,7 @@ fn through_view(op: &mut Op, x: &Activation, view: &[usize], axis: usize, indice
 /// GATHER_ND: input, positions along the first axes; constant ones only.
 pub fn gather_nd(op: &mut Op) -> Result<(), CompileError> {
     op.arity(2, 2, 1)?;
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let (shape, values) = op.index_list(1)?;
     let Some((&depth, list)) = shape.split_last().filter(|(depth, _)| **depth > 0 && **depth <= x.shape.len()) else {
         return Err(op.inconsistent(format!("its indices have shape {shape:?} for an input of {:?}", x.shape)));
@@ -123,7 +124,7 @@ pub fn gather_nd(op: &mut Op) -> Result<(), CompileError> {
         }
         linear.push(at);
     }
-    let y = op.output(0, &[list, inner].concat())?;
+    let y = op.output_like(0, &[list, inner].concat(), &x)?;
     op.same_quantization(&x, &y)?;
     through_view(op, &x, &[outer.iter().product(), inner.iter().product()], 0, linear, &y);
     Ok(())
@@ -132,12 +133,12 @@ pub fn gather_nd(op: &mut Op) -> Result<(), CompileError> {
 /// Batch, height, width and channels of the input, and the height and width of operand 1.
 fn resized(op: &mut Op) -> Result<(Activation, [usize; 2], Activation), CompileError> {
     op.arity(2, 2, 1)?;
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let size = extents(op, &op.integers(1, "size")?, "size")?;
     let (&[n, _, _, c], &[h, w]) = (x.shape.as_slice(), size.as_slice()) else {
         return Err(op.inconsistent(format!("it resizes {:?} to {size:?}", x.shape)));
     };
-    let y = op.output(0, &[n, h, w, c])?;
+    let y = op.output_like(0, &[n, h, w, c], &x)?;
     op.same_quantization(&x, &y)?;
     Ok((x, [h, w], y))
 }
@@ -170,6 +171,9 @@ pub fn resize_bilinear(op: &mut Op) -> Result<(), CompileError> {
         return Err(op.inconsistent("it aligns corners and half pixel centres, which exclude one another"));
     }
     let (x, size, y) = resized(op)?;
+    if x.ty != ElementType::I8 {
+        return Err(op.unsupported("it interpolates int16 values", "keep this operator in int8"));
+    }
     let mut axes = vec![];
     for (axis, outputs) in (1..).zip(size) {
         let inputs = x.shape.get(axis).copied().unwrap_or_default();
@@ -190,9 +194,9 @@ pub fn resize_bilinear(op: &mut Op) -> Result<(), CompileError> {
 /// REVERSE_V2: input, axes.
 pub fn reverse(op: &mut Op) -> Result<(), CompileError> {
     op.arity(2, 2, 1)?;
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let axes = reduced_axes(op, &x)?;
-    let y = op.output(0, &x.shape)?;
+    let y = op.output_like(0, &x.shape, &x)?;
     op.same_quantization(&x, &y)?;
     let backwards = |i: &usize| axes.contains(i);
     let begin = x.shape.iter().enumerate().map(|(i, &n)| if backwards(&i) { n - 1 } else { 0 }).collect();
@@ -211,7 +215,7 @@ pub fn mirror_pad(op: &mut Op) -> Result<(), CompileError> {
         1 => 0,
         other => return Err(op.inconsistent(format!("its mode is number {other}"))),
     };
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let borders = extents(op, &op.integers(1, "list of borders")?, "list of borders")?;
     let (borders, []) = borders.as_chunks::<2>() else {
         return Err(op.inconsistent("its list of borders is not made of pairs"));
@@ -233,18 +237,40 @@ pub fn mirror_pad(op: &mut Op) -> Result<(), CompileError> {
         picks.push((axis, head.chain(0..n).chain(tail).collect()));
     }
     let shape: Vec<usize> = borders.iter().zip(&x.shape).map(|([before, after], n)| before + n + after).collect();
-    let y = op.output(0, &shape)?;
+    let y = op.output_like(0, &shape, &x)?;
     op.same_quantization(&x, &y)?;
+    pick_each(op, x, picks, &y);
+    Ok(())
+}
+
+/// TILE: input, repeats.
+pub fn tile(op: &mut Op) -> Result<(), CompileError> {
+    op.arity(2, 2, 1)?;
+    let x = op.wide_activation(0)?;
+    let repeats = extents(op, &op.integers(1, "list of repeats")?, "list of repeats")?;
+    if repeats.len() != x.shape.len() || repeats.contains(&0) {
+        return Err(op.inconsistent(format!("it repeats {:?} {repeats:?} times", x.shape)));
+    }
+    let shape: Vec<usize> = x.shape.iter().zip(&repeats).map(|(n, times)| n.saturating_mul(*times)).collect();
+    let y = op.output_like(0, &shape, &x)?;
+    op.same_quantization(&x, &y)?;
+    let mut picks = vec![];
+    for (axis, (&n, &total)) in x.shape.iter().zip(&shape).enumerate() {
+        if total != n {
+            op.charge(4 * total)?;
+            picks.push((axis, (0..total).map(|i| i % n).collect()));
+        }
+    }
     pick_each(op, x, picks, &y);
     Ok(())
 }
 
 /// Adds the permutation of `x`, seen in the shape `from`, by `perm`, seen in the shape of `y`.
 fn rearrange(op: &mut Op, x: &Activation, from: &[usize], perm: Vec<usize>, y: &Activation) {
-    let seen = op.temporary("view", from, x.quantization);
+    let seen = op.temporary_like("view", from, x);
     op.push(NodeOp::Reshape, &[x], &seen);
     let shape: Vec<usize> = perm.iter().filter_map(|&axis| from.get(axis)).copied().collect();
-    let moved = op.temporary("moved", &shape, x.quantization);
+    let moved = op.temporary_like("moved", &shape, x);
     op.push(NodeOp::Transpose { perm }, &[&seen], &moved);
     op.push(NodeOp::Reshape, &[&moved], y);
 }
@@ -264,13 +290,13 @@ pub fn depth_to_space(op: &mut Op) -> Result<(), CompileError> {
     op.arity(1, 1, 1)?;
     let options: DepthToSpace = op.options()?;
     let b = block(op, options.block_size()?)?;
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let [n, h, w, c] = four_axes(op, &x)?;
     if !c.is_multiple_of(b * b) {
         return Err(op.inconsistent(format!("{c} channels are not blocks of {b} times {b}")));
     }
     let channels = c / (b * b);
-    let y = op.output(0, &[n, h * b, w * b, channels])?;
+    let y = op.output_like(0, &[n, h * b, w * b, channels], &x)?;
     op.same_quantization(&x, &y)?;
     rearrange(op, &x, &[n * h, w, b, b * channels], vec![0, 2, 1, 3], &y);
     Ok(())
@@ -281,12 +307,12 @@ pub fn space_to_depth(op: &mut Op) -> Result<(), CompileError> {
     op.arity(1, 1, 1)?;
     let options: SpaceToDepth = op.options()?;
     let b = block(op, options.block_size()?)?;
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let [n, h, w, c] = four_axes(op, &x)?;
     if !h.is_multiple_of(b) || !w.is_multiple_of(b) {
         return Err(op.inconsistent(format!("{h} rows of {w} are not blocks of {b} times {b}")));
     }
-    let y = op.output(0, &[n, h / b, w / b, c * b * b])?;
+    let y = op.output_like(0, &[n, h / b, w / b, c * b * b], &x)?;
     op.same_quantization(&x, &y)?;
     rearrange(op, &x, &[n * h / b, b, w / b, b * c], vec![0, 2, 1, 3], &y);
     Ok(())
@@ -319,7 +345,7 @@ fn like_input(x: &Activation, [n, h, w, c]: [usize; 4]) -> Vec<usize> {
 /// SPACE_TO_BATCH_ND: input, block shape, borders.
 pub fn space_to_batch(op: &mut Op) -> Result<(), CompileError> {
     op.arity(3, 3, 1)?;
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let ([n, h, w, c], [bh, bw], borders) = blocks(op, &x)?;
     let [ph, pw] = [(h, 0), (w, 1)].map(|(extent, i)| {
         let [before, after] = borders.get(i).copied().unwrap_or_default();
@@ -328,14 +354,14 @@ pub fn space_to_batch(op: &mut Op) -> Result<(), CompileError> {
     if !ph.is_multiple_of(bh) || !pw.is_multiple_of(bw) {
         return Err(op.inconsistent(format!("{ph} padded rows of {pw} are not blocks of {bh} times {bw}")));
     }
-    let y = op.output(0, &like_input(&x, [n * bh * bw, ph / bh, pw / bw, c]))?;
+    let y = op.output_like(0, &like_input(&x, [n * bh * bw, ph / bh, pw / bw, c]), &x)?;
     op.same_quantization(&x, &y)?;
-    let image = op.temporary("image", &[n, h, w, c], x.quantization);
+    let image = op.temporary_like("image", &[n, h, w, c], &x);
     op.push(NodeOp::Reshape, &[&x], &image);
     let mut padded = image;
     if borders != [[0, 0]; 2] {
         let [[top, _], [left, _]] = borders;
-        let image = op.temporary("padded", &[n, ph, pw, c], x.quantization);
+        let image = op.temporary_like("padded", &[n, ph, pw, c], &x);
         op.push(NodeOp::Pad { before: vec![0, top, left, 0], value: x.quantization.zero_point }, &[&padded], &image);
         padded = image;
     }
@@ -346,7 +372,7 @@ pub fn space_to_batch(op: &mut Op) -> Result<(), CompileError> {
 /// BATCH_TO_SPACE_ND: input, block shape, crops.
 pub fn batch_to_space(op: &mut Op) -> Result<(), CompileError> {
     op.arity(3, 3, 1)?;
-    let x = op.activation(0)?;
+    let x = op.wide_activation(0)?;
     let ([n, h, w, c], [bh, bw], crops) = blocks(op, &x)?;
     if !n.is_multiple_of(bh * bw) {
         return Err(op.inconsistent(format!("a batch of {n} is not blocks of {bh} times {bw}")));
@@ -356,11 +382,11 @@ pub fn batch_to_space(op: &mut Op) -> Result<(), CompileError> {
     let (Some(rows), Some(columns)) = (cropped(h * bh, crops[0]), cropped(w * bw, crops[1])) else {
         return Err(op.inconsistent(format!("crops {crops:?} leave nothing of {} rows of {}", h * bh, w * bw)));
     };
-    let y = op.output(0, &like_input(&x, [batch, rows, columns, c]))?;
+    let y = op.output_like(0, &like_input(&x, [batch, rows, columns, c]), &x)?;
     op.same_quantization(&x, &y)?;
-    let whole = op.temporary("whole", &[batch, h * bh, w * bw, c], x.quantization);
+    let whole = op.temporary_like("whole", &[batch, h * bh, w * bw, c], &x);
     rearrange(op, &x, &[bh, bw, batch, h, w, c], vec![2, 3, 0, 4, 1, 5], &whole);
-    let part = op.temporary("part", &[batch, rows, columns, c], x.quantization);
+    let part = op.temporary_like("part", &[batch, rows, columns, c], &x);
     cut(op, &whole, vec![0, crops[0][0], crops[1][0], 0], &part);
     op.push(NodeOp::Reshape, &[&part], &y);
     Ok(())
@@ -369,9 +395,9 @@ pub fn batch_to_space(op: &mut Op) -> Result<(), CompileError> {
 /// MINIMUM and MAXIMUM: the kernels compare the integers.
 pub fn minimum_maximum(op: &mut Op) -> Result<(), CompileError> {
     op.arity(2, 2, 1)?;
-    let (a, b) = (op.activation(0)?, op.activation(1)?);
+    let (a, b) = (op.wide_activation(0)?, op.wide_activation(1)?);
     let shape = broadcast(op, &a.shape, &b.shape)?;
-    let y = op.output(0, &shape)?;
+    let y = op.output_like(0, &shape, &a)?;
     op.same_quantization(&a, &y)?;
     op.same_quantization(&b, &y)?;
     let node = if op.source.name == "MINIMUM" { NodeOp::Minimum } else { NodeOp::Maximum };
