@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use serde::Deserialize;
-use tanbo_format::emit::{Artifact, ConstData, StepSpec, StorageSpec, TensorSpec};
+use tanbo_format::emit::{Artifact, ConstData, StateStart, StepSpec, StorageSpec, TensorSpec};
 use tanbo_format::{ConstType, ElementType, Family, Op};
 use tanbo_quant::Rounding;
 
@@ -34,8 +34,30 @@ struct Case {
     name: String,
     /// Belongs to the selection for the smallest machine.
     small: bool,
+    /// Runs in a row; the data of inputs and outputs is that of all runs, one after the other.
+    #[serde(default = "one")]
+    runs: usize,
     inputs: Vec<Tensor>,
+    #[serde(default)]
+    states: Vec<State>,
     steps: Vec<Step>,
+}
+
+fn one() -> usize {
+    1
+}
+
+/// A state with its first content: the same byte everywhere, or an image.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    shape: Vec<u32>,
+    #[serde(rename = "type")]
+    ty: String,
+    #[serde(default)]
+    fill: u8,
+    #[serde(default, with = "hex::serde")]
+    image: Vec<u8>,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +80,12 @@ struct Step {
     consts: BTreeMap<String, Values>,
     /// Tensor numbers: first the inputs, then the outputs of the steps.
     inputs: Vec<u16>,
+    /// Numbers of the states that the step reads and writes.
+    #[serde(default)]
+    states: Vec<u16>,
+    /// Bytes of scratch.
+    #[serde(default)]
+    scratch: u32,
     output: Tensor,
 }
 
@@ -206,7 +234,11 @@ fn first_input_is_image(case: &Case, step: &StepSpec) -> bool {
 fn pack_case(case: &Case, rings: bool) -> Result<Option<Packed>, Failure> {
     let mut steps = Vec::new();
     for (i, step) in case.steps.iter().enumerate() {
-        steps.push(step_spec(step, u16::try_from(case.inputs.len() + i)?)?);
+        let mut spec = step_spec(step, u16::try_from(case.inputs.len() + i)?)?;
+        // States come after all other tensors.
+        let first = u16::try_from(case.inputs.len() + case.steps.len())?;
+        spec.states = step.states.iter().map(|state| first + state).collect();
+        steps.push(spec);
     }
     let chains = chains(case, &steps, rings);
     if rings && chains.len() == steps.len() {
@@ -237,8 +269,12 @@ fn pack_case(case: &Case, rings: bool) -> Result<Option<Packed>, Failure> {
         let ty = element_type(&tensor.ty)?;
         let elements: u32 = tensor.shape.iter().product();
         let whole = elements * ty.bytes() as u32;
-        if tensor.data.len() as u32 != whole {
-            return Err(format!("tensor {number}: {} bytes of data, its shape asks {whole}", tensor.data.len()).into());
+        if tensor.data.len() != whole as usize * case.runs {
+            let (given, runs) = (tensor.data.len(), case.runs);
+            return Err(format!(
+                "tensor {number}: {given} bytes of data, its shape asks {whole} for each of {runs} runs"
+            )
+            .into());
         }
         let bytes = if ring_rows == 0 { whole } else { whole / tensor.shape[1] * u32::from(ring_rows) };
         let lives = match number.checked_sub(case.inputs.len()) {
@@ -256,6 +292,8 @@ fn pack_case(case: &Case, rings: bool) -> Result<Option<Packed>, Failure> {
             storage: u16::try_from(number)?,
         });
     }
+    add_states(case, &mut storages, &mut tensors, &mut offset)?;
+    add_scratch(case, &chain_of, &mut steps, &mut storages, offset)?;
     let output = steps.last().ok_or("a case without steps")?.output;
     let artifact = Artifact {
         family: Family::Portable,
@@ -271,12 +309,59 @@ fn pack_case(case: &Case, rings: bool) -> Result<Option<Packed>, Failure> {
         source_macs: 0,
     };
     let whole = case.steps.iter().zip(&ring_rows[case.inputs.len()..]).filter(|(_, rows)| **rows == 0);
+    let outputs: Vec<&Tensor> = whole.map(|(step, _)| &step.output).collect();
     Ok(Some(Packed {
         name: String::new(),
         artifact: artifact.emit().map_err(|e| format!("{e}"))?,
-        inputs: case.inputs.iter().flat_map(|t| t.data.iter().copied()).collect(),
-        expected: whole.flat_map(|(s, _)| s.output.data.iter().copied()).collect(),
+        inputs: by_run(&case.inputs.iter().collect::<Vec<_>>(), case.runs),
+        expected: by_run(&outputs, case.runs),
     }))
+}
+
+/// The tensors' bytes, run by run.
+fn by_run(tensors: &[&Tensor], runs: usize) -> Vec<u8> {
+    let of_run = |run: usize| {
+        tensors.iter().flat_map(move |tensor| {
+            let bytes = tensor.data.len() / runs;
+            tensor.data[run * bytes..(run + 1) * bytes].iter().copied()
+        })
+    };
+    (0..runs).flat_map(of_run).collect()
+}
+
+fn add_states(
+    case: &Case,
+    storages: &mut Vec<StorageSpec>,
+    tensors: &mut Vec<TensorSpec>,
+    offset: &mut u32,
+) -> Result<(), Failure> {
+    for state in &case.states {
+        let ty = element_type(&state.ty)?;
+        let bytes = state.shape.iter().product::<u32>() * ty.bytes() as u32;
+        let start =
+            if state.image.is_empty() { StateStart::Fill(state.fill) } else { StateStart::Image(state.image.clone()) };
+        let storage = u16::try_from(storages.len())?;
+        storages.push(StorageSpec::State { offset: *offset, bytes, start });
+        *offset = (*offset + bytes).next_multiple_of(4);
+        let (name, shape) = (String::new(), state.shape.clone());
+        tensors.push(TensorSpec { name, ty, shape, scale: 1.0, zero_point: 0, storage });
+    }
+    Ok(())
+}
+
+fn add_scratch(
+    case: &Case,
+    chain_of: &[u16],
+    steps: &mut [StepSpec],
+    storages: &mut Vec<StorageSpec>,
+    mut offset: u32,
+) -> Result<(), Failure> {
+    for ((step, spec), &chain) in case.steps.iter().zip(steps).zip(chain_of).filter(|((step, _), _)| step.scratch > 0) {
+        spec.scratch = Some(u16::try_from(storages.len())?);
+        storages.push(StorageSpec::Arena { offset, bytes: step.scratch, ring_rows: 0, chains: (chain, chain) });
+        offset = (offset + step.scratch).next_multiple_of(4);
+    }
+    Ok(())
 }
 
 fn write_pack(cases: &[&Packed]) -> Result<Vec<u8>, Failure> {

@@ -14,6 +14,7 @@ import cases_i16
 import cases_move
 import cases_networks
 import cases_norm
+import cases_recurrent
 import cases_reduce
 import cases_selection
 import cases_window
@@ -31,6 +32,7 @@ MODULES = (
     cases_i16,
     cases_selection,
     cases_norm,
+    cases_recurrent,
     cases_networks,
 )
 

@@ -42,9 +42,9 @@ pub struct Record {
     pub name: Extent,
     /// The artifact.
     pub artifact: Extent,
-    /// The inputs' bytes, one after the other, in the model's order.
+    /// The inputs' bytes, one after the other, in the model's order; those of several runs in a row follow one another.
     pub inputs: Extent,
-    /// The bytes that each step must write, one after the other, in order; steps that write a ring have none.
+    /// The bytes that each step must write, one after the other, in order, run by run; steps that write a ring have none.
     pub expected: Extent,
 }
 

@@ -54,7 +54,7 @@ pub enum FailureKind {
         /// What it is.
         got: u8,
     },
-    /// `run` left another result in a step's tensor than `step` did.
+    /// `run` left another result in a step's tensor than `step` did, or another one after a reset.
     Run {
         /// Step.
         step: u16,
@@ -116,7 +116,8 @@ pub fn run(pack: &Pack<'_>, table: &'static OpSet, arena: &mut [u8], report: &mu
     summary
 }
 
-/// Runs a case in portions and compares every tensor after its chain; then runs it again in one go.
+/// Runs a case in portions and compares every tensor after its chain; then runs it again in one go, and once more after a
+/// reset. A case has as many runs in a row as it has inputs for.
 fn run_case(
     case: &Case<'_>,
     table: &'static OpSet,
@@ -131,23 +132,25 @@ fn run_case(
 
     arena.fill(PATTERNS[0]);
     let mut engine = Engine::new(&model, table, arena)?;
-    set_inputs(&mut engine, case.inputs)?;
     let mut expected = case.expected;
     let mut first_difference = Ok(());
-    let mut progress = Progress::More;
-    while progress == Progress::More {
-        let chain = engine.chain();
-        progress = engine.step(budget)?;
-        if progress == Progress::More && engine.chain() == chain {
-            continue;
-        }
-        for step in model.chain(chain).ok_or(FailureKind::Length)? {
-            let Some(got) = whole_output(&engine, step)? else { continue };
-            digest.update(got);
-            let (wanted, rest) = expected.split_at_checked(got.len()).ok_or(FailureKind::Length)?;
-            expected = rest;
-            // The first difference is the one that explains; the rest still counts for the digest.
-            first_difference = first_difference.and(compare(step, got, wanted));
+    for inputs in runs(&model, case)? {
+        set_inputs(&mut engine, inputs)?;
+        let mut progress = Progress::More;
+        while progress == Progress::More {
+            let chain = engine.chain();
+            progress = engine.step(budget)?;
+            if progress == Progress::More && engine.chain() == chain {
+                continue;
+            }
+            for step in model.chain(chain).ok_or(FailureKind::Length)? {
+                let Some(got) = whole_output(&engine, step)? else { continue };
+                digest.update(got);
+                let (wanted, rest) = expected.split_at_checked(got.len()).ok_or(FailureKind::Length)?;
+                expected = rest;
+                // The first difference is the one that explains; the rest still counts for the digest.
+                first_difference = first_difference.and(compare(step, got, wanted));
+            }
         }
     }
     if !expected.is_empty() {
@@ -157,16 +160,30 @@ fn run_case(
 
     arena.fill(PATTERNS[1]);
     let mut engine = Engine::new(&model, table, arena)?;
-    set_inputs(&mut engine, case.inputs)?;
-    engine.run()?;
-    let mut expected = case.expected;
-    for step in 0..model.step_count() as u16 {
-        let Some(got) = whole_output(&engine, step)? else { continue };
-        let (wanted, rest) = expected.split_at_checked(got.len()).ok_or(FailureKind::Length)?;
-        expected = rest;
-        compare(step, got, wanted).map_err(|_| FailureKind::Run { step })?;
+    for _ in 0..2 {
+        engine.reset();
+        let mut expected = case.expected;
+        for inputs in runs(&model, case)? {
+            set_inputs(&mut engine, inputs)?;
+            engine.run()?;
+            for step in 0..model.step_count() as u16 {
+                let Some(got) = whole_output(&engine, step)? else { continue };
+                let (wanted, rest) = expected.split_at_checked(got.len()).ok_or(FailureKind::Length)?;
+                expected = rest;
+                compare(step, got, wanted).map_err(|_| FailureKind::Run { step })?;
+            }
+        }
     }
     Ok(())
+}
+
+/// The inputs' bytes of each run.
+fn runs<'c>(model: &Model<'_>, case: &Case<'c>) -> Result<core::slice::ChunksExact<'c, u8>, FailureKind> {
+    let bytes = model.inputs().iter().filter_map(|&input| model.tensor(input)).map(|tensor| tensor.bytes()).sum();
+    if bytes == 0 || case.inputs.is_empty() || !case.inputs.len().is_multiple_of(bytes) {
+        return Err(FailureKind::Length);
+    }
+    Ok(case.inputs.chunks_exact(bytes))
 }
 
 fn set_inputs(engine: &mut Engine<'_, '_>, mut bytes: &[u8]) -> Result<(), FailureKind> {

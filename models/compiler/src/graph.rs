@@ -173,6 +173,47 @@ pub struct Normalization {
     pub center: bool,
 }
 
+/// Constants of an SVDF.
+#[derive(Clone, Debug)]
+pub struct Svdf {
+    /// Filters per unit.
+    pub rank: usize,
+    /// `[filters, inputs]`.
+    pub feature_weights: Vec<i8>,
+    /// Their scale.
+    pub feature_scale: f32,
+    /// `[filters, memory]`, the oldest first.
+    pub time_weights: Vec<i16>,
+    /// Their scale.
+    pub time_scale: f32,
+    /// One value per unit, at scale state · time weight.
+    pub bias: Vec<i32>,
+}
+
+/// Constants of a recurrent layer, gates one after the other: input, forget, cell, output of an LSTM; update, reset, new of
+/// a GRU.
+#[derive(Clone, Debug)]
+pub struct Recurrence {
+    /// `[gates, units, inputs]`.
+    pub input_weights: Vec<i8>,
+    /// One per gate, or one per gate and unit.
+    pub input_scales: Vec<f32>,
+    /// `[gates, units, units]`.
+    pub recurrent_weights: Vec<i8>,
+    /// One per gate, or one per gate and unit.
+    pub recurrent_scales: Vec<f32>,
+    /// `[gates, units]`, at scale input · input weight.
+    pub bias: Vec<i64>,
+    /// `[units]`, at scale hidden · recurrent weight: of the new gate of a GRU that is linear before reset; else empty.
+    pub recurrent_bias: Vec<i64>,
+    /// Sequences are `[steps, batch, values]`, otherwise `[batch, steps, values]`.
+    pub time_major: bool,
+    /// The last step first.
+    pub reverse: bool,
+    /// States keep their content between runs.
+    pub keep: bool,
+}
+
 /// What a node computes.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "fields are named by their documented types, or explained with the variant")]
@@ -241,6 +282,13 @@ pub enum NodeOp {
     L2Norm { clamp: Clamp },
     /// Square of the difference, broadcasting.
     SquaredDifference { clamp: Clamp },
+    /// Filters over the input and over time; one state, the filters' past.
+    Svdf(Svdf),
+    /// Long short-term memory over a sequence; states: hidden, cell (int16, a power of two as scale). The greatest
+    /// magnitude of the cell in its own integers, or 0.
+    Lstm { weights: Recurrence, cell_clip: i32 },
+    /// Gated recurrent unit over a sequence; state: hidden.
+    Gru { weights: Recurrence, linear_before_reset: bool },
     /// Same elements in another shape: no step, a view.
     Reshape,
     /// The same elements in a storage of their own: how states are read and assigned.

@@ -391,7 +391,7 @@ fn mutate(bytes: &mut [u8], layout: &Layout, names: &[&String], random: &mut Ran
 
 #[test]
 fn mutated_files_give_errors_or_artifacts() {
-    let models: Vec<(String, Vec<u8>)> = folder("models").into_iter().chain(folder("refused")).collect();
+    let models: Vec<(String, Vec<u8>)> = ["models", "refused", "stateful"].into_iter().flat_map(folder).collect();
     let mutants = mutants(100_000, 1_000_000);
     let mut worst = Worst::new();
     let mut random = Random(1);

@@ -124,6 +124,9 @@ fn name_of(op: &NodeOp) -> &'static str {
         NodeOp::L2Norm { .. } => "l2_norm",
         NodeOp::Reshape => "reshape",
         NodeOp::Copy => "copy",
+        NodeOp::Svdf(_) => "svdf",
+        NodeOp::Lstm { .. } => "lstm",
+        NodeOp::Gru { .. } => "gru",
     }
 }
 

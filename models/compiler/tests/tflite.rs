@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use tanbo::{Engine, Model, OpSet, Reference};
 use tanbo_compiler::binding::Binding;
-use tanbo_compiler::graph::{Graph, SourceType};
+use tanbo_compiler::graph::{Graph, NodeOp, Port, SourceType};
 use tanbo_compiler::import::tflite::import;
 use tanbo_compiler::{CompileError, Options, compile};
 use tanbo_format::emit::Aligned;
@@ -35,29 +35,45 @@ fn lcg(s: u32) -> u32 {
     s.wrapping_mul(1_664_525).wrapping_add(1_013_904_223)
 }
 
-fn bindings(graph: &Graph, ports: &[tanbo_compiler::graph::Port]) -> Vec<Binding> {
+fn bindings(graph: &Graph, ports: &[Port]) -> Vec<Binding> {
     ports.iter().map(|port| Binding::of_port(graph, port).unwrap()).collect()
 }
 
 /// The outputs, in the source model's type and order, for one stream.
 fn run(graph: &Graph, artifact: &[u8], name: &str) -> Vec<u8> {
+    run_steps(graph, artifact, name, 1)
+}
+
+/// The outputs of so many runs in a row; the same again after a reset.
+fn run_steps(graph: &Graph, artifact: &[u8], name: &str, steps: usize) -> Vec<u8> {
     let aligned = Aligned::new(artifact);
     let model = Model::parse(&aligned).unwrap();
     let mut arena = Aligned::new(&vec![0; model.arena_bytes()]);
     let mut engine = Engine::new(&model, &OPS, &mut arena).unwrap();
-    let mut source = stream(name);
-    for (i, binding) in bindings(graph, &graph.inputs).iter().enumerate() {
-        let bytes: Vec<u8> = if binding.ty == SourceType::F32 {
-            let reals = source.by_ref().take(binding.elements()).map(|b| f32::from(b as i8) / 16.0);
-            reals.flat_map(f32::to_le_bytes).collect()
-        } else {
-            source.by_ref().take(binding.source_bytes()).collect()
-        };
-        engine.input_bytes_mut(i).unwrap().copy_from_slice(&binding.to_artifact(&bytes).unwrap());
-    }
-    engine.run().unwrap();
-    let outputs = bindings(graph, &graph.outputs);
-    outputs.iter().enumerate().flat_map(|(i, b)| b.to_source(engine.output_bytes(i).unwrap()).unwrap()).collect()
+    let (inputs, outputs) = (bindings(graph, &graph.inputs), bindings(graph, &graph.outputs));
+    let [first, again] = [0, 1].map(|_| {
+        engine.reset();
+        let mut source = stream(name);
+        let mut results = vec![];
+        for _ in 0..steps {
+            for (i, binding) in inputs.iter().enumerate() {
+                let bytes: Vec<u8> = if binding.ty == SourceType::F32 {
+                    let reals = source.by_ref().take(binding.elements()).map(|b| f32::from(b as i8) / 16.0);
+                    reals.flat_map(f32::to_le_bytes).collect()
+                } else {
+                    source.by_ref().take(binding.source_bytes()).collect()
+                };
+                engine.input_bytes_mut(i).unwrap().copy_from_slice(&binding.to_artifact(&bytes).unwrap());
+            }
+            engine.run().unwrap();
+            for (i, binding) in outputs.iter().enumerate() {
+                results.extend(binding.to_source(engine.output_bytes(i).unwrap()).unwrap());
+            }
+        }
+        results
+    });
+    assert_eq!(first, again, "{}: a reset does not give the first states back", graph.name);
+    first
 }
 
 fn artifact_of(bytes: &[u8], name: &str) -> Result<(Graph, Vec<u8>), CompileError> {
@@ -204,6 +220,74 @@ fn published_models_equal_their_digests() {
             assert_eq!(digest(&outputs), digests[format!("{name}.{stream}").as_str()], "{name}, {stream}");
         }
         println!("{name}: 4 streams equal TensorFlow Lite Micro");
+    }
+}
+
+/// Variables, SVDF and LSTM over several runs in a row.
+#[test]
+fn stateful_models_equal_their_goldens_over_24_steps() {
+    const STEPS: usize = 24;
+    let (models, goldens) = (files("stateful", "tflite"), files("stateful", "golden"));
+    assert!(models.keys().eq(goldens.keys()), "models and goldens are not the same set");
+    assert!(models.len() >= 60, "{} models", models.len());
+    let mut wrong = vec![];
+    for (name, path) in &models {
+        let (graph, artifact) = match artifact_of(&fs::read(path).unwrap(), name) {
+            Ok(compiled) => compiled,
+            Err(error) => {
+                wrong.push(format!("{name}: {error}"));
+                continue;
+            }
+        };
+        let outputs: Vec<u8> = STREAMS.iter().flat_map(|stream| run_steps(&graph, &artifact, stream, STEPS)).collect();
+        let golden = fs::read(&goldens[name]).unwrap();
+        if outputs != golden {
+            let at = outputs.iter().zip(&golden).position(|(a, b)| a != b);
+            let differing = outputs.iter().zip(&golden).filter(|(a, b)| a != b).count();
+            wrong.push(format!(
+                "{name}: {differing} of {} bytes differ, first {at:?} of {}",
+                golden.len(),
+                outputs.len()
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{} failures\n{}", wrong.len(), wrong.join("\n"));
+    println!("{} models x {} streams x {STEPS} steps equal TensorFlow Lite Micro", models.len(), STREAMS.len());
+}
+
+/// Four streaming models, and every tensor that their convolutions write, over 200 steps: `tflite/wakeword/SOURCE.md`.
+#[test]
+fn wake_word_models_equal_tflm_over_200_steps() {
+    const STEPS: usize = 200;
+    let models = files("wakeword", "tflite");
+    let digests = fs::read_to_string(models["alexa"].with_file_name("taps.sha256")).unwrap();
+    let digests: BTreeMap<&str, &str> =
+        digests.lines().filter_map(|l| l.split_once("  ")).map(|(d, k)| (k, d)).collect();
+    assert_eq!((models.len(), digests.len()), (4, 4));
+    for (name, path) in &models {
+        let (mut graph, artifact) = artifact_of(&fs::read(path).unwrap(), name).unwrap_or_else(|e| panic!("{e}"));
+        let outputs: Vec<u8> = STREAMS.iter().flat_map(|stream| run_steps(&graph, &artifact, stream, STEPS)).collect();
+        assert!(outputs == fs::read(path.with_extension("golden")).unwrap(), "{name}: another score");
+        // The reads and assignments of a streaming network need no copies: the one step for each state is its shift.
+        let model = Aligned::new(&artifact);
+        let model = Model::parse(&model).unwrap();
+        let copies = (0..model.step_count() as u16).filter_map(|step| model.step(step));
+        let copies = copies.filter(|step| step.op == tanbo::Op::Concat && step.inputs.len() == 1).count();
+        assert_eq!(copies, 0, "{name}: steps that only copy");
+        let tapped = |op: &NodeOp| {
+            matches!(op, NodeOp::Conv2d { .. } | NodeOp::DepthwiseConv2d { .. } | NodeOp::FullyConnected { .. })
+        };
+        let taps = graph.nodes.iter().filter(|node| tapped(&node.op)).map(|node| Port {
+            tensor: node.output,
+            source_shape: graph.tensors[node.output].shape.clone(),
+            source_type: SourceType::I8,
+            ..graph.outputs[0].clone()
+        });
+        graph.outputs = taps.collect();
+        let artifact = compile(&graph, &Options::default()).unwrap();
+        let taps: Vec<u8> = STREAMS.iter().flat_map(|stream| run_steps(&graph, &artifact, stream, STEPS)).collect();
+        assert_eq!(hex::encode(Sha256::digest(&taps)), digests[name.as_str()], "{name}: another tensor inside");
+        println!("{name}: {} bytes of {STEPS} steps x {} streams equal TFLM's", taps.len(), STREAMS.len());
     }
 }
 

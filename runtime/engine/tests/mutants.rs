@@ -423,8 +423,10 @@ fn rearranged_models_are_refused_or_mean_what_their_steps_mean() {
         let Ok(bytes) = spec.emit() else { return Count { refused: 1, ..Count::default() } };
         let count = survive(&bytes);
         if count.ran == 1 && spec.chains.iter().any(|&steps| steps > 1) {
+            // Images of different heights may share a ring, but no whole tensor.
+            let Ok(whole) = random::whole(&spec).emit() else { return count };
             chained.fetch_add(1, Ordering::Relaxed);
-            let whole = survive(&random::whole(&spec).emit().unwrap());
+            let whole = survive(&whole);
             assert_eq!(whole.digest, count.digest, "by rows the model computes something else than by steps");
         }
         count

@@ -2,12 +2,14 @@
 
 mod dense;
 mod norm;
+mod recurrent;
 mod selection;
 mod wide;
 
 pub use dense::BatchMatmul;
 pub use dense::fully_connected_i4;
 pub use norm::LayerNorm;
+pub use recurrent::{Gru, Lstm, Recurrence, Svdf};
 pub use selection::ResizeBilinear;
 pub use wide::*;
 

@@ -225,6 +225,35 @@ op_list! {
     SoftmaxI16 = 28, "softmax_i16", inputs 1, rows false,
         consts [tables: I16, exponentials: I32],
         attrs ["mantissa", "shift"];
+    /// Filters over the input and over time, with a state.
+    Svdf = 29, "svdf", inputs 1 states 1, rows false,
+        consts [feature_weights: I8, time_weights: I16, bias: I32],
+        attrs ["rank", "input_zero_point", "state_zero_point", "output_zero_point", "feature_mantissa", "feature_shift",
+            "mantissa", "shift"];
+    /// Long short-term memory over a sequence; states: hidden, cell.
+    Lstm = 30, "lstm", inputs 1 states 2, rows false,
+        consts [input_weights: I8, recurrent_weights: I8, bias: I32, input_mantissas: I32, input_shifts: I8,
+            recurrent_mantissas: I32, recurrent_shifts: I8],
+        attrs ["time_major", "reverse", "keep", "input_zero_point", "hidden_zero_point", "forget_mantissa", "forget_shift",
+            "update_mantissa", "update_shift", "hidden_mantissa", "hidden_shift", "cell_bits", "cell_clip"];
+    /// Gated recurrent unit over a sequence; state: hidden.
+    Gru = 31, "gru", inputs 1 states 1, rows false,
+        consts [input_weights: I8, recurrent_weights: I8, bias: I32, recurrent_bias: I32, input_mantissas: I32,
+            input_shifts: I8, recurrent_mantissas: I32, recurrent_shifts: I8],
+        attrs ["time_major", "reverse", "keep", "linear_before_reset", "input_zero_point", "hidden_zero_point",
+            "unit_mantissa", "unit_shift", "hidden_mantissa", "hidden_shift"];
+    /// As [`Op::Lstm`], with activations of 16 bits.
+    LstmI16 = 32, "lstm_i16", inputs 1 states 2, rows false,
+        consts [input_weights: I8, recurrent_weights: I8, bias: I64, input_mantissas: I32, input_shifts: I8,
+            recurrent_mantissas: I32, recurrent_shifts: I8],
+        attrs ["time_major", "reverse", "keep", "input_zero_point", "hidden_zero_point", "forget_mantissa", "forget_shift",
+            "update_mantissa", "update_shift", "hidden_mantissa", "hidden_shift", "cell_bits", "cell_clip"];
+    /// As [`Op::Gru`], with activations of 16 bits.
+    GruI16 = 33, "gru_i16", inputs 1 states 1, rows false,
+        consts [input_weights: I8, recurrent_weights: I8, bias: I64, recurrent_bias: I64, input_mantissas: I32,
+            input_shifts: I8, recurrent_mantissas: I32, recurrent_shifts: I8],
+        attrs ["time_major", "reverse", "keep", "linear_before_reset", "input_zero_point", "hidden_zero_point",
+            "unit_mantissa", "unit_shift", "hidden_mantissa", "hidden_shift"];
     /// As [`Op::Conv2d`], with weights of four bits.
     Conv2dI4 = 34, "conv2d_i4", inputs 1, rows true,
         consts [weights: I8, bias: I32, mantissas: I32, shifts: I8],

@@ -94,6 +94,16 @@ kernels! {
     sigmoid_i16(params: &SigmoidI16<'_>, input: &[i16], output: &mut [i16]);
     /// Normalized exponentials of int16 activations over the last axis.
     softmax_i16(params: &SoftmaxI16<'_>, input: &[i16], output: &mut [i16]);
+    /// Filters the input, and what it was before, kept in `state`.
+    svdf(params: &Svdf<'_>, input: &[i8], state: StateMut<'_>, output: &mut [i8]);
+    /// Runs a long short-term memory over a sequence.
+    lstm(params: &Lstm<'_, i32>, input: &[i8], hidden: &mut [i8], cell: &mut [i16], output: &mut [i8]);
+    /// Runs a gated recurrent unit over a sequence.
+    gru(params: &Gru<'_, i32>, input: &[i8], hidden: &mut [i8], output: &mut [i8], scratch: &mut [i16]);
+    /// Runs a long short-term memory with activations of 16 bits over a sequence.
+    lstm_i16(params: &Lstm<'_, i64>, input: &[i16], hidden: &mut [i16], cell: &mut [i16], output: &mut [i16]);
+    /// Runs a gated recurrent unit with activations of 16 bits over a sequence.
+    gru_i16(params: &Gru<'_, i64>, input: &[i16], hidden: &mut [i16], output: &mut [i16], scratch: &mut [i16]);
     /// Computes output rows of a convolution whose weights have four bits.
     conv2d_i4(params: &Conv2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, row: usize);
     /// Computes output rows of a depthwise convolution whose weights have four bits.

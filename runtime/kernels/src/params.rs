@@ -2,6 +2,7 @@
 
 mod dense;
 mod norm;
+mod recurrent;
 mod selection;
 mod wide;
 
@@ -9,6 +10,7 @@ use tanbo_quant::{Multiplier, Rounding, requantize};
 
 pub use dense::BatchMatmul;
 pub use norm::*;
+pub use recurrent::*;
 pub use selection::*;
 pub use wide::*;
 

@@ -16,8 +16,12 @@ mod fully_connected;
 mod fully_connected_i16;
 mod fully_connected_i4;
 mod gather;
+mod gru;
+mod gru_i16;
 mod l2_norm;
 mod layer_norm;
+mod lstm;
+mod lstm_i16;
 mod lut;
 mod lut_i16;
 mod max_pool2d;
@@ -40,6 +44,7 @@ mod softmax_i16;
 mod squared_difference;
 mod sub;
 mod sub_i16;
+mod svdf;
 mod transpose;
 mod transpose_conv2d;
 mod wide;
@@ -63,8 +68,11 @@ pub struct Lowered {
 }
 
 /// Returns the bytes of scratch that a node's kernel needs.
-pub fn scratch_bytes(_graph: &Graph, _node: &Node) -> usize {
-    0
+pub fn scratch_bytes(graph: &Graph, node: &Node) -> usize {
+    match &node.op {
+        NodeOp::Gru { linear_before_reset: false, .. } => gru::scratch_bytes(&Context { graph, node }),
+        _ => 0,
+    }
 }
 
 /// A node with its tensors.
@@ -136,6 +144,15 @@ pub fn lower(graph: &Graph, node: &Node) -> Result<Option<Lowered>, CompileError
         NodeOp::LayerNorm { norm, clamp } => layer_norm::lower(&context, norm, *clamp),
         NodeOp::L2Norm { clamp } => l2_norm::lower(&context, *clamp),
         NodeOp::SquaredDifference { clamp } => squared_difference::lower(&context, *clamp),
+        NodeOp::Svdf(constants) => svdf::lower(&context, constants),
+        NodeOp::Lstm { weights, cell_clip } if context.output()?.ty == ElementType::I16 => {
+            lstm_i16::lower(&context, weights, *cell_clip)
+        }
+        NodeOp::Lstm { weights, cell_clip } => lstm::lower(&context, weights, *cell_clip),
+        NodeOp::Gru { weights, linear_before_reset } if context.output()?.ty == ElementType::I16 => {
+            gru_i16::lower(&context, weights, *linear_before_reset)
+        }
+        NodeOp::Gru { weights, linear_before_reset } => gru::lower(&context, weights, *linear_before_reset),
         NodeOp::Reshape => return Ok(None),
     }
     .map(Some)
@@ -158,6 +175,14 @@ impl Context<'_> {
     pub fn output(&self) -> Result<&Tensor, CompileError> {
         self.graph.tensors.get(self.node.output).ok_or_else(|| {
             self.error(CompileErrorKind::Inconsistent, "the output is missing", "export the model again")
+        })
+    }
+
+    /// Returns state `index`.
+    pub fn state(&self, index: usize) -> Result<&Tensor, CompileError> {
+        let tensor = self.node.states.get(index).and_then(|&t| self.graph.tensors.get(t));
+        tensor.ok_or_else(|| {
+            self.error(CompileErrorKind::Inconsistent, format!("state {index} is missing"), "export the model again")
         })
     }
 

@@ -62,6 +62,7 @@ class Net:
     def __init__(self, name):
         self.name, self.rng = name, np.random.default_rng(zlib.crc32(name.encode()))
         self.tensors, self.operators, self.codes, self.inputs = [], [], [], []
+        self.functions = []  # Subgraphs after the main one.
         self.buffers = [fb.BufferT()]  # The first stands for "no data".
 
     # Tensors.
@@ -371,7 +372,7 @@ class Net:
         graph = fb.SubGraphT()
         graph.tensors, graph.operators, graph.inputs = self.tensors, self.operators, self.inputs
         graph.outputs = [v.index for v in outputs]
-        model = fb.ModelT(version=3, subgraphs=[graph], buffers=self.buffers, description=self.name.encode())
+        model = fb.ModelT(version=3, subgraphs=[graph, *self.functions], buffers=self.buffers, description=self.name.encode())
         # Codes above 127 do not fit the old field, whose place holder then is 127.
         model.operatorCodes = [fb.OperatorCodeT(min(code, 127), None, 1, code) for code in self.codes]
         packer = flatbuffers.Builder(4096)

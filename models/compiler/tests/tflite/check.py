@@ -12,7 +12,9 @@ import pathlib
 import sys
 
 import judge
+import wakeword
 from cases import CASES, LITERT, REFUSED
+from cases_stateful import STATEFUL, STEPS
 from generate import FOLDERS, build
 from real_models import MODELS
 
@@ -40,9 +42,10 @@ def main():
     wrong = []
     expected = {FOLDERS["cases"] / f"{name}.{end}" for name in CASES for end in ("tflite", "golden")}
     expected |= {FOLDERS["refused"] / f"{name}.tflite" for name in REFUSED}
+    expected |= {FOLDERS["stateful"] / f"{name}.{end}" for name in STATEFUL for end in ("tflite", "golden")}
     found = {path for folder in FOLDERS.values() for path in folder.iterdir()}
     wrong += [f"{path}: missing or left over" for path in expected ^ found]
-    for key, table in (("cases", CASES), ("refused", REFUSED)):
+    for key, table in (("cases", CASES), ("refused", REFUSED), ("stateful", STATEFUL)):
         for name, construct in table.items():
             if build(name, construct) != (FOLDERS[key] / f"{name}.tflite").read_bytes():
                 wrong.append(f"{name}: the model is not the one committed")
@@ -52,6 +55,13 @@ def main():
             wrong.append(f"{name}: the judge does not give the golden")
         if not oracle_agrees(model, name in LITERT):
             wrong.append(f"{name}: the interpreter differs from the judge")
+    for name, construct in STATEFUL.items():
+        golden = (FOLDERS["stateful"] / f"{name}.golden").read_bytes()
+        if judge.golden(build(name, construct), steps=STEPS) != golden:
+            wrong.append(f"{name}: TFLM does not give the golden")
+    for name, content in wakeword.answers().items():
+        if (wakeword.FOLDER / name).read_bytes() != content:
+            wrong.append(f"wakeword/{name}: TFLM does not give it")
     real = MODELS if args.models else ()
     wrong += [
         f"{m}: the interpreter differs from TFLM"

@@ -77,7 +77,7 @@ def golden(data):
     result = b""
     ports = interpreter.get_input_details()
     for stream in judge.STREAMS:
-        for port, array in zip(ports, judge.fill(ports, stream)):
+        for port, array in zip(ports, judge.fill(ports, judge.STREAMS[stream]())):
             interpreter.set_tensor(port["index"], array)
         interpreter.invoke()
         for port in interpreter.get_output_details():

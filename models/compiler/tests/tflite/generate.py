@@ -9,9 +9,10 @@ import cases_dense  # noqa: F401, adds to the tables
 import judge
 from builder import Net
 from cases import CASES, LITERT, REFUSED
+from cases_stateful import STATEFUL, STEPS
 
 HERE = pathlib.Path(__file__).parent
-FOLDERS = {"cases": HERE / "models", "refused": HERE / "refused"}
+FOLDERS = {"cases": HERE / "models", "refused": HERE / "refused", "stateful": HERE / "stateful"}
 
 
 def build(name, construct):
@@ -29,9 +30,13 @@ def main():
         model = build(name, construct)
         (FOLDERS["cases"] / f"{name}.tflite").write_bytes(model)
         (FOLDERS["cases"] / f"{name}.golden").write_bytes(judge.golden(model, name in LITERT))
+    for name, construct in STATEFUL.items():
+        model = build(name, construct)
+        (FOLDERS["stateful"] / f"{name}.tflite").write_bytes(model)
+        (FOLDERS["stateful"] / f"{name}.golden").write_bytes(judge.golden(model, steps=STEPS))
     for name, construct in REFUSED.items():
         (FOLDERS["refused"] / f"{name}.tflite").write_bytes(build(name, construct))
-    print(f"{len(CASES)} models with goldens, {len(REFUSED)} to refuse")
+    print(f"{len(CASES) + len(STATEFUL)} models with goldens, {len(REFUSED)} to refuse")
 
 
 if __name__ == "__main__":

@@ -25,12 +25,11 @@ STREAMS = {
 }
 
 
-def fill(details, stream):
-    """Arrays for the inputs in `details`, in model order, drawn from one run of `stream`.
+def fill(details, source):
+    """Arrays for the inputs in `details`, in model order, drawn from `source`, a run of a stream.
 
     An integer element takes its size in bytes, little-endian; an f32 element takes one byte b and is int8(b) / 16.
     """
-    source = STREAMS[stream]()
     arrays = []
     for detail in details:
         dtype, shape = np.dtype(detail["dtype"]), tuple(detail["shape"])
@@ -44,15 +43,23 @@ def fill(details, stream):
     return arrays
 
 
-def run(model, stream):
-    """(inputs, outputs) of `model` (bytes) run by TFLM on `stream`: arrays in model order."""
+def run_steps(model, stream, steps):
+    """(inputs, outputs) of each of `steps` runs in a row of `model` (bytes) by TFLM on `stream`: arrays in model order."""
     interpreter = runtime.Interpreter.from_bytes(model, arena_size=ARENA_BYTES)
     graph = runtime.schema_fb.Model.GetRootAsModel(model, 0).Subgraphs(0)
-    inputs = fill([interpreter.get_input_details(i) for i in range(graph.InputsLength())], stream)
-    for i, array in enumerate(inputs):
-        interpreter.set_input(array, i)
-    interpreter.invoke()
-    return inputs, [interpreter.get_output(i) for i in range(graph.OutputsLength())]
+    details = [interpreter.get_input_details(i) for i in range(graph.InputsLength())]
+    source = STREAMS[stream]()
+    for _ in range(steps):
+        inputs = fill(details, source)
+        for i, array in enumerate(inputs):
+            interpreter.set_input(array, i)
+        interpreter.invoke()
+        yield inputs, [interpreter.get_output(i) for i in range(graph.OutputsLength())]
+
+
+def run(model, stream):
+    """(inputs, outputs) of the first run of `model` (bytes) by TFLM on `stream`: arrays in model order."""
+    return next(run_steps(model, stream, 1))
 
 
 def run_litert(model, stream):
@@ -62,14 +69,16 @@ def run_litert(model, stream):
     )
     interpreter.allocate_tensors()
     details = interpreter.get_input_details()
-    inputs = fill(details, stream)
+    inputs = fill(details, STREAMS[stream]())
     for detail, array in zip(details, inputs):
         interpreter.set_tensor(detail["index"], array)
     interpreter.invoke()
     return inputs, [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
 
 
-def golden(model, litert=False):
-    """The bytes of all outputs of `model` for all streams: stream by stream, output by output."""
-    judge = run_litert if litert else run
-    return b"".join(array.tobytes() for stream in STREAMS for array in judge(model, stream)[1])
+def golden(model, litert=False, steps=1):
+    """The bytes of all outputs of `model` for all streams: stream by stream, run by run, output by output."""
+    runs = (
+        [run_litert(model, stream)] if litert else run_steps(model, stream, steps) for stream in STREAMS
+    )
+    return b"".join(array.tobytes() for stream in runs for _, outputs in stream for array in outputs)

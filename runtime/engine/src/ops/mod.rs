@@ -18,8 +18,12 @@ mod fully_connected;
 mod fully_connected_i16;
 mod fully_connected_i4;
 mod gather;
+mod gru;
+mod gru_i16;
 mod l2_norm;
 mod layer_norm;
+mod lstm;
+mod lstm_i16;
 mod lut;
 mod lut_i16;
 mod max_pool2d;
@@ -31,6 +35,7 @@ mod minimum;
 mod mul;
 mod mul_i16;
 mod pad;
+mod recurrence;
 mod reduce_max;
 mod reduce_min;
 mod requantize;
@@ -42,6 +47,7 @@ mod softmax_i16;
 mod squared_difference;
 mod sub;
 mod sub_i16;
+mod svdf;
 mod transpose;
 mod transpose_conv2d;
 
@@ -96,6 +102,11 @@ pub(crate) const fn run_fn<K: Kernels>(op: Op) -> RunFn {
         Op::LutI16 => lut_i16::run::<K>,
         Op::SigmoidI16 => sigmoid_i16::run::<K>,
         Op::SoftmaxI16 => softmax_i16::run::<K>,
+        Op::Svdf => svdf::run::<K>,
+        Op::Lstm => lstm::run::<K>,
+        Op::Gru => gru::run::<K>,
+        Op::LstmI16 => lstm_i16::run::<K>,
+        Op::GruI16 => gru_i16::run::<K>,
         Op::Conv2dI4 => conv2d_i4::run::<K>,
         Op::DepthwiseConv2dI4 => depthwise_conv2d_i4::run::<K>,
         Op::FullyConnectedI4 => fully_connected_i4::run::<K>,
@@ -223,11 +234,9 @@ pub(crate) fn start_state(model: &Model<'_>, index: u16, arena: &mut [u8]) {
 }
 
 /// Most state operands of an operator.
-#[allow(dead_code, reason = "for the operators with states")]
 const MAX_STATES: usize = 2;
 
 /// What a step with states reads and writes.
-#[allow(dead_code, reason = "for the operators with states")]
 pub(crate) struct Areas<'c> {
     /// The first input.
     pub input: &'c [u8],
@@ -240,7 +249,6 @@ pub(crate) struct Areas<'c> {
 }
 
 impl<'m> Call<'_, 'm> {
-    #[allow(dead_code, reason = "for the operators with states")]
     /// Returns the first input, the states, the output and the scratch bytes of the step, apart from one another.
     pub fn areas(&mut self) -> Option<Areas<'_>> {
         let model = self.model;

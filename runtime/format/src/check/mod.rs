@@ -9,6 +9,7 @@ mod elementwise;
 mod moves;
 mod norm;
 mod pool;
+mod recurrent;
 mod selection;
 mod softmax;
 mod wide;
@@ -85,6 +86,9 @@ const fn check_fn(op: Op) -> CheckFn {
         Op::LutI16 => wide::lut,
         Op::SigmoidI16 => wide::sigmoid,
         Op::SoftmaxI16 => wide::softmax,
+        Op::Svdf => recurrent::svdf,
+        Op::Lstm | Op::LstmI16 => recurrent::lstm,
+        Op::Gru | Op::GruI16 => recurrent::gru,
         Op::Conv2dI4 => dense::conv2d_i4,
         Op::DepthwiseConv2dI4 => dense::depthwise_conv2d_i4,
         Op::FullyConnectedI4 => dense::fully_connected_i4,
@@ -110,8 +114,11 @@ fn ensure(condition: bool, kind: Kind) -> Checked {
 /// Returns how many words and bytes of constants the checks of a step look at one by one.
 pub(crate) fn entries(step: &Step<'_>) -> u64 {
     // Of weights and tables only the length matters; they come first.
-    let unseen = step.op.has_weights() || matches!(step.op, Op::Lut | Op::LutI16 | Op::SigmoidI16);
-    let lengths = (0..step.op.const_types().len()).skip(usize::from(unseen));
+    let unseen = match step.op {
+        Op::Svdf | Op::Lstm | Op::Gru | Op::LstmI16 | Op::GruI16 => 2,
+        op => usize::from(op.has_weights() || matches!(op, Op::Lut | Op::LutI16 | Op::SigmoidI16)),
+    };
+    let lengths = (0..step.op.const_types().len()).skip(unseen);
     let lengths = lengths.map(|index| step.constant(index).map_or(0, Constant::len));
     lengths.sum::<usize>() as u64
 }

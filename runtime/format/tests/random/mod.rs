@@ -86,6 +86,7 @@ pub fn work(model: &tanbo_format::Model<'_>) -> u64 {
                 2 * length(0) / length(1).max(1)
             }
             op if is_windowed(op) => step.attrs.iter().take(2).map(|&k| k.max(1) as u64).product(),
+            op if op.states() > 0 => (0..2).filter_map(|i| step.constant(i)).map(|c| c.len() as u64).sum(),
             Op::BatchMatmul => step.inputs.iter().map(|&t| elements(t)).max().unwrap_or(1),
             _ => 1,
         };
@@ -214,6 +215,7 @@ impl<'u, 'b> Generator<'u, 'b> {
             let ty = match op {
                 Op::Requantize => t.ty != ElementType::I32,
                 op if is_wide(op) => t.ty == ElementType::I16,
+                Op::LstmI16 | Op::GruI16 => t.ty == ElementType::I16,
                 _ if ordered => matches!(t.ty, ElementType::I8 | ElementType::I16),
                 _ => moves_bytes || t.ty == ElementType::I8,
             };
@@ -237,6 +239,9 @@ impl<'u, 'b> Generator<'u, 'b> {
             Op::BatchMatmul => inputs.push(self.second_matrix(x)?),
             _ => {}
         }
+        if op.states() > 0 {
+            return self.stateful_step(op, rounding, x);
+        }
         let Some(applied) = self.apply(op, rounding, &inputs)? else { return Ok(()) };
         let output = self.step(op, rounding, inputs, applied)?;
         self.artifact.chains.push(1);
@@ -253,10 +258,97 @@ impl<'u, 'b> Generator<'u, 'b> {
         Ok(())
     }
 
-    /// Adds a state of the type and shape of some tensor, which later chains may read.
-    fn state(&mut self) -> Result<()> {
-        let Some(like) = self.pick(|t| !t.shape.is_empty())? else { return Ok(()) };
-        let TensorSpec { shape, ty, .. } = self.artifact.tensors[usize::from(like)].clone();
+    /// Adds a chain of one step with states of its own, on a view of `x`.
+    fn stateful_step(&mut self, op: Op, rounding: Rounding, x: u16) -> Result<()> {
+        let spec = self.artifact.tensors[usize::from(x)].clone();
+        let elements: u32 = spec.shape.iter().product();
+        let divisors: Vec<u32> = (1..=elements.min(8)).filter(|&d| elements.is_multiple_of(d)).collect();
+        let rows = *self.u.choose(&divisors)?;
+        let (inputs, units) = (elements / rows, self.upto(1, 4)? as u32);
+        if inputs > 200 {
+            return Ok(());
+        }
+        let wide = spec.ty == ElementType::I16;
+        let (ty, svdf) = (spec.ty, op == Op::Svdf);
+        let view = self.view(x, if svdf { vec![rows, inputs] } else { vec![1, rows, inputs] });
+        let mut zero_point = || if wide { Ok(0) } else { self.u.int_in_range(-128..=127) };
+        let mut attrs: Vec<i32>;
+        let mut consts;
+        let mut states = Vec::new();
+        let mut scratch = None;
+        if svdf {
+            let zero_points = [zero_point()?, zero_point()?, zero_point()?];
+            let (rank, memory) = (self.upto(1, 3)? as u32, self.upto(1, 4)? as u32);
+            let filters = units * rank;
+            attrs = [&[rank as i32][..], &zero_points].concat();
+            attrs.extend(self.multiplier()?);
+            attrs.extend(self.multiplier()?);
+            let times = (0..filters * memory).map(|_| self.rng.i16(..)).collect();
+            let bias = (0..units).map(|_| self.rng.i32(..)).collect();
+            consts = vec![self.weights(filters * inputs), ConstData::I16(times), ConstData::I32(bias)];
+            let state_ty = *self.u.choose(&[ElementType::I8, ElementType::I16])?;
+            states.push(self.state_of(vec![rows, filters * memory], state_ty)?);
+        } else {
+            let zero_points = [zero_point()?, zero_point()?];
+            let flags: [i32; 3] = [self.word(0, 1)?, self.word(0, 1)?, self.word(0, 1)?];
+            let lstm = matches!(op, Op::Lstm | Op::LstmI16);
+            let gates = if lstm { 4 } else { 3 };
+            let batch = if flags[0] == 1 { rows } else { 1 };
+            let linear = self.u.ratio(1, 2)?;
+            attrs = flags.to_vec();
+            if !lstm {
+                attrs.push(i32::from(linear));
+            }
+            attrs.extend(zero_points);
+            for _ in 0..if lstm { 3 } else { 2 } {
+                attrs.extend(self.multiplier()?);
+            }
+            if lstm {
+                attrs.extend([self.word(0, 15)?, *self.u.choose(&[0, 1, 5000, 32767])?]);
+            }
+            consts = vec![self.weights(gates * units * inputs), self.weights(gates * units * units)];
+            consts.push(self.biases(gates * units, wide));
+            if !lstm {
+                consts.push(self.biases(if linear { units } else { 0 }, wide));
+            }
+            for _ in 0..2 {
+                let count = if self.u.ratio(1, 2)? { gates } else { gates * units };
+                consts.push(ConstData::I32((0..count).map(|_| self.rng.i32(1 << 30..)).collect()));
+                consts.push(ConstData::I8((0..count).map(|_| self.rng.i8(-12..=0)).collect()));
+            }
+            states.push(self.state_of(vec![batch, units], ty)?);
+            if lstm {
+                states.push(self.state_of(vec![batch, units], ElementType::I16)?);
+            } else if !linear {
+                scratch = Some(self.tensor("", vec![units], ElementType::I16, None)?);
+            }
+        }
+        let shape = if svdf { vec![rows, units] } else { vec![1, rows, units] };
+        let output = self.tensor("", shape, ty, None)?;
+        let inputs = vec![view];
+        self.artifact.steps.push(StepSpec { op, variant: 0, rounding, inputs, states, output, consts, attrs, scratch });
+        self.artifact.chains.push(1);
+        self.readable.push(output);
+        Ok(())
+    }
+
+    fn biases(&mut self, count: u32, wide: bool) -> ConstData {
+        let biases = (0..count).map(|_| self.rng.i32(-20_000..20_000));
+        if wide { ConstData::I64(biases.map(i64::from).collect()) } else { ConstData::I32(biases.collect()) }
+    }
+
+    /// Adds a view of `tensor`: the same elements in another shape.
+    fn view(&mut self, tensor: u16, shape: Vec<u32>) -> u16 {
+        let spec = &self.artifact.tensors[usize::from(tensor)];
+        let view = TensorSpec { shape, name: String::new(), ..spec.clone() };
+        // Storage numbers equal tensor numbers: one that no tensor has keeps them so.
+        self.artifact.storages.push(StorageSpec::Constant(Vec::new()));
+        self.artifact.tensors.push(view);
+        self.artifact.tensors.len() as u16 - 1
+    }
+
+    /// Adds a state.
+    fn state_of(&mut self, shape: Vec<u32>, ty: ElementType) -> Result<u16> {
         let bytes = shape.iter().product::<u32>() * ty.bytes() as u32;
         let start = if self.u.ratio(1, 2)? {
             StateStart::Fill(self.u.arbitrary()?)
@@ -265,6 +357,14 @@ impl<'u, 'b> Generator<'u, 'b> {
         };
         let tensor = self.tensor("", shape, ty, None)?;
         self.artifact.storages[usize::from(tensor)] = StorageSpec::State { offset: 0, bytes, start };
+        Ok(tensor)
+    }
+
+    /// Adds a state of the type and shape of some tensor, which later chains may read.
+    fn state(&mut self) -> Result<()> {
+        let Some(like) = self.pick(|t| !t.shape.is_empty())? else { return Ok(()) };
+        let TensorSpec { shape, ty, .. } = self.artifact.tensors[usize::from(like)].clone();
+        let tensor = self.state_of(shape, ty)?;
         self.readable.push(tensor);
         Ok(())
     }
@@ -467,6 +567,8 @@ impl<'u, 'b> Generator<'u, 'b> {
         let mut consts = Vec::new();
         let mut attrs: Vec<i32> = Vec::new();
         match op {
+            // Made by `stateful_step`.
+            Op::Svdf | Op::Lstm | Op::Gru | Op::LstmI16 | Op::GruI16 => return Ok(None),
             Op::Conv2d | Op::DepthwiseConv2d | Op::Conv2dI4 | Op::DepthwiseConv2dI4 | Op::TransposeConv2d => {
                 let [kh, sh, dh, ph, oh] = self.window(shape[1], false)?;
                 let [kw, sw, dw, pw, ow] = self.window(shape[2], false)?;

@@ -23,12 +23,14 @@ pub fn run(p: &SigmoidI16<'_>, input: &[i16], output: &mut [i16]) -> KernelResul
     Ok(())
 }
 
-fn logistic(table: &[i16], v: i32) -> i32 {
+/// Returns the logistic function of `v`.
+pub(super) fn logistic(table: &[i16], v: i32) -> i32 {
     let line = line(table, v, 9).unwrap_or(32767 << 10);
     if v >= 0 { (line + (1 << 9)) >> 10 } else { ((1 << 25) - line + (1 << 9) - 1) >> 10 }
 }
 
-fn tanh(table: &[i16], v: i32) -> i32 {
+/// Returns the hyperbolic tangent of `v`.
+pub(super) fn tanh(table: &[i16], v: i32) -> i32 {
     let line = line(table, v, 8).unwrap_or(65535 << 8);
     if v >= 0 { (line - (1 << 23) + (1 << 7)) >> 8 } else { ((1 << 23) - line + (1 << 7) - 1) >> 8 }
 }

@@ -1,9 +1,11 @@
 //! The books of an import: what stands behind each tensor of the file, and the graph as far as it is made.
 
-use super::source::{Source, SourceTensor, Type};
+use super::source::{Function, Source, SourceTensor, Type};
+use super::variables::Variables;
 use crate::error::{CompileError, CompileErrorKind};
-use crate::graph::{BoundaryRounding, Graph, Node, Port, SourceType, Tensor, TensorId};
+use crate::graph::{BoundaryRounding, Graph, Node, Port, SourceType, State, Tensor, TensorId};
 use crate::nonlinear::Quantization;
+use crate::states::elide_copies;
 use tanbo_format::{ElementType, MAX_RANK};
 
 /// Bytes of constants that may be copied per byte of the file: operators seldom share one.
@@ -20,6 +22,10 @@ pub enum Value {
     Foreign,
     /// A tensor of the graph behind a DEQUANTIZE: fit for an output of the model only.
     Dequantized(TensorId),
+    /// A handle of the variable of this number.
+    Handle(usize),
+    /// A variable tensor, which belongs to one operator.
+    State,
 }
 
 /// The import under way.
@@ -32,6 +38,8 @@ pub struct Context<'a> {
     input_tensors: Vec<Option<TensorId>>,
     /// Bytes of constants that may still be copied.
     budget: usize,
+    /// Variables that handles name.
+    pub variables: Variables<'a>,
 }
 
 /// A quantized activation: an operand or result of an operator.
@@ -122,6 +130,7 @@ impl<'a> Context<'a> {
             input_tensors: vec![],
             // A constant may serve several operators, but a file must not be able to ask for any amount of memory.
             budget: file_bytes.saturating_mul(CONSTANT_BYTES_PER_BYTE),
+            variables: Variables::default(),
         };
         for (position, &index) in source.inputs.iter().enumerate() {
             let tensor = context.tensor(index)?;
@@ -130,6 +139,9 @@ impl<'a> Context<'a> {
             };
             if tensor.data.is_some() {
                 return refuse("it is an input and a constant");
+            }
+            if tensor.variable {
+                return refuse("it is an input and a variable");
             }
             if context.value(index).is_some() {
                 return refuse("it is an input twice");
@@ -184,6 +196,9 @@ impl<'a> Context<'a> {
             };
             self.graph.outputs.push(port(place, tensor)?);
         }
+        let states = std::mem::take(&mut self.variables).finish(source)?;
+        self.graph.states.extend(states);
+        elide_copies(&mut self.graph);
         Ok(self.graph)
     }
 
@@ -229,6 +244,16 @@ impl<'a> Context<'a> {
     /// Adds a node to the graph.
     pub fn push(&mut self, node: Node) {
         self.graph.nodes.push(node);
+    }
+
+    /// Makes tensor `id` of the graph a state.
+    pub fn add_state(&mut self, state: State) {
+        self.graph.states.push(state);
+    }
+
+    /// Returns function `number` of the file: the subgraphs after the main one begin with 1.
+    pub fn function(&self, number: i32) -> Option<&'a Function<'a>> {
+        usize::try_from(number).ok()?.checked_sub(1).and_then(|index| self.source.functions.get(index))
     }
 
     /// Returns whether tensor `id` of the graph is a constant.

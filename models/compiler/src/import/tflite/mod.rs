@@ -15,9 +15,11 @@ mod functions;
 mod movement;
 mod op;
 mod operators;
+mod recurrent;
 mod schema;
 mod selection;
 mod source;
+mod variables;
 mod window;
 
 use crate::error::CompileError;

@@ -3,7 +3,7 @@
 use super::context::{Activation, Context, Value, describe};
 use super::source::{SourceOperator, SourceTensor, Type};
 use crate::error::{CompileError, CompileErrorKind};
-use crate::graph::{Bias, Clamp, Node, NodeOp, Weights};
+use crate::graph::{Bias, Clamp, Node, NodeOp, TensorId, Weights};
 use crate::nonlinear::Quantization;
 use tanbo_format::ElementType;
 use tanbo_quant::Rounding;
@@ -27,7 +27,7 @@ pub struct Filter {
 
 /// One operator being imported.
 pub struct Op<'c, 'a> {
-    context: &'c mut Context<'a>,
+    pub context: &'c mut Context<'a>,
     pub source: &'a SourceOperator<'a>,
 }
 
@@ -65,7 +65,7 @@ impl<'c, 'a> Op<'c, 'a> {
 
     // Operands.
 
-    fn operand(&self, i: usize) -> Result<usize, CompileError> {
+    pub fn operand(&self, i: usize) -> Result<usize, CompileError> {
         let operand = self.source.inputs.get(i).copied().flatten();
         operand.ok_or_else(|| self.inconsistent(format!("operand {i} is missing")))
     }
@@ -127,7 +127,9 @@ impl<'c, 'a> Op<'c, 'a> {
         let tensor = self.context.tensor(index)?;
         match self.context.value(index) {
             Some(Value::Quantized(id)) => Ok(Activation { id, ..describe(tensor)? }),
+            Some(Value::Handle(_) | Value::State) => Err(self.is_variable(tensor)),
             Some(Value::FloatInput(_) | Value::Foreign | Value::Dequantized(_)) => Err(self.not_int8(index, tensor.ty)),
+            None if tensor.variable => Err(self.is_variable(tensor)),
             None => {
                 let Some(bytes) = tensor.data else {
                     return Err(self.inconsistent(format!("{} is read before anything writes it", tensor.place)));
@@ -143,6 +145,13 @@ impl<'c, 'a> Op<'c, 'a> {
                 Ok(activation)
             }
         }
+    }
+
+    fn is_variable(&self, tensor: &SourceTensor) -> CompileError {
+        self.unsupported(
+            format!("{} is a variable, and this operator is none that keeps one", tensor.place),
+            "keep values between runs by variables of the model (VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE)",
+        )
     }
 
     fn expect_length(
@@ -391,7 +400,7 @@ impl<'c, 'a> Op<'c, 'a> {
         Ok(activation)
     }
 
-    fn result(&self, j: usize) -> Result<usize, CompileError> {
+    pub fn result(&self, j: usize) -> Result<usize, CompileError> {
         let result = self.source.outputs.get(j).copied();
         result.ok_or_else(|| self.inconsistent(format!("result {j} is missing")))
     }
@@ -402,7 +411,7 @@ impl<'c, 'a> Op<'c, 'a> {
     }
 
     /// The tensor that result `j` writes: of `shape`, and written by nothing else.
-    fn fresh_result(&self, j: usize, shape: &[usize]) -> Result<usize, CompileError> {
+    pub fn fresh_result(&self, j: usize, shape: &[usize]) -> Result<usize, CompileError> {
         let index = self.result(j)?;
         let tensor = self.context.tensor(index)?;
         if tensor.data.is_some() || self.context.value(index).is_some() {
@@ -431,11 +440,16 @@ impl<'c, 'a> Op<'c, 'a> {
 
     /// Adds a node.
     pub fn push(&mut self, op: NodeOp, inputs: &[&Activation], output: &Activation) {
+        self.push_with_states(op, inputs, vec![], output);
+    }
+
+    /// Adds a node that reads and writes states in place.
+    pub fn push_with_states(&mut self, op: NodeOp, inputs: &[&Activation], states: Vec<TensorId>, output: &Activation) {
         self.context.push(Node {
             name: self.source.place.clone(),
             op,
             inputs: inputs.iter().map(|a| a.id).collect(),
-            states: vec![],
+            states,
             output: output.id,
             rounding: Rounding::Tflite,
         });

@@ -3,7 +3,7 @@
 use tanbo_format::Op as Step;
 
 use super::op::Op;
-use super::{dense, elementwise, functions, movement, selection, window};
+use super::{dense, elementwise, functions, movement, recurrent, selection, variables, window};
 use crate::error::CompileError;
 
 /// Adds an operator's nodes to the graph.
@@ -74,6 +74,12 @@ pub const OPERATORS: &[(&str, &[Step], Import)] = &[
     ("L2_NORMALIZATION", &[Step::L2Norm], functions::l2_normalization),
     ("TILE", &[Step::Gather, Step::Slice], selection::tile),
     ("SQUARED_DIFFERENCE", &[Step::SquaredDifference], selection::squared_difference),
+    ("SVDF", &[Step::Svdf], recurrent::svdf),
+    ("UNIDIRECTIONAL_SEQUENCE_LSTM", &[Step::Lstm, Step::LstmI16], recurrent::lstm),
+    ("CALL_ONCE", &[], variables::call_once),
+    ("VAR_HANDLE", &[], variables::var_handle),
+    ("READ_VARIABLE", &[Step::Concat], variables::read),
+    ("ASSIGN_VARIABLE", &[Step::Concat], variables::assign),
 ];
 
 /// Operators that are refused whatever their operands, with what to do instead.
@@ -84,21 +90,10 @@ pub const REFUSED: &[(&[&str], &str)] = &[
         "its int8 kernels shift by more bits than a word has, so that quotients of small numbers are wrong: multiply by a \
          reciprocal",
     ),
-    (&["IF", "WHILE", "CALL", "CALL_ONCE"], "convert the model without control flow"),
+    (&["IF", "WHILE", "CALL"], "convert the model without control flow"),
     (
-        &[
-            "VAR_HANDLE",
-            "READ_VARIABLE",
-            "ASSIGN_VARIABLE",
-            "SVDF",
-            "RNN",
-            "LSTM",
-            "UNIDIRECTIONAL_SEQUENCE_RNN",
-            "BIDIRECTIONAL_SEQUENCE_RNN",
-            "UNIDIRECTIONAL_SEQUENCE_LSTM",
-            "BIDIRECTIONAL_SEQUENCE_LSTM",
-        ],
-        "use a model without state between runs, such as a convolution over the window",
+        &["RNN", "LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_LSTM"],
+        "use UNIDIRECTIONAL_SEQUENCE_LSTM, or a convolution over the window",
     ),
     (&["ARG_MAX", "ARG_MIN", "TOPK_V2"], "end the model at the scores; the decision is taken outside"),
     (&["SHAPE", "RANK", "FILL", "RANGE"], "convert the model with fixed shapes and a batch of 1"),

@@ -81,6 +81,10 @@ options! {
         4 kernel_h: i32 = 0;
         5 activation: i8 = 0;
     }
+    6 Svdf {
+        0 rank: i32 = 0;
+        1 activation: i8 = 0;
+    }
     8 FullyConnected {
         0 activation: i8 = 0;
         1 weights_format: i8 = 0;
@@ -121,6 +125,12 @@ options! {
     }
     59 Pack { 1 axis: i32 = 0; }
     64 Unpack { 1 axis: i32 = 0; }
+    71 UnidirectionalSequenceLstm {
+        0 activation: i8 = 0;
+        1 cell_clip: f32 = 0.0;
+        3 time_major: bool = false;
+        5 diagonal_recurrent_tensors: bool = false;
+    }
     74 ResizeNearestNeighbor {
         0 align_corners: bool = false;
         1 half_pixel_centers: bool = false;
@@ -133,6 +143,11 @@ options! {
     116 Gelu { 0 approximate: bool = false; }
     77 MirrorPad { 0 mode: i8 = 0; }
     94 DepthToSpace { 0 block_size: i32 = 0; }
+    103 CallOnce { 0 init_subgraph: i32 = 0; }
+    111 VarHandle {
+        ref 0 container: &'a str;
+        ref 1 shared_name: &'a str;
+    }
 }
 
 table! {

@@ -13,7 +13,10 @@ const MAX_SOURCE_RANK: usize = 16;
 /// Inputs, and outputs, of a model, at most.
 const MAX_PORTS: usize = 256;
 
-/// The one function of a model.
+/// Subgraphs that a file may have: the model, and functions that it calls once.
+const MAX_SUBGRAPHS: usize = 16;
+
+/// The main function of a model, and the functions that it calls.
 pub struct Source<'a> {
     pub tensors: Vec<SourceTensor<'a>>,
     pub operators: Vec<SourceOperator<'a>>,
@@ -21,6 +24,14 @@ pub struct Source<'a> {
     pub inputs: Vec<usize>,
     /// Indices into `tensors`.
     pub outputs: Vec<usize>,
+    /// The other subgraphs of the file: the first is number 1.
+    pub functions: Vec<Function<'a>>,
+}
+
+/// A subgraph besides the main one.
+pub struct Function<'a> {
+    pub tensors: Vec<SourceTensor<'a>>,
+    pub operators: Vec<SourceOperator<'a>>,
 }
 
 /// A tensor of the file.
@@ -31,6 +42,8 @@ pub struct SourceTensor<'a> {
     pub ty: Type,
     /// Bytes of a constant.
     pub data: Option<&'a [u8]>,
+    /// It keeps its content between runs.
+    pub variable: bool,
     table: schema::Tensor<'a>,
 }
 
@@ -213,7 +226,8 @@ impl<'a> Source<'a> {
             ));
         }
         let graphs = model.subgraphs()?;
-        let graph = match graphs.filter(|g| g.len() == 1).map(|g| g.get(0)).transpose()?.flatten() {
+        let few = graphs.filter(|g| g.len() <= MAX_SUBGRAPHS);
+        let graph = match few.map(|g| g.get(0)).transpose()?.flatten() {
             Some(graph) => graph,
             None => {
                 return Err(CompileError::new(
@@ -226,8 +240,15 @@ impl<'a> Source<'a> {
         };
         // Vectors and texts may be shared: this bounds the work that a small file can ask for.
         let mut budget = Budget(bytes.len().saturating_mul(16));
-        let tensors = resolve_tensors(&model, &graph, &mut budget)?;
-        let operators = resolve_operators(&model, &graph, tensors.len(), &mut budget)?;
+        let tensors = resolve_tensors(&model, &graph, "", &mut budget)?;
+        let operators = resolve_operators(&model, &graph, tensors.len(), "", &mut budget)?;
+        let mut functions = vec![];
+        for (number, graph) in few.into_iter().flat_map(Tables::iter).enumerate().skip(1) {
+            let (graph, place) = (graph?, format!("subgraph {number}, "));
+            let tensors = resolve_tensors(&model, &graph, &place, &mut budget)?;
+            let operators = resolve_operators(&model, &graph, tensors.len(), &place, &mut budget)?;
+            functions.push(Function { tensors, operators });
+        }
         let ports = |indices: Option<Vector<'a, i32>>, what: &str| {
             let place = format!("{name}, list of {what}");
             if let Some(number) = indices.map(Vector::len).filter(|&number| number > MAX_PORTS) {
@@ -246,7 +267,7 @@ impl<'a> Source<'a> {
             }
         };
         let (inputs, outputs) = (ports(graph.inputs()?, "inputs")?, ports(graph.outputs()?, "outputs")?);
-        Ok(Self { inputs, outputs, tensors, operators })
+        Ok(Self { inputs, outputs, tensors, operators, functions })
     }
 }
 
@@ -265,6 +286,7 @@ impl Budget {
 fn resolve_tensors<'a>(
     model: &schema::Model<'a>,
     graph: &schema::SubGraph<'a>,
+    within: &str,
     budget: &mut Budget,
 ) -> Result<Vec<SourceTensor<'a>>, CompileError> {
     let mut tensors = vec![];
@@ -273,15 +295,10 @@ fn resolve_tensors<'a>(
         let table = table?;
         let name = table.name()?.unwrap_or_default();
         budget.charge(name.len(), &format!("tensor {index}"))?;
-        let place = if name.is_empty() { format!("tensor {index}") } else { format!("tensor {index} `{name}`") };
+        let shown = if name.is_empty() { String::new() } else { format!(" `{name}`") };
+        let place = format!("{within}tensor {index}{shown}");
         let refuse =
             |reason: &str, remedy: &str| Err(CompileError::new(CompileErrorKind::Unsupported, &place, reason, remedy));
-        if table.is_variable()? {
-            return refuse(
-                "it is a variable, which keeps its value between runs",
-                "make the state an input and an output",
-            );
-        }
         if table.sparsity()? != 0 {
             return refuse("it is sparse", "convert the model without sparse weights");
         }
@@ -301,7 +318,7 @@ fn resolve_tensors<'a>(
             data = buffer.data()?.map(|d| d.bytes()).filter(|d| !d.is_empty());
         }
         let ty = Type::from_code(table.element_type()?);
-        tensors.push(SourceTensor { place, name, ty, data, table });
+        tensors.push(SourceTensor { place, name, ty, data, variable: table.is_variable()?, table });
     }
     Ok(tensors)
 }
@@ -310,13 +327,14 @@ fn resolve_operators<'a>(
     model: &schema::Model<'a>,
     graph: &schema::SubGraph<'a>,
     tensors: usize,
+    within: &str,
     budget: &mut Budget,
 ) -> Result<Vec<SourceOperator<'a>>, CompileError> {
     let mut operators = vec![];
     let codes = model.operator_codes()?;
     for (index, table) in graph.operators()?.into_iter().flat_map(Tables::iter).enumerate() {
         let table = table?;
-        let place = format!("operator {index}");
+        let place = format!("{within}operator {index}");
         let number = table.opcode_index()?;
         let code = codes.map(|c| c.get(number as usize)).transpose()?.flatten();
         let code =

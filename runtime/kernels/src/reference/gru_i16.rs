@@ -1,0 +1,4 @@
+//! `gru_i16`: the formula of `gru` with activations of 16 bits, biases and accumulators of 64, and the wide multiplication
+//! for the weighted sums.
+
+pub use super::gru::run;
