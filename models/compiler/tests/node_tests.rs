@@ -16,7 +16,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::fs;
+use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::thread;
 
 use prost::Message;
 use tanbo::{Engine, Model, OpSet, Reference};
@@ -414,14 +417,23 @@ fn parts(line: &str) -> (String, Option<f64>) {
 fn node_tests_of_onnx() {
     let (cases, left_out) = cases();
     let only = std::env::var("TANBO_NODE_TEST").ok();
-    let mut verdicts = BTreeMap::new();
-    for (name, case) in &cases {
-        if only.as_ref().is_some_and(|only| !name.contains(only)) {
-            continue;
+    let chosen = cases.iter().filter(|(name, _)| only.as_ref().is_none_or(|only| name.contains(only)));
+    let queue = Mutex::new(chosen);
+    let judged = Mutex::new(BTreeMap::new());
+    let work = || {
+        loop {
+            let Some((name, case)) = queue.lock().unwrap().next() else { return };
+            let operators = operators_of(&case.model).into_iter().collect::<Vec<_>>().join(", ");
+            let verdict = judge(case, name);
+            judged.lock().unwrap().insert(name.clone(), (operators, verdict));
         }
-        let operators = operators_of(&case.model).into_iter().collect::<Vec<_>>().join(", ");
-        verdicts.insert(name.clone(), (operators, judge(case, name)));
-    }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+            scope.spawn(work);
+        }
+    });
+    let verdicts = judged.into_inner().unwrap();
     let wrong: Vec<String> = verdicts
         .iter()
         .filter_map(|(name, (_, verdict))| match verdict {

@@ -49,7 +49,7 @@ ZERO_POINT_INPUT = {
     "QLinearConcat": 1,
 }
 # Operators that move integers of whatever type they are given.
-SAME_TYPE = {"MaxPool", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Split", "Pad", "Slice", "Identity"}
+SAME_TYPE = {"MaxPool", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Split", "Pad", "Slice", "Identity", "Resize", "Gather"}
 
 
 def session(model):

@@ -63,6 +63,15 @@ def softmax_of_two_axes(rng):
     return n.model(**{y: U8})
 
 
+def later_networks(rng):
+    n = Net(rng, x=[1, 3, 5, 4])
+    y = n.op("Relu", n.conv("x", 4, 3, 1, 1))
+    y = n.op("Resize", y, "", n.constant(np.array([1, 1, 2, 3], np.float32)), mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric")
+    y = n.op("Gather", n.conv(y, 6, 4, 3, 3), n.ints(5, 0, 2), axis=1)
+    y = n.op("Squeeze", n.op("GlobalAveragePool", y), n.ints(2, 3))
+    yield "qop_resize_gather", n.model(n.op("Gemm", y, n.weights(5, 3), n.weights(5), transB=1)), INT8
+
+
 def handmade(rng):
     yield "qop_softmax_opset11", softmax_of_two_axes(rng)
 
@@ -113,4 +122,5 @@ def handmade(rng):
 
 def cases(rng):
     found = [(name, quantize(model, rng, **how)) for name, model, how in float_networks(rng)]
-    return found + list(handmade(rng))
+    found += handmade(rng)
+    return found + [(name, quantize(model, rng, **how)) for name, model, how in later_networks(rng)]

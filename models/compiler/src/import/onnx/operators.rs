@@ -117,7 +117,7 @@ pub(super) const OPERATORS: &[Operator] = &[
 #[rustfmt::skip]
 pub(super) const OPERATOR_FORMAT: &[Operator] = &[
     ("QLinearConv", &[Step::Conv2d, Step::DepthwiseConv2d], One(qoperator::conv)),
-    ("QLinearMatMul", &[Step::FullyConnected], One(qoperator::mat_mul)),
+    ("QLinearMatMul", &[Step::FullyConnected, Step::BatchMatmul], One(qoperator::mat_mul)),
     ("com.microsoft.QGemm", &[Step::FullyConnected], One(qoperator::gemm)),
     ("ConvInteger", &[Step::Conv2d, Step::DepthwiseConv2d], One(qoperator::conv_integer)),
     ("MatMulInteger", &[Step::FullyConnected], One(qoperator::mat_mul_integer)),
@@ -150,7 +150,8 @@ pub(super) const REFUSED: &[(&[&str], &str)] = &[
 /// What to do about any other operator.
 pub(super) const REFUSED_OTHERWISE: &str = "replace it, or cut the model before it (onnx.utils.extract_model)";
 /// What to do about an operator of a domain that is not read.
-pub(super) const FOREIGN_DOMAIN: &str = "export with standard ONNX operators, quantized in the QDQ format";
+pub(super) const FOREIGN_DOMAIN: &str = "export with standard ONNX operators, quantized in the QDQ format or the operator \
+     format; if ONNX Runtime fused them when it saved the model, take the model from before";
 
 fn is_own(domain: &str) -> bool {
     matches!(domain, "" | "ai.onnx")

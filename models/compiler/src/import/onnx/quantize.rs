@@ -47,7 +47,11 @@ impl Importer {
             return Err(op.inconsistent("a scale is not a positive number"));
         }
         let zero_points = match op.input_name(2) {
-            Some(_) => Some(self.constant(op, 2)?),
+            // One for all channels.
+            Some(_) => match self.constant(op, 2)? {
+                one if one.data.len() == 1 => one.picked(scale.shape.clone(), &vec![0; scales.len()]).map(Rc::new),
+                each => Some(each),
+            },
             None => None,
         };
         if zero_points.as_ref().is_some_and(|z| z.data.len() != scales.len() && !matches!(z.data, Data::Other(_))) {
