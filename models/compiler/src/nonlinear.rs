@@ -30,6 +30,11 @@ pub fn tabulate(mut f: impl FnMut(i32) -> i32) -> Table {
     table
 }
 
+/// Returns a table of 256 integers within int8.
+pub fn tabulate_integers(integers: &[i32]) -> Table {
+    tabulate(|q| integers.get((q + 128) as usize).copied().unwrap_or_default())
+}
+
 /// Returns the table of 1 / (1 + exp(-x)) with output scale 1/256 and zero point -128, or `None` if the scale is out
 /// of range.
 pub fn logistic(x: Quantization) -> Option<Table> {

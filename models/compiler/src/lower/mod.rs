@@ -88,7 +88,8 @@ pub(crate) struct Context<'g> {
 pub fn lower(graph: &Graph, node: &Node) -> Result<Option<Lowered>, CompileError> {
     let context = Context { graph, node };
     // A type other than int8 has operators of its own.
-    if context.input(0)?.ty == ElementType::I16
+    let types = [context.input(0)?.ty, context.output()?.ty];
+    if types.contains(&ElementType::I16)
         && let Some(lowered) = wide::lower(&context)
     {
         return lowered.map(Some);

@@ -9,8 +9,40 @@ use crate::graph::{Bias, NodeOp, Weights};
 /// Largest magnitude of an int16 value.
 const GREATEST: i64 = 1 << 15;
 
-/// Returns the step of a node whose input is int16, or `None` for one that any type takes.
+/// Returns the step of a node that reads or writes int16, or `None` for one that any type takes.
 pub(super) fn lower(context: &Context<'_>) -> Option<Result<Lowered, CompileError>> {
+    let refused = |reason: String, remedy| Some(Err(context.error(CompileErrorKind::Unsupported, reason, remedy)));
+    match &context.node.op {
+        NodeOp::TransposeConv2d { .. }
+        | NodeOp::BatchMatmul { .. }
+        | NodeOp::ResizeBilinear { .. }
+        | NodeOp::Sum { .. }
+        | NodeOp::SquaredDifference { .. }
+        | NodeOp::LayerNorm { .. }
+        | NodeOp::L2Norm { .. }
+        | NodeOp::Lut { .. } => {
+            return refused("it has no form in int16".into(), "quantize its input and output to int8");
+        }
+        NodeOp::Conv2d { .. }
+        | NodeOp::DepthwiseConv2d { .. }
+        | NodeOp::FullyConnected { .. }
+        | NodeOp::AveragePool2d { .. }
+        | NodeOp::Mean { .. }
+        | NodeOp::Add { .. }
+        | NodeOp::Sub { .. }
+        | NodeOp::Mul { .. }
+        | NodeOp::Softmax { .. } => {
+            let types = context.node.inputs.iter().chain([&context.node.output]);
+            let of = |&tensor: &usize| context.graph.tensors.get(tensor).map(|t| t.ty);
+            if types.clone().any(|tensor| of(tensor) != Some(ElementType::I16)) {
+                return refused(
+                    "it reads and writes both int8 and int16".into(),
+                    "quantize its inputs and its output to one type",
+                );
+            }
+        }
+        _ => {}
+    }
     Some(match &context.node.op {
         NodeOp::Conv2d { window, groups, weights, clamp } => {
             conv2d_i16::lower(context, window, *groups, weights, *clamp)

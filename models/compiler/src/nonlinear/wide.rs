@@ -58,9 +58,60 @@ fn sampled(f: impl Fn(f32) -> f32, low: f32, high: f32) -> Vec<i16> {
     (0..STEPS).map(entry).chain([saturate((f(high) * 32768.0).round())]).collect()
 }
 
+/// Returns the fewest entries, 2^bits inputs apart, whose lines miss none of the 65,536 values (from -32768 on) by more than
+/// one; and bits. Without lines in between, with bits = 0, all are exact.
+pub fn interpolated(values: &[i32]) -> (u32, Vec<i16>) {
+    const MOST_BITS: u32 = 9;
+    let mut bits = MOST_BITS;
+    loop {
+        let table = entries(values, bits);
+        let misses = |(place, &value): (usize, &i32)| line(&table, bits, place).abs_diff(value) > 1;
+        if bits == 0 || !values.iter().enumerate().any(misses) {
+            return (bits, table.iter().map(|&entry| entry as i16).collect());
+        }
+        bits -= 1;
+    }
+}
+
+/// Every 2^bits-th value, and behind the last one an entry whose line meets the last value.
+fn entries(values: &[i32], bits: u32) -> Vec<i32> {
+    let mut table: Vec<i32> = values.iter().step_by(1 << bits).copied().collect();
+    let (base, end) = (table.last().copied().unwrap_or(0), values.last().copied().unwrap_or(0));
+    let (step, reach) = (1 << bits, (1 << bits) - 1);
+    let beyond = if reach == 0 { base } else { base + (end - base) * step / reach };
+    table.push(beyond.clamp(-32768, 32767));
+    table
+}
+
+/// What `lut_i16` gives at `place`, counted from -32768.
+fn line(table: &[i32], bits: u32, place: usize) -> i32 {
+    let (index, rest) = (place >> bits, (place & ((1 << bits) - 1)) as i32);
+    let entry = |i: usize| table.get(i).copied().unwrap_or(0);
+    entry(index) + (((entry(index + 1) - entry(index)) * rest + ((1 << bits) >> 1)) >> bits)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn interpolation_misses_by_one_at_most_and_keeps_jumps() {
+        let sampled = |f: &dyn Fn(f64) -> f64| -> Vec<i32> {
+            (-32768..32768).map(|q| (f(f64::from(q) / 4096.0) * 32767.0).round() as i32).collect()
+        };
+        let functions: [(&dyn Fn(f64) -> f64, u32); 4] =
+            [(&|x| x / 8.0, 9), (&f64::tanh, 4), (&|x| 1.0 / (1.0 + (-x).exp()), 5), (&f64::signum, 0)];
+        for (i, (f, least_bits)) in functions.into_iter().enumerate() {
+            let values = sampled(f);
+            let (bits, table) = interpolated(&values);
+            assert!(bits >= least_bits && table.len() == (1 << (16 - bits)) + 1, "{i}: {bits}");
+            let mut got = vec![0; 65_536];
+            let x: Vec<i16> = (i16::MIN..=i16::MAX).collect();
+            let params = tanbo_kernels::LutI16 { interpolated_bits: bits, table: &table };
+            tanbo_kernels::reference::lut_i16::run(&params, &x, &mut got).unwrap();
+            assert!(got.iter().zip(&values).all(|(&y, &want)| i32::from(y).abs_diff(want) <= 1), "{i}");
+        }
+    }
 
     #[test]
     fn tables_are_near_their_functions() {

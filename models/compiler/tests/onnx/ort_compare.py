@@ -5,7 +5,7 @@
     ort_compare.py tensors MODEL OUT [N]     tensors of N random inputs (default 8) of any QDQ model
 
 Tensors are written as an ONNX graph that holds nothing but initializers, named "sample/tensor": every
-8-bit tensor that a node of the model writes, and the model's inputs and outputs. Graph optimisations are
+integer tensor that a node of the model writes, and the model's inputs and outputs. Graph optimisations are
 disabled, so that each QuantizeLinear rounds. Needs PyPI numpy, onnx 1.19.1, onnxruntime 1.32.
 """
 
@@ -32,7 +32,8 @@ F, I8, U8, I32, I64 = (
     TensorProto.INT32,
     TensorProto.INT64,
 )
-EIGHT_BITS = {I8: np.int8, U8: np.uint8}
+I16 = TensorProto.INT16
+INTEGERS = {I8: np.int8, U8: np.uint8, I16: np.int16}
 # Which input is the zero point of the result, of operators whose type shape inference does not give.
 ZERO_POINT_INPUT = {
     "QuantizeLinear": 2,
@@ -68,8 +69,8 @@ def random_input(rng, value, spread):
     kind, shape = value.type.tensor_type.elem_type, fixed_shape(value)
     if kind == F:
         return (rng.standard_normal(shape) * spread).astype(np.float32)
-    info = np.iinfo(EIGHT_BITS[kind])
-    return rng.integers(info.min, info.max + 1, shape).astype(EIGHT_BITS[kind])
+    info = np.iinfo(INTEGERS[kind])
+    return rng.integers(info.min, info.max + 1, shape).astype(INTEGERS[kind])
 
 
 def input_spread(model, name):
@@ -79,13 +80,15 @@ def input_spread(model, name):
     for node in model.graph.node:
         if node.input and node.input[0] in names:
             if node.op_type == "QuantizeLinear":
-                return float(constants[node.input[1]].reshape(-1)[0]) * 64.0
+                zero = constants.get(node.input[2]) if len(node.input) > 2 else None
+                reach = 16384.0 if zero is not None and zero.dtype == np.int16 else 64.0
+                return float(constants[node.input[1]].reshape(-1)[0]) * reach
             names.update(node.output)
     return 1.0
 
 
 def tensors(model, samples, seed):
-    """Runs the model on random inputs and returns every 8-bit tensor, input and output."""
+    """Runs the model on random inputs and returns every integer tensor of up to 16 bits, input and output."""
     inferred = shape_inference.infer_shapes(model)
     initializers = {t.name for t in model.graph.initializer}
     kinds = {v.name: v.type.tensor_type.elem_type for v in inferred.graph.value_info}
@@ -101,7 +104,7 @@ def tensors(model, samples, seed):
             if kind is None and node.op_type in SAME_TYPE:
                 kind = kinds.get(node.input[0])
             kinds[output] = kind
-            if kind in EIGHT_BITS and not constant and output not in outputs:
+            if kind in INTEGERS and not constant and output not in outputs:
                 outputs.append(output)
                 model.graph.output.append(helper.make_tensor_value_info(output, kind, None))
     run = session(model)
@@ -518,12 +521,14 @@ def generate(directory):
     cases += qoperator_cases.cases(np.random.default_rng(20240608))
     counted = len(cases)
     import dense_cases
+    import i16_cases
     import norm_cases
     import selection_cases
 
     cases += dense_cases.cases(np.random.default_rng(20240609))
     cases += selection_cases.cases(np.random.default_rng(20240611))
     cases += norm_cases.cases(np.random.default_rng(20240612))
+    cases += i16_cases.cases(np.random.default_rng(20240612))
     for i, (name, model) in enumerate(cases):
         path = directory / f"{name}.onnx"
         for part in (model, model.graph):

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use tanbo_format::{ElementType, MAX_RANK};
+use tanbo_format::MAX_RANK;
 use tanbo_quant::Rounding;
 
 use super::constant::transposed_indices;
@@ -75,7 +75,7 @@ impl Builder {
         Ok(self.entries.len() - 1)
     }
 
-    /// Returns a constant int8 tensor.
+    /// Returns a constant tensor.
     pub(super) fn constant(
         &mut self,
         name: &str,
@@ -237,7 +237,8 @@ impl Builder {
         let shape = permute(&from, &perm);
         if let (Some((quant, data)), Some((_, indices))) = (self.constant_of(tensor), transposed_indices(&from, &perm))
         {
-            let data = indices.iter().filter_map(|&i| data.get(i).copied()).collect();
+            let elements: Vec<&[u8]> = data.chunks_exact(quant.ty.bytes()).collect();
+            let data = indices.iter().filter_map(|&i| elements.get(i).copied()).flatten().copied().collect();
             return self.constant(&self.name(tensor), shape, quant, data, place);
         }
         let name = format!("{}/transpose", self.name(tensor));
@@ -461,22 +462,28 @@ impl Builder {
     /// Returns the tensors and nodes. Scales that nothing in the model states become 1.
     pub(super) fn finish(mut self) -> (Vec<Tensor>, Vec<Node>) {
         let quants: Vec<Option<Quant>> = (0..self.entries.len()).map(|t| self.quant(t)).collect();
-        let tensors = self
+        let tensors: Vec<Tensor> = self
             .entries
             .into_iter()
             .zip(quants)
             .map(|(entry, quant)| {
-                let quant = quant.unwrap_or(Quant { scale: 1.0, zero_point: 0 });
+                let quant = quant.unwrap_or(Quant::int8(1.0, 0));
                 Tensor {
                     name: entry.name,
                     shape: if entry.shape.is_empty() { vec![1] } else { entry.shape },
-                    ty: ElementType::I8,
+                    ty: quant.ty,
                     scale: quant.scale,
                     zero_point: quant.zero_point,
                     data: entry.data,
                 }
             })
             .collect();
+        for node in &mut self.nodes {
+            // Only now is the type known of what was pooled before it was quantized.
+            if let (NodeOp::MaxPool2d { clamp, .. }, Some(tensor)) = (&mut node.op, tensors.get(node.output)) {
+                *clamp = Clamp::full(tensor.ty);
+            }
+        }
         (tensors, self.nodes)
     }
 }

@@ -9,7 +9,8 @@ use super::quantize::{clip, clipped};
 use super::value::{Bias, Binary, Kind, LinearWeights, Move, Operand, Pending, Quant, View};
 use super::{Importer, QUANTIZE_ALL, Res};
 use crate::error::{CompileError, CompileErrorKind};
-use crate::graph::{Clamp, NodeOp, Normalization, TensorId, Weights, Window};
+use crate::graph::{self, Clamp, NodeOp, Normalization, TensorId, Weights, Window};
+use tanbo_format::ElementType;
 
 /// A bias may move by this much of an output step when it is rounded to an integer: the share of
 /// outputs that then differ from ONNX Runtime's is at most this.
@@ -19,6 +20,9 @@ const BIAS_TOLERANCE: f64 = 1.0 / 16384.0;
 const FLOAT_BIAS_TOLERANCE: f64 = 1.0 / 16.0;
 /// Scales this near (a few units in the last place of float32) are the same.
 const SAME_SCALE: f64 = 1.0 / (1u64 << 22) as f64;
+
+/// A bias of int16 activations leaves as much of the accumulator's range to the products.
+const MAX_WIDE_BIAS: f64 = (1u64 << 46) as f64;
 
 impl Importer {
     /// Emits an operator and the moves behind it.
@@ -147,7 +151,7 @@ impl Importer {
         &mut self,
         input: &View,
         weights: &LinearWeights,
-        bias: Vec<i32>,
+        bias: graph::Bias,
         clamp: Clamp,
         result: &[usize],
         quant: Quant,
@@ -180,12 +184,7 @@ impl Importer {
             let stored = self.builder.arrange(&view, &want, place)?;
             (self.builder.reshape(stored.tensor, permute(&view.core, &want), place)?, want)
         };
-        let weights = Weights {
-            data,
-            scales: weights.scales.clone(),
-            bias: crate::graph::Bias::I32(bias),
-            four_bits: weights.four_bits,
-        };
+        let weights = Weights { data, scales: weights.scales.clone(), bias, four_bits: weights.four_bits };
         let op = NodeOp::FullyConnected { weights, clamp };
         let tensor = self.builder.node(place, name, op, vec![tensor], permute(result, &perm), NewQuant::Is(quant))?;
         Ok(View::permuted(tensor, result.to_vec(), perm))
@@ -229,7 +228,7 @@ impl Importer {
                     self.builder.reshape(stored.tensor, permute(&view.core, &reference.perm), place)?
                 }
                 Operand::Constant(constant) => {
-                    self.operand_constant(constant, &reference.perm, &format!("{name}/operand{i}"), place)?
+                    self.operand_constant(constant, &reference.perm, quant.ty, &format!("{name}/operand{i}"), place)?
                 }
             });
         }
@@ -244,7 +243,15 @@ impl Importer {
     }
 
     /// Returns a constant operand as a tensor whose axes, made as many as `perm` has by ones, are in the order `perm`.
-    fn operand_constant(&mut self, constant: &Dequantized, perm: &[usize], name: &str, place: &str) -> Res<TensorId> {
+    /// Beside int16 activations it is int16 as well, less its zero point.
+    fn operand_constant(
+        &mut self,
+        constant: &Dequantized,
+        perm: &[usize],
+        ty: ElementType,
+        name: &str,
+        place: &str,
+    ) -> Res<TensorId> {
         self.spend(constant.centered.len(), place)?;
         let refuse =
             |reason: &str, remedy: &str| Err(CompileError::new(CompileErrorKind::Unsupported, place, reason, remedy));
@@ -254,13 +261,13 @@ impl Importer {
         let ([scale], Some(stored)) = (constant.scales.as_slice(), stored) else {
             return refuse("its constant operand is quantized per channel", "quantize it per tensor");
         };
-        let integer = |&c: &i32| i8::try_from(c + constant.zero_point).ok().map(|q| q as u8);
-        let integers: Option<Vec<u8>> = stored.centered.iter().map(integer).collect();
-        let Some(integers) = integers else {
-            return refuse("its constant operand is not of 8 bits", "quantize it to int8 or uint8, per tensor");
-        };
-        let quant = Quant { scale: *scale, zero_point: constant.zero_point };
-        self.builder.constant(name, stored.shape, quant, integers, place)
+        let zero_point = if ty == ElementType::I16 { 0 } else { constant.zero_point };
+        let quant = Quant { scale: *scale, zero_point, ty };
+        let integers = stored.centered.iter().map(|&c| c + zero_point);
+        if integers.clone().any(|q| !quant.integers().contains(&q)) {
+            return refuse("its constant operand does not fit its activation's type", "quantize it so, per tensor");
+        }
+        self.builder.constant(name, stored.shape, quant, quant.bytes(integers), place)
     }
 
     /// Emits a product of two stacks of matrices, stored as the source sees it. An operand that is stored with rows and
@@ -294,7 +301,7 @@ impl Importer {
                 }
                 Operand::Constant(constant) => {
                     let plain: Vec<usize> = (0..constant.shape.len()).collect();
-                    self.operand_constant(constant, &plain, &format!("{name}/operand{i}"), place)?
+                    self.operand_constant(constant, &plain, quant.ty, &format!("{name}/operand{i}"), place)?
                 }
             });
         }
@@ -340,7 +347,7 @@ impl Importer {
 /// Returns the convolution as a node: depthwise where each group has one input channel.
 fn conv_op(
     weights: &LinearWeights,
-    bias: Vec<i32>,
+    bias: graph::Bias,
     result: &[usize],
     input: &View,
     (window, groups, transposed): (Window, usize, bool),
@@ -366,12 +373,7 @@ fn conv_op(
             "check the model with onnx.checker.check_model(model, full_check=True)",
         )
     })?;
-    let weights = Weights {
-        data,
-        scales: weights.scales.clone(),
-        bias: crate::graph::Bias::I32(bias),
-        four_bits: weights.four_bits,
-    };
+    let weights = Weights { data, scales: weights.scales.clone(), bias, four_bits: weights.four_bits };
     Ok(if transposed {
         NodeOp::TransposeConv2d { window, groups, weights, clamp }
     } else if depthwise {
@@ -412,9 +414,15 @@ fn with_positive_scales<'a>(weights: &'a LinearWeights, place: &str) -> Res<Cow<
 ///
 /// ONNX Runtime adds the real bias in float. An integer bias of just that scale is that sum; any other
 /// is rounded, and refused if the rounding could show.
-fn integer_bias(weights: &LinearWeights, from: Quant, to: Quant, place: &str) -> Res<Vec<i32>> {
+fn integer_bias(weights: &LinearWeights, from: Quant, to: Quant, place: &str) -> Res<graph::Bias> {
     let channels = weights.scales.len();
-    let Some(bias) = &weights.bias else { return Ok(vec![0; channels]) };
+    let wide = from.ty == ElementType::I16;
+    let (most, bits) = if wide { (MAX_WIDE_BIAS, 46) } else { (f64::from(i32::MAX), 32) };
+    let finish = |values: Vec<i64>| match wide {
+        true => graph::Bias::I64(values),
+        false => graph::Bias::I32(values.into_iter().map(|value| value as i32).collect()),
+    };
+    let Some(bias) = &weights.bias else { return Ok(finish(vec![0; channels])) };
     let mut out = Vec::with_capacity(channels);
     for (channel, &scale) in weights.scales.iter().enumerate() {
         let unit = f64::from(from.scale) * f64::from(scale);
@@ -437,15 +445,17 @@ fn integer_bias(weights: &LinearWeights, from: Quant, to: Quant, place: &str) ->
                 "quantize the bias to int32 at that scale (quantize_static does, with extra option QuantizeBias on)",
             ));
         }
-        if rounded.abs() > f64::from(i32::MAX) {
+        if rounded.abs() > most {
             return Err(CompileError::new(
                 CompileErrorKind::TooLarge,
                 place,
-                format!("the bias of channel {channel} does not fit 32 bits at the scale input · weight ({unit:e})"),
+                format!(
+                    "the bias of channel {channel} does not fit {bits} bits at the scale input · weight ({unit:e})"
+                ),
                 "quantize again with a current ONNX Runtime, which adjusts the weight scales of such channels",
             ));
         }
-        out.push(rounded as i32);
+        out.push(rounded as i64);
     }
-    Ok(out)
+    Ok(finish(out))
 }

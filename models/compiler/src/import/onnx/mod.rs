@@ -80,6 +80,8 @@ const MAX_PORTS: usize = 256;
 /// Elements that may be held per byte of the file: each constant is read a few times, and a hostile file could read one
 /// a thousand times.
 const ELEMENTS_PER_BYTE: usize = 32;
+/// Times that a table of 65,536 values may be computed: once for a function of int16, once where it is quantized.
+const MAX_WIDE_TABLES: usize = 512;
 /// Elements that any file may hold.
 const MIN_ELEMENTS: usize = 1 << 18;
 /// Most tensors of the graph built.
@@ -135,6 +137,7 @@ pub fn import_with_values(bytes: &[u8], name: &str) -> Result<Imported, CompileE
         values: HashMap::new(),
         order: Vec::new(),
         budget: bytes.len() * ELEMENTS_PER_BYTE + MIN_ELEMENTS,
+        wide_tables: MAX_WIDE_TABLES,
     };
     for tensor in &graph.initializer {
         let place = format!("initializer '{}'", tensor.name);
@@ -165,7 +168,7 @@ pub fn import_with_values(bytes: &[u8], name: &str) -> Result<Imported, CompileE
     let mut values = Vec::new();
     for name in &importer.order {
         if let Some(Value::Integer { view, unsigned }) = importer.values.get(name) {
-            let source_type = if *unsigned { SourceType::U8 } else { SourceType::I8 };
+            let source_type = integer_type(importer.builder.quant(view.tensor), *unsigned);
             // A lazily flattened view is not stored in the source's shape under any permutation.
             if view.core == view.shape {
                 values.push(port(name, view, source_type));
@@ -187,11 +190,27 @@ struct Importer {
     order: Vec<String>,
     /// Elements that may still be held.
     budget: usize,
+    /// Tables of 65,536 values that may still be computed.
+    wide_tables: usize,
+}
+
+/// Returns the element type of an integer tensor in the source.
+fn integer_type(quant: Option<Quant>, unsigned: bool) -> SourceType {
+    match quant {
+        Some(Quant { ty: tanbo_format::ElementType::I16, .. }) => SourceType::I16,
+        _ if unsigned => SourceType::U8,
+        _ => SourceType::I8,
+    }
 }
 
 impl Importer {
     fn define(&mut self, name: &str, value: Value, place: &str) -> Res<()> {
         self.spend(value.held(), place)?;
+        if let Value::Table(table) = &value
+            && !table.is_linear()
+        {
+            self.spend_table(table.quant, place)?;
+        }
         if self.values.insert(name.into(), value).is_some() {
             return Err(CompileError::new(
                 CompileErrorKind::Malformed,
@@ -201,6 +220,22 @@ impl Importer {
             ));
         }
         self.order.push(name.into());
+        Ok(())
+    }
+
+    /// Counts a table over the integers of `quant` that is about to be computed.
+    fn spend_table(&mut self, quant: Quant, place: &str) -> Res<()> {
+        if quant.ty != tanbo_format::ElementType::I16 {
+            return Ok(());
+        }
+        self.wide_tables = self.wide_tables.checked_sub(1).ok_or_else(|| {
+            CompileError::new(
+                CompileErrorKind::TooLarge,
+                place,
+                format!("the model has more than {} functions of int16 values", MAX_WIDE_TABLES / 2),
+                "quantize some of them to int8",
+            )
+        })?;
         Ok(())
     }
 
@@ -312,9 +347,10 @@ impl Importer {
                 // Integers that nothing scales: their own values.
                 let zero_point = if unsigned { -128 } else { 0 };
                 if self.builder.quant(view.tensor).is_none() {
-                    self.builder.set_quant(view.tensor, Quant { scale: 1.0, zero_point });
+                    self.builder.set_quant(view.tensor, Quant::int8(1.0, zero_point));
                 }
-                (view, if unsigned { SourceType::U8 } else { SourceType::I8 })
+                let source_type = integer_type(self.builder.quant(view.tensor), unsigned);
+                (view, source_type)
             }
             Some(Value::Table(table)) => (self.linear(&table, &place)?.0, SourceType::F32),
             Some(Value::Pending(pending)) => {

@@ -47,9 +47,11 @@ impl Importer {
                         ));
                     }
                     Move::Pad { before, shape: padded, border: Border::Real(real) } => {
-                        let stands_for = |q: &i32| table.values.get((q + 128) as usize) == Some(&real);
+                        let values = table.values();
+                        let least = *table.quant.integers().start();
+                        let stands_for = |q: &i32| values.get((q - least) as usize) == Some(&real);
                         let zero = Some(table.quant.zero_point).filter(stands_for);
-                        let Some(integer) = zero.or_else(|| (-128..=127).find(stands_for)) else {
+                        let Some(integer) = zero.or_else(|| table.quant.integers().find(stands_for)) else {
                             let pad = Move::Pad { before, shape: padded, border: Border::Real(real) };
                             return self.wait(op, Kind::Table(table.clone()), table.view.shape.clone(), pad, shape);
                         };
@@ -58,7 +60,11 @@ impl Importer {
                     other => other,
                 };
                 let view = self.builder.apply(&table.view, &step, &op.place)?;
-                Value::Table(super::value::Table { view, ..table.clone() })
+                {
+                    let mut table = table.clone();
+                    table.view = view;
+                    Value::Table(table)
+                }
             }
             Value::Pending(pending) => {
                 let mut pending = Pending::clone(pending);
@@ -467,7 +473,7 @@ impl Importer {
                 Data::F32(_) => to == FLOAT,
                 Data::I8(_) => to == INT8,
                 Data::U8(_) => to == UINT8,
-                Data::I4(_) | Data::U4(_) | Data::Other(_) => false,
+                Data::I4(_) | Data::U4(_) | Data::I16(_) | Data::Other(_) => false,
             },
             _ => to == FLOAT,
         };

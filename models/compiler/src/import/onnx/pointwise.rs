@@ -283,13 +283,7 @@ fn scalar(value: &Value) -> Option<f32> {
 /// Returns the function of two tables over one tensor, or of a table and a scalar.
 fn same_source(a: &Value, b: &Value, shape: &[usize], f: fn(f32, f32) -> f32) -> Option<Table> {
     match (a, b) {
-        (Value::Table(x), Value::Table(y)) if x.view == y.view && x.quant == y.quant => {
-            let mut values = *x.values;
-            for (value, &other) in values.iter_mut().zip(y.values.iter()) {
-                *value = f(*value, other);
-            }
-            Some(Table { values: std::rc::Rc::new(values), linear: false, ..x.clone() })
-        }
+        (Value::Table(x), Value::Table(y)) if x.view == y.view && x.quant == y.quant => Some(x.zip(y, f)),
         (Value::Table(x), constant) if x.view.shape == shape => scalar(constant).map(|c| x.map(|v| f(v, c))),
         (constant, Value::Table(y)) if y.view.shape == shape => scalar(constant).map(|c| y.map(|v| f(c, v))),
         _ => None,

@@ -322,6 +322,7 @@ pub(crate) fn constant(tensor: &TensorProto, place: &str) -> Res<Constant> {
         DataType::Float => Data::F32(pick(raw, &tensor.float_data, f32::from_le_bytes, Some)),
         DataType::Int8 => Data::I8(pick(raw, &tensor.int32_data, i8::from_le_bytes, |v| i8::try_from(v).ok())),
         DataType::Uint8 => Data::U8(pick(raw, &tensor.int32_data, u8::from_le_bytes, |v| u8::try_from(v).ok())),
+        DataType::Int16 => Data::I16(pick(raw, &tensor.int32_data, i16::from_le_bytes, |v| i16::try_from(v).ok())),
         DataType::Bool => {
             Data::I64(pick(raw, &tensor.int32_data, |b: [u8; 1]| i64::from(b != [0]), |v| Some(v.into())))
         }

@@ -148,7 +148,7 @@ impl Importer {
                 return Err(op.unsupported("its input has a zero point per row", "quantize activations per tensor"));
             }
         };
-        let quant = Quant { scale: 1.0, zero_point: zero_point - if unsigned { 128 } else { 0 } };
+        let quant = Quant::int8(1.0, zero_point - if unsigned { 128 } else { 0 });
         let view = self.builder.with_quant(&view, quant, &op.place)?;
         let weights = self.constant(op, 1)?;
         let (integers, unsigned): (Vec<i32>, bool) = match &weights.data {

@@ -11,10 +11,13 @@ use super::value::{Border, Move, Pending, Quant, Table, Value, View};
 use super::{Importer, QUANTIZE_ALL, Res};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::graph::{Clamp, NodeOp};
+use crate::nonlinear;
+use tanbo_format::ElementType;
 
 /// ONNX's numbers of the element types of zero points.
 const UINT8: i64 = 2;
 const INT8: i64 = 3;
+const INT16: i64 = 5;
 
 /// Scale, zero point and type of a QuantizeLinear or DequantizeLinear.
 struct Parameters {
@@ -60,8 +63,9 @@ impl Importer {
         Ok(Parameters { scales: scales.clone(), zero_points })
     }
 
-    /// Returns the quantization and whether it is unsigned, of an activation.
-    fn activation_quant(&self, op: &Op, unsigned_default: bool) -> Res<(Quant, bool)> {
+    /// Returns the quantization and whether it is unsigned, of an activation; where the zero point does not tell, it is
+    /// of the type given.
+    fn activation_quant(&self, op: &Op, unsigned_default: bool, default: ElementType) -> Res<(Quant, bool)> {
         let parameters = self.parameters(op)?;
         let [scale] = parameters.scales.as_slice() else {
             return Err(op.unsupported(
@@ -69,27 +73,35 @@ impl Importer {
                 "quantize activations per tensor (quantize_static always does)",
             ));
         };
-        let (zero_point, unsigned) = match parameters.zero_points.as_deref().map(|z| &z.data) {
-            None => (0, unsigned_default),
-            Some(Data::I8(z)) => (z.first().map_or(0, |&z| i32::from(z)), false),
-            Some(Data::U8(z)) => (z.first().map_or(0, |&z| i32::from(z)), true),
+        let (zero_point, unsigned, ty) = match parameters.zero_points.as_deref().map(|z| &z.data) {
+            None => (0, unsigned_default, default),
+            Some(Data::I8(z)) => (z.first().map_or(0, |&z| i32::from(z)), false, ElementType::I8),
+            Some(Data::U8(z)) => (z.first().map_or(0, |&z| i32::from(z)), true, ElementType::I8),
+            Some(Data::I16(z)) if z.iter().all(|&z| z == 0) => (0, false, ElementType::I16),
+            Some(Data::I16(_)) => {
+                return Err(op.unsupported(
+                    "its int16 activation has another zero point than 0",
+                    "quantize int16 activations symmetrically (extra option ActivationSymmetric)",
+                ));
+            }
             Some(other) => {
                 return Err(op.unsupported(
                     format!("its activation is {}", other.type_name()),
-                    "quantize activations to int8 or uint8 (activation_type=QuantType.QInt8)",
+                    "quantize activations to int8, uint8 or int16 (activation_type=QuantType.QInt8)",
                 ));
             }
         };
         let zero_point = if unsigned { zero_point - 128 } else { zero_point };
-        Ok((Quant { scale: *scale, zero_point }, unsigned))
+        Ok((Quant { scale: *scale, zero_point, ty }, unsigned))
     }
 
     pub(super) fn dequantize_linear(&mut self, op: &Op) -> Res<Value> {
         match self.input(op, 0)? {
             Value::Constant(constant) => self.dequantize_constant(op, &constant),
             Value::Integer { view, unsigned } => {
-                let (quant, of_unsigned) = self.activation_quant(op, unsigned)?;
-                if of_unsigned != unsigned {
+                let ty = self.builder.quant(view.tensor).map_or(ElementType::I8, |known| known.ty);
+                let (quant, of_unsigned) = self.activation_quant(op, unsigned, ty)?;
+                if of_unsigned != unsigned || quant.ty != ty {
                     return Err(op.inconsistent("its zero point is not of its input's type"));
                 }
                 let view = self.builder.with_quant(&view, quant, &op.place)?;
@@ -129,6 +141,7 @@ impl Importer {
             (Some(Data::U4(z)), Data::U4(_)) | (Some(Data::U8(z)), Data::U8(_)) => {
                 z.iter().map(|&z| z.into()).collect()
             }
+            (Some(Data::I16(z)), Data::I16(_)) => z.iter().map(|&z| z.into()).collect(),
             (Some(Data::I32(z)), Data::I32(_)) if z.iter().all(|&z| z == 0) => z.clone(),
             (Some(z), data) => {
                 return Err(op.unsupported(
@@ -140,6 +153,7 @@ impl Importer {
         let integers: Vec<i32> = match &constant.data {
             Data::I4(v) | Data::I8(v) => v.iter().map(|&x| x.into()).collect(),
             Data::U4(v) | Data::U8(v) => v.iter().map(|&x| x.into()).collect(),
+            Data::I16(v) => v.iter().map(|&x| x.into()).collect(),
             Data::I32(v) => v.clone(),
             other => {
                 return Err(op.unsupported(
@@ -177,17 +191,18 @@ impl Importer {
         if let Value::Constant(constant) = &input {
             return self.quantize_constant(op, constant);
         }
-        let unsigned_default = match op.int("output_dtype", 0)? {
-            0 | UINT8 => true,
-            INT8 => false,
+        let (unsigned, ty) = match op.int("output_dtype", 0)? {
+            0 | UINT8 => (true, ElementType::I8),
+            INT8 => (false, ElementType::I8),
+            INT16 => (false, ElementType::I16),
             other => {
                 return Err(op.unsupported(
                     format!("it quantizes to {}", type_name(i32::try_from(other).unwrap_or(-1))),
-                    "quantize activations to int8 or uint8 (activation_type=QuantType.QInt8)",
+                    "quantize activations to int8, uint8 or int16 (activation_type=QuantType.QInt8)",
                 ));
             }
         };
-        let (quant, unsigned) = self.activation_quant(op, unsigned_default)?;
+        let (quant, unsigned) = self.activation_quant(op, unsigned, ty)?;
         let name = op.output_name(0)?;
         let view = self.materialize(&input, quant, name, &op.place)?;
         Ok(Value::Integer { view, unsigned })
@@ -232,6 +247,10 @@ impl Importer {
                 let zero_points = z.iter().map(|&z| z.into()).collect();
                 Data::I8(quantized(zero_points, -128, 127).iter().map(|&q| q as i8).collect())
             }
+            Some(Data::I16(z)) => {
+                let zero_points = z.iter().map(|&z| z.into()).collect();
+                Data::I16(quantized(zero_points, -32768, 32767).iter().map(|&q| q as i16).collect())
+            }
             Some(other) => {
                 return Err(op.unsupported(
                     format!("it quantizes a constant to {}", other.type_name()),
@@ -261,12 +280,12 @@ impl Importer {
             Value::Table(table) => self.materialize_table(table, quant, name, place),
             Value::Pending(pending) => self.materialize_pending(pending, quant, name, place),
             Value::Dequantized(constant) => {
-                let integers = constant.reals().iter().map(|&real| quant.quantize(real) as u8).collect();
+                let integers = quant.bytes(constant.reals().iter().map(|&real| quant.quantize(real)));
                 self.constant_view(&constant.shape, integers, quant, name, place)
             }
             Value::Constant(constant) => match &constant.data {
                 Data::F32(reals) => {
-                    let integers = reals.iter().map(|&real| quant.quantize(real) as u8).collect();
+                    let integers = quant.bytes(reals.iter().map(|&real| quant.quantize(real)));
                     self.constant_view(&constant.shape, integers, quant, name, place)
                 }
                 other => Err(CompileError::new(
@@ -291,13 +310,11 @@ impl Importer {
         Ok(View::plain(tensor, shape.to_vec()))
     }
 
-    /// Emits a function of one int8: nothing if it is the identity, a Requantize if that gives the
-    /// same 256 values, else a table.
+    /// Emits a function of one integer: nothing if it is the identity, a Requantize if that gives the
+    /// same values, else a table. With int16 on a side, the same values means at most one step away.
     pub(super) fn materialize_table(&mut self, table: &Table, quant: Quant, name: &str, place: &str) -> Res<View> {
-        let mut integers = [0i8; 256];
-        for (q, &real) in integers.iter_mut().zip(table.values.iter()) {
-            *q = quant.quantize(real) as i8;
-        }
+        self.spend_table(table.quant, place)?;
+        let integers: Vec<i32> = table.values().iter().map(|&real| quant.quantize(real)).collect();
         self.integer_function(&table.view, table.quant, &integers, quant, name, place)
     }
 
@@ -305,50 +322,61 @@ impl Importer {
         &mut self,
         view: &View,
         from: Quant,
-        integers: &[i8; 256],
+        integers: &[i32],
         quant: Quant,
         name: &str,
         place: &str,
     ) -> Res<View> {
-        if integers.iter().copied().eq(-128..=127) {
+        if from.ty == quant.ty && integers.iter().copied().eq(from.integers()) {
             return self.builder.with_quant(view, quant, place);
         }
         let input = self.builder.with_quant(view, from, place)?.tensor;
-        let low = integers.iter().copied().min().map_or(-128, i32::from);
-        let high = integers.iter().copied().max().map_or(127, i32::from);
+        let (least, greatest) = quant.ty.range();
+        let low = integers.iter().copied().min().unwrap_or(least);
+        let high = integers.iter().copied().max().unwrap_or(greatest);
+        let apart = u32::from([from.ty, quant.ty].contains(&ElementType::I16));
         let linear = Multiplier::from_real(f64::from(from.scale) / f64::from(quant.scale)).is_some_and(|m| {
             let of = |q| requantize(q - from.zero_point, m, Rounding::Single, quant.zero_point, low, high);
-            integers.iter().zip(-128..).all(|(&y, q)| i32::from(y) == of(q))
+            integers.iter().zip(from.integers()).all(|(&y, q)| y.abs_diff(of(q)) <= apart)
         });
-        let op = if linear {
-            NodeOp::Requantize { clamp: Clamp { low, high } }
-        } else {
-            NodeOp::Lut { table: Box::new(*integers) }
+        let op = match (from.ty, quant.ty) {
+            _ if linear => NodeOp::Requantize { clamp: Clamp { low, high } },
+            (ElementType::I8, ElementType::I8) => NodeOp::Lut { table: nonlinear::tabulate_integers(integers) },
+            (ElementType::I16, ElementType::I16) => {
+                let (interpolated_bits, table) = nonlinear::wide::interpolated(integers);
+                NodeOp::LutI16 { interpolated_bits, table }
+            }
+            _ => {
+                return Err(CompileError::new(
+                    CompileErrorKind::Unsupported,
+                    place,
+                    format!("a function goes from {} to {}", from.ty.name(), quant.ty.name()),
+                    "quantize both sides of the function to one type",
+                ));
+            }
         };
         let shape = self.builder.shape(input);
         let tensor = self.builder.node(place, name, op, vec![input], shape, NewQuant::Is(quant))?;
         Ok(View { tensor, ..view.clone() })
     }
 
-    /// Returns an int8 tensor of which the table is the dequantization. A function whose values all
+    /// Returns an integer tensor of which the table is the dequantization. A function whose values all
     /// lie on its own tensor's grid (a Relu between DequantizeLinear and the operator) becomes a node.
     pub(super) fn linear(&mut self, table: &Table, place: &str) -> Res<(View, Quant)> {
         let quant = table.quant;
-        if table.linear {
+        if table.is_linear() {
             return Ok((self.builder.with_quant(&table.view, quant, place)?, quant));
         }
-        let mut integers = [0i8; 256];
-        for (q, &real) in integers.iter_mut().zip(table.values.iter()) {
-            let nearest = quant.quantize(real);
-            if quant.dequantize(nearest) != real {
-                return Err(CompileError::new(
-                    CompileErrorKind::Unsupported,
-                    place,
-                    "it reads a function computed in float: no QuantizeLinear stands between",
-                    QUANTIZE_ALL,
-                ));
-            }
-            *q = nearest as i8;
+        self.spend_table(quant, place)?;
+        let values = table.values();
+        let integers: Vec<i32> = values.iter().map(|&real| quant.quantize(real)).collect();
+        if integers.iter().zip(values.iter()).any(|(&nearest, &real)| quant.dequantize(nearest) != real) {
+            return Err(CompileError::new(
+                CompileErrorKind::Unsupported,
+                place,
+                "it reads a function computed in float: no QuantizeLinear stands between",
+                QUANTIZE_ALL,
+            ));
         }
         let name = format!("{}/on_grid", self.builder.name(table.view.tensor));
         let view = self.integer_function(&table.view, quant, &integers, quant, &name, place)?;

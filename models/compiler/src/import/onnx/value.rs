@@ -5,21 +5,43 @@ use std::rc::Rc;
 use super::constant::{Constant, Dequantized};
 use crate::graph::{Normalization, TensorId, Window};
 use crate::resize::Interpolation;
+use tanbo_format::ElementType;
 
-/// Scale and zero point, the zero point in int8 (uint8's less 128).
+/// Scale, zero point and type: int8 (uint8's zero point less 128), or int16 with zero point 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Quant {
     pub scale: f32,
     pub zero_point: i32,
+    pub ty: ElementType,
 }
 
 impl Quant {
-    /// Returns the int8 that stands for `real`: QuantizeLinear, as ONNX Runtime computes it.
-    pub(super) fn quantize(self, real: f32) -> i32 {
-        tanbo_quant::quantize(real, self.scale, self.zero_point, -128, 127)
+    /// Returns the quantization of an int8 tensor.
+    pub(super) fn int8(scale: f32, zero_point: i32) -> Self {
+        Self { scale, zero_point, ty: ElementType::I8 }
     }
 
-    /// Returns the real value of an int8: DequantizeLinear.
+    /// Returns every integer of the type, in order.
+    pub(super) fn integers(self) -> std::ops::RangeInclusive<i32> {
+        let (low, high) = self.ty.range();
+        low..=high
+    }
+
+    /// Returns the integer that stands for `real`: QuantizeLinear, as ONNX Runtime computes it.
+    pub(super) fn quantize(self, real: f32) -> i32 {
+        let (low, high) = self.ty.range();
+        tanbo_quant::quantize(real, self.scale, self.zero_point, low, high)
+    }
+
+    /// Returns integers of the type as the bytes of a constant.
+    pub(super) fn bytes(self, integers: impl Iterator<Item = i32>) -> Vec<u8> {
+        match self.ty {
+            ElementType::I16 => integers.flat_map(|q| (q as i16).to_le_bytes()).collect(),
+            _ => integers.map(|q| q as u8).collect(),
+        }
+    }
+
+    /// Returns the real value of an integer: DequantizeLinear.
     pub(super) fn dequantize(self, q: i32) -> f32 {
         (q - self.zero_point) as f32 * self.scale
     }
@@ -52,38 +74,48 @@ impl View {
     }
 }
 
-/// A float array of which each element is a function of one int8: `values[q + 128]`.
+/// A float array of which each element is a function of one integer.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     pub view: View,
-    /// Quantization of the int8 tensor.
+    /// Quantization of the integer tensor.
     pub quant: Quant,
-    pub values: Rc<[f32; 256]>,
-    /// The function is the dequantization itself.
-    pub linear: bool,
+    /// The values for [`Quant::integers`]; `None`: the function is the dequantization itself.
+    values: Option<Rc<[f32]>>,
 }
 
 impl Table {
     /// Returns the dequantized tensor.
     pub(super) fn dequantized(view: View, quant: Quant) -> Self {
-        let mut values = [0.0; 256];
-        for (value, q) in values.iter_mut().zip(-128..) {
-            *value = quant.dequantize(q);
+        Self { view, quant, values: None }
+    }
+
+    /// Returns whether the function is the dequantization itself.
+    pub(super) fn is_linear(&self) -> bool {
+        self.values.is_none()
+    }
+
+    /// Returns the values for [`Quant::integers`].
+    pub(super) fn values(&self) -> Rc<[f32]> {
+        match &self.values {
+            Some(values) => values.clone(),
+            None => self.quant.integers().map(|q| self.quant.dequantize(q)).collect(),
         }
-        Self { view, quant, values: Rc::new(values), linear: true }
     }
 
     /// Returns the table of `f` of these values.
     pub(super) fn map(&self, f: impl Fn(f32) -> f32) -> Self {
-        let mut values = *self.values;
-        for value in &mut values {
-            *value = f(*value);
-        }
-        Self { values: Rc::new(values), linear: false, ..self.clone() }
+        Self { values: Some(self.values().iter().map(|&real| f(real)).collect()), ..self.clone() }
+    }
+
+    /// Returns the table of `f` of these values and those of another over the same tensor.
+    pub(super) fn zip(&self, other: &Self, f: impl Fn(f32, f32) -> f32) -> Self {
+        let values = self.values().iter().zip(other.values().iter()).map(|(&a, &b)| f(a, b)).collect();
+        Self { values: Some(values), ..self.clone() }
     }
 
     pub(super) fn is_monotone(&self) -> bool {
-        self.values.is_sorted()
+        self.values.as_ref().is_none_or(|values| values.is_sorted())
     }
 }
 
@@ -218,7 +250,7 @@ pub(super) enum Kind {
         parts: Vec<Value>,
         axis: usize,
     },
-    /// A function of one int8 whose border is not one of its values.
+    /// A function of one integer whose border is not one of its values.
     Table(Table),
 }
 
@@ -260,7 +292,7 @@ pub(super) struct Pending {
 pub(super) enum Value {
     Constant(Rc<Constant>),
     Dequantized(Rc<Dequantized>),
-    /// An 8-bit activation.
+    /// An activation of 8 bits, or of 16 with sign.
     Integer {
         view: View,
         unsigned: bool,
@@ -285,7 +317,7 @@ impl Value {
     pub(super) fn held(&self) -> usize {
         /// A view's shapes and the like.
         const VIEW: usize = 32;
-        /// A table may be shared.
+        /// A table may be shared. Those of int16 are counted apart.
         const TABLE: usize = 128;
         match self {
             Self::Constant(c) => c.data.len(),
