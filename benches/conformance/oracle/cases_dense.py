@@ -2,6 +2,7 @@
 
 from math import prod
 
+import cases_i16
 from case import FULL, ROUNDINGS, Data, multiplier, single_step
 from cases_window import (
     CONV_GEOMETRY,
@@ -202,5 +203,38 @@ def batch_matmul():
                                          attrs)
 
 
+def transpose_conv2d_i16():
+    co = len(cases_i16.CORNERS)
+    attrs = window_attrs(window((1, 1)), True) | {"groups": 1} | cases_i16.FULL
+    for rounding in ROUNDINGS:
+        for name, bias in (("plus", cases_i16.MAX_WIDE - cases_i16.MAX_TERM), ("minus", cases_i16.MAX_TERM - cases_i16.MAX_WIDE)):
+            consts = {"weights": [(-128, 127, 1, -1)[i % 4] for i in range(co)], "bias": [bias] * co,
+                      "mantissas": [m for m, _ in cases_i16.CORNERS], "shifts": [s for _, s in cases_i16.CORNERS]}
+            yield "numeric", cases_i16.step(f"bound_{name}_{rounding}", "transpose_conv2d", rounding,
+                                            [((1, 1, 3, 1), [-32768, 1, 32767])], (1, 1, 3, co), attrs, consts)
+    for index, (name, x, (height, width, co), w, groups) in enumerate(TRANSPOSED):
+        attrs = window_attrs(w, True) | {"groups": groups}
+        count = co * taps_of(w) * x[3] // groups
+        yield "geometry", cases_i16.weighted(name, "transpose_conv2d", index, x, (x[0], height, width, co), attrs, count)
+
+
+def batch_matmul_i16():
+    for index, (mantissa, shift) in enumerate(cases_i16.CORNERS):
+        for rounding in ROUNDINGS[index % 2 :: 2]:
+            attrs = {"transpose1": 0, "transpose2": 0, "mantissa": mantissa, "shift": shift} | cases_i16.FULL
+            inputs = [((3, 4), [-32768] * 4 + [32767] * 4 + [-1, 0, 1, 2]), ((4, 2), [-32768, 32767, -32768, 1] * 2)]
+            yield "numeric", cases_i16.step(f"corner_{mantissa}_{shift}_{rounding}", "batch_matmul", rounding, inputs, (3, 2),
+                                            attrs)
+    for index, (name, shapes, transposed, shape) in enumerate(MATMUL):
+        rounding, kind = kinds(index)
+        data = Data(f"{name}_i16_matmul")
+        depth = shapes[0][-2 if transposed[0] else -1]
+        mantissa, shift = multiplier(1 / (24000 * depth**0.5 if kind == "uniform" else 30000 * depth))
+        attrs = {"transpose1": transposed[0], "transpose2": transposed[1], "mantissa": mantissa, "shift": shift}
+        inputs = [(s, cases_i16.values(data, prod(s), kind)) for s in shapes]
+        yield "geometry", cases_i16.step(name, "batch_matmul", rounding, inputs, shape, attrs | cases_i16.bounds(index))
+
+
 CASES = {"conv2d_i4": conv2d_i4, "depthwise_conv2d_i4": depthwise_conv2d_i4, "fully_connected_i4": fully_connected_i4,
-         "transpose_conv2d": transpose_conv2d, "batch_matmul": batch_matmul}
+         "transpose_conv2d": transpose_conv2d, "transpose_conv2d_i16": transpose_conv2d_i16, "batch_matmul": batch_matmul,
+         "batch_matmul_i16": batch_matmul_i16}

@@ -161,7 +161,8 @@ def taps_count(attrs):
     return attrs["kernel_h"] * attrs["kernel_w"]
 
 
-def batch_matmul(inputs, attrs, consts, rounding, shape):
+def batch_matmul_sums(inputs, attrs, shape):
+    """The sum of products of each output."""
     x1, x2 = inputs
     t1, t2 = attrs["transpose1"], attrs["transpose2"]
     depth = x1[0][-2 if t1 else -1]
@@ -169,11 +170,15 @@ def batch_matmul(inputs, attrs, consts, rounding, shape):
     out = []
     for *stack, i, j in indices(shape):
         a, b = own(x1, stack), own(x2, stack)
-        acc = sum((at(x1, *a, *((k, i) if t1 else (i, k))) - attrs["input1_zero_point"])
-                  * (at(x2, *b, *((j, k) if t2 else (k, j))) - attrs["input2_zero_point"]) for k in range(depth))
-        out.append(requantize(acc, attrs["mantissa"], attrs["shift"], attrs["output_zero_point"], attrs["low"],
-                              attrs["high"], rounding))
+        out.append(sum((at(x1, *a, *((k, i) if t1 else (i, k))) - attrs.get("input1_zero_point", 0))
+                       * (at(x2, *b, *((j, k) if t2 else (k, j))) - attrs.get("input2_zero_point", 0))
+                       for k in range(depth)))
     return out
+
+
+def batch_matmul(inputs, attrs, consts, rounding, shape):
+    return [requantize(acc, attrs["mantissa"], attrs["shift"], attrs["output_zero_point"], attrs["low"], attrs["high"],
+                       rounding) for acc in batch_matmul_sums(inputs, attrs, shape)]
 
 
 def weighted(op):

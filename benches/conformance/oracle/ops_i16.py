@@ -1,7 +1,7 @@
 """Every operator of int16 activations of FORMAT.md on Python's exact integers, as ops.py has those of int8."""
 
 from arith import MB, MBW, MB_half_even, RD, clamp, clz32, div_trunc, wrap32
-from ops import SUMS, accumulator, at, broadcast, indices, per_channel, taps
+from ops import SUMS, accumulator, at, batch_matmul_sums, broadcast, indices, per_channel, taps
 
 ZERO = {"input_zero_point": 0}
 
@@ -145,6 +145,11 @@ def softmax(inputs, attrs, consts, rounding, shape):
     return out
 
 
+def batch_matmul(inputs, attrs, consts, rounding, shape):
+    sums = batch_matmul_sums(inputs, attrs, shape)
+    return [bounded(MBW[rounding](acc, attrs["mantissa"], attrs["shift"]), attrs) for acc in sums]
+
+
 OPS_I16 = {
     "conv2d_i16": weighted("conv2d"),
     "depthwise_conv2d_i16": weighted("depthwise_conv2d"),
@@ -158,4 +163,6 @@ OPS_I16 = {
     "lut_i16": lut,
     "sigmoid_i16": sigmoid,
     "softmax_i16": softmax,
+    "transpose_conv2d_i16": weighted("transpose_conv2d"),
+    "batch_matmul_i16": batch_matmul,
 }

@@ -304,14 +304,16 @@ def transpose_conv(o, inputs, outputs):
         oy, ox = iy * stride[0] - top + ky, ix * stride[1] - left + kx
         if 0 <= oy < oh and 0 <= ox < ow:
             acc[:, oy, ox] += x.centred[:, iy, ix] @ filters[:, ky, kx].T
-    weighted(acc, bias, x, w, y, o.fusedActivationFunction)
+    weighted(acc, bias, x, w, y, o.fusedActivationFunction, wide_only(x, bias))
 
 
 def batch_matmul(o, inputs, outputs):
     (a, b), (y,) = inputs, outputs
     left = a.centred.swapaxes(-1, -2) if o.adjX else a.centred
     right = b.centred.swapaxes(-1, -2) if o.adjY else b.centred
-    y.store(requantize(left @ right, float(a.scale) * float(b.scale) / float(y.scale), y))
+    d = float(a.scale) * float(b.scale) / float(y.scale)
+    wide = a.dtype is np.int16
+    y.store(multiply_wide(left @ right, quantize_multiplier(d)) if wide else requantize(left @ right, d, y))
 
 
 def pool_geometry(o, y):

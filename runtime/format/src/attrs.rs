@@ -6,8 +6,7 @@ mod recurrent;
 mod selection;
 mod wide;
 
-pub use dense::BatchMatmul;
-pub use dense::fully_connected_i4;
+pub use dense::{BatchMatmul, fully_connected_i4, transpose_conv2d_i16};
 pub use norm::LayerNorm;
 pub use recurrent::{Gru, Lstm, Recurrence, Svdf};
 pub use selection::ResizeBilinear;

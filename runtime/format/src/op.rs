@@ -273,11 +273,20 @@ op_list! {
         consts [weights: I8, bias: I32, mantissas: I32, shifts: I8],
         attrs ["kernel_h", "kernel_w", "stride_h", "stride_w", "dilation_h", "dilation_w", "pad_top", "pad_left",
             "input_zero_point", "output_zero_point", "low", "high", "groups"];
+    /// [`Op::TransposeConv2d`] of int16 activations.
+    TransposeConv2dI16 = 38, "transpose_conv2d_i16", inputs 1, rows true,
+        consts [weights: I8, bias: I64, mantissas: I32, shifts: I8],
+        attrs ["kernel_h", "kernel_w", "stride_h", "stride_w", "dilation_h", "dilation_w", "pad_top", "pad_left",
+            "low", "high", "groups"];
     /// Products of two stacks of matrices.
     BatchMatmul = 39, "batch_matmul", inputs 2, rows false,
         consts [],
         attrs ["transpose1", "transpose2", "input1_zero_point", "input2_zero_point", "output_zero_point",
             "mantissa", "shift", "low", "high"];
+    /// [`Op::BatchMatmul`] of int16 activations.
+    BatchMatmulI16 = 40, "batch_matmul_i16", inputs 2, rows false,
+        consts [],
+        attrs ["transpose1", "transpose2", "mantissa", "shift", "low", "high"];
     /// Picks positions along one axis.
     Gather = 41, "gather", inputs 1, rows false,
         consts [indices: I32],
@@ -330,6 +339,7 @@ impl Op {
                 | Self::DepthwiseConv2dI4
                 | Self::FullyConnectedI4
                 | Self::TransposeConv2d
+                | Self::TransposeConv2dI16
                 | Self::Conv2dI16
                 | Self::DepthwiseConv2dI16
                 | Self::FullyConnectedI16

@@ -112,6 +112,10 @@ kernels! {
     fully_connected_i4(params: &FullyConnected<'_>, depth: usize, input: &[i8], output: &mut [i8]);
     /// Computes output rows of a transposed convolution.
     transpose_conv2d(params: &Conv2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, row: usize);
+    /// Computes output rows of a transposed convolution of int16 values.
+    transpose_conv2d_i16(params: &Conv2dI16<'_>, input: Rows<'_, i16>, output: &mut RowsMut<'_, i16>, row: usize);
+    /// Multiplies two stacks of matrices of int16 values.
+    batch_matmul_i16(params: &BatchMatmul<'_>, input1: &[i16], input2: &[i16], output: &mut [i16]);
     /// Multiplies two stacks of matrices.
     batch_matmul(params: &BatchMatmul<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]);
     /// Picks positions along an axis.

@@ -5,6 +5,7 @@ mod add_i16;
 mod average_pool2d;
 mod average_pool2d_i16;
 mod batch_matmul;
+mod batch_matmul_i16;
 mod concat;
 mod conv2d;
 mod conv2d_i16;
@@ -47,6 +48,7 @@ mod sub_i16;
 mod svdf;
 mod transpose;
 mod transpose_conv2d;
+mod transpose_conv2d_i16;
 mod wide;
 
 use tanbo_format::emit::ConstData;

@@ -50,6 +50,10 @@ pub(super) fn lower(context: &Context<'_>) -> Option<Result<Lowered, CompileErro
         NodeOp::DepthwiseConv2d { window, weights, clamp } => {
             depthwise_conv2d_i16::lower(context, window, weights, *clamp)
         }
+        NodeOp::TransposeConv2d { window, groups, weights, clamp } => {
+            transpose_conv2d_i16::lower(context, window, *groups, weights, *clamp)
+        }
+        NodeOp::BatchMatmul { transposed, clamp } => batch_matmul_i16::lower(context, *transposed, *clamp),
         NodeOp::FullyConnected { weights, clamp } => fully_connected_i16::lower(context, weights, *clamp),
         NodeOp::AveragePool2d { window, clamp, count_include_pad } => {
             average_pool2d_i16::lower(context, window, *clamp, *count_include_pad)

@@ -17,8 +17,7 @@ def filters(n, x, shape, axis, bits=4, per_channel=True, bias=True, depth=1, gai
         if wide:
             values = values * 200
         b = n.tensor((channels,), "i64" if wide else "i32", np.float32(x.scale) * scales, data=values)
-    reach = 50 if x.dtype == "i8" else 50 * 256
-    return w, b, float(x.scale * scales.mean() * reach * (1 << bits - 8 if bits > 8 else 1) / (1 << 8 - bits) * depth**0.5) * gain
+    return w, b, float(x.scale * scales.mean() * 50 * depth**0.5) / (1 << 8 - bits) * gain
 
 
 def conv4(n, x, channels, kernel, stride=1, padding=SAME, dilation=1, act=None, bias=True, groups=1, **how):
@@ -127,7 +126,7 @@ def batch_matmul(n, a, b, adj_x=False, adj_y=False, scale=None, zero_point=4, ga
 
 
 def matmul(name, a, b, **how):
-    """A case of two inputs of these shapes; a `b` of None is a constant of the shape after it."""
+    """A case of two inputs of these shapes."""
     case(
         f"batch_matmul_{name}",
         lambda n: batch_matmul(n, n.input(*a), n.input(*b, scale=0.031, zero_point=11), **how),
@@ -175,3 +174,49 @@ def attention(n):
     weights = n.softmax(batch_matmul(n, q, k, adj_y=True))
     mixed = batch_matmul(n, weights, v, scale=v.scale, zero_point=v.zero_point)
     return n.dense(n.reshape(n.transpose(mixed, [0, 2, 1, 3]), (1, 6, 8)), 5, keep_dims=True)
+
+
+# 16-bit activations: zero point 0, biases of 64 bits.
+
+
+def wide(n, *shape, scale=0.0007):
+    return n.input(*shape, dtype="i16", scale=scale, zero_point=0)
+
+
+up("i16_2x2_stride2", lambda n: transpose_conv(n, wide(n, 1, 3, 4, 3), 4, 2, 2))
+up("i16_3x3_same_stride2", lambda n: transpose_conv(n, wide(n, 1, 3, 4, 3), 4, 3, 2))
+up("i16_valid_per_tensor", lambda n: transpose_conv(n, wide(n, 1, 4, 3, 5), 3, (3, 2), (1, 2), VALID, per_channel=False))
+up("i16_relu", lambda n: transpose_conv(n, wide(n, 2, 3, 3, 2), 4, 3, 2, act="relu"))
+up("i16_extreme", lambda n: transpose_conv(n, wide(n, 1, 3, 3, 8), 4, 3, 1, extreme=True, gain=2.0))
+up("i16_no_bias", lambda n: transpose_conv(n, wide(n, 1, 3, 4, 3), 4, 3, 2, bias=False))
+
+
+def matmul16(name, a, b, **how):
+    case(f"batch_matmul_i16_{name}", lambda n: batch_matmul(n, wide(n, *a), wide(n, *b, scale=0.0004), **how))
+
+
+matmul16("2d", (3, 5), (5, 4))
+matmul16("adj_x", (2, 5, 3), (2, 5, 4), adj_x=True)
+matmul16("adj_y", (2, 3, 5), (2, 4, 5), adj_y=True)
+matmul16("broadcast", (2, 1, 3, 4), (1, 3, 4, 2))
+matmul16("deep", (2, 70), (70, 3))
+matmul16("saturating", (2, 3, 8), (2, 8, 3), gain=0.05)
+matmul16("upscaled", (4, 3), (3, 5), scale=0.000004)
+case(
+    "batch_matmul_i16_constant",
+    lambda n: batch_matmul(
+        n, wide(n, 2, 3, 5), n.tensor((5, 4), "i16", 0.0003, data=n.rng.integers(-32768, 32768, (5, 4)))
+    ),
+)
+
+
+# TFLM has no kernels for these, or takes the shape from the output instead of the operand.
+refused(
+    "transpose_conv_shape_from_input",
+    lambda n: transpose_conv(n, n.input(1, 3, 3, 2), 2, 2, 2, output_shape=n.input(4, dtype="i32", scale=None)),
+)
+refused("transpose_conv_other_shape", lambda n: transpose_conv(n, n.input(1, 3, 3, 2), 2, 2, 2, output_shape=n.ints([1, 6, 7, 2])))
+refused("transpose_conv_int4", lambda n: transpose_conv(n, n.input(1, 3, 3, 2), 2, 2, 2, bits=4))
+refused("conv4_i16", lambda n: conv4(n, n.input(1, 3, 3, 2, dtype="i16", zero_point=0), 2, 3, bias=False))
+refused("batch_matmul_six_axes", lambda n: batch_matmul(n, n.input(1, 1, 1, 1, 2, 3), n.input(1, 1, 1, 1, 3, 2)))
+refused("batch_matmul_two_types", lambda n: batch_matmul(n, n.input(2, 3), wide(n, 3, 2)))

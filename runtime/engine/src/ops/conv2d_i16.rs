@@ -1,12 +1,19 @@
 //! `conv2d_i16`: constants weights, bias, mantissas, shifts.
 
+use tanbo_format::Tensor;
 use tanbo_format::attrs::ConvI16;
 use tanbo_kernels::{Conv2dI16, Kernels, OutputI16};
 
 use super::{Call, image, window};
 
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
-    let ConvI16 { conv, accumulator_bits } = ConvI16::from_conv2d(call.step.attrs)?;
+    let (params, x) = params(call, ConvI16::from_conv2d(call.step.attrs)?)?;
+    call.each_output_row(&x, |input, output, row| K::conv2d_i16(&params, input, output, row))
+}
+
+/// Returns the parameters of a step with these attributes and the constants of `conv2d_i16`, and its input.
+pub(super) fn params<'m>(call: &Call<'_, 'm>, attributes: ConvI16) -> Option<(Conv2dI16<'m>, Tensor<'m>)> {
+    let ConvI16 { conv, accumulator_bits } = attributes;
     let (x, y) = (call.input(0)?, call.output()?);
     let params = Conv2dI16 {
         window: window(&conv.window),
@@ -18,5 +25,5 @@ pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
         multipliers: call.multipliers(2)?,
         range: OutputI16 { narrow: accumulator_bits == 32, ..call.range_i16(conv.range.low, conv.range.high) },
     };
-    call.each_output_row(&x, |input, output, row| K::conv2d_i16(&params, input, output, row))
+    Some((params, x))
 }

@@ -7,6 +7,7 @@ mod add_i16;
 mod average_pool2d;
 mod average_pool2d_i16;
 mod batch_matmul;
+mod batch_matmul_i16;
 mod concat;
 mod conv2d;
 mod conv2d_i16;
@@ -50,6 +51,7 @@ mod sub_i16;
 mod svdf;
 mod transpose;
 mod transpose_conv2d;
+mod transpose_conv2d_i16;
 
 use core::ops::Range;
 
@@ -111,7 +113,9 @@ pub(crate) const fn run_fn<K: Kernels>(op: Op) -> RunFn {
         Op::DepthwiseConv2dI4 => depthwise_conv2d_i4::run::<K>,
         Op::FullyConnectedI4 => fully_connected_i4::run::<K>,
         Op::TransposeConv2d => transpose_conv2d::run::<K>,
+        Op::TransposeConv2dI16 => transpose_conv2d_i16::run::<K>,
         Op::BatchMatmul => batch_matmul::run::<K>,
+        Op::BatchMatmulI16 => batch_matmul_i16::run::<K>,
         Op::Gather => gather::run::<K>,
         Op::ResizeBilinear => resize_bilinear::run::<K>,
         Op::Minimum => minimum::run::<K>,
@@ -140,9 +144,13 @@ pub(crate) fn input_rows(model: &Model<'_>, number: u16, row: u32) -> Result<u32
     let height = step.inputs.first().and_then(|&t| model.tensor(t)).ok_or(at)?.rows();
     let window = match step.op {
         Op::Conv2d | Op::Conv2dI4 => attrs::Conv::from_conv2d(step.attrs).map(|a| a.window),
-        Op::TransposeConv2d => {
-            let window = attrs::Conv::from_conv2d(step.attrs).ok_or(at)?.window;
-            return Ok((window.last_transposed_row(row) + 1).clamp(0, i64::from(height)) as u32);
+        Op::TransposeConv2d | Op::TransposeConv2dI16 => {
+            let conv = match step.op {
+                Op::TransposeConv2d => attrs::Conv::from_conv2d(step.attrs),
+                _ => attrs::transpose_conv2d_i16(step.attrs),
+            };
+            let row = conv.ok_or(at)?.window.last_transposed_row(row) + 1;
+            return Ok(row.clamp(0, i64::from(height)) as u32);
         }
         Op::DepthwiseConv2d | Op::DepthwiseConv2dI4 => attrs::Conv::from_depthwise_conv2d(step.attrs).map(|a| a.window),
         Op::AveragePool2d => attrs::Pool::from_average(step.attrs).map(|a| a.window),

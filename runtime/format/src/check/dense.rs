@@ -48,10 +48,8 @@ pub(super) fn transpose_conv2d(_: &Model<'_>, step: &Step<'_>, x: &Tensor<'_>, y
     conv::weights(step, outputs, terms)
 }
 
-/// Shapes, flags, multiplier and bounds; returns the depth, the number of products in a sum.
-fn batch_matmul_depth(model: &Model<'_>, step: &Step<'_>, x1: &Tensor<'_>, y: &Tensor<'_>) -> Result<u32, Kind> {
-    let attributes = BatchMatmul::from_words(step.attrs).ok_or(Kind::Arity)?;
-    let x2 = input(model, step, 1)?;
+/// Types, shapes, flags, multiplier and bounds; returns the depth, the number of products in a sum.
+pub(super) fn depth(attributes: &BatchMatmul, [x1, x2]: [&Tensor<'_>; 2], y: &Tensor<'_>) -> Result<u32, Kind> {
     ensure(x1.ty == y.ty && x2.ty == y.ty, Kind::Type)?;
     let [t1, t2] = attributes.transposed;
     ensure([t1, t2].iter().all(|t| (0..=1).contains(t)), Kind::Attribute)?;
@@ -79,6 +77,7 @@ fn batch_matmul_depth(model: &Model<'_>, step: &Step<'_>, x1: &Tensor<'_>, y: &T
 
 pub(super) fn batch_matmul(model: &Model<'_>, step: &Step<'_>, x1: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
     int8(x1, y)?;
-    let depth = batch_matmul_depth(model, step, x1, y)?;
+    let attributes = BatchMatmul::from_words(step.attrs).ok_or(Kind::Arity)?;
+    let depth = depth(&attributes, [x1, &input(model, step, 1)?], y)?;
     sum_fits(depth.into(), 255 * 255, &[])
 }

@@ -1,6 +1,7 @@
 //! Operators of int16 activations, whose zero points are 0.
 
 use super::conv::{depthwise, grouped, rows};
+use super::dense::depth;
 use super::elementwise::{scaled_product, scaled_sum};
 use super::pool::{divisors, pool, reduced};
 use super::*;
@@ -64,6 +65,22 @@ pub(super) fn fully_connected(_: &Model<'_>, step: &Step<'_>, x: &Tensor<'_>, y:
     let inputs = byte_constant(step, 0)?.len().checked_div(outputs).unwrap_or(0);
     weights(step, outputs, inputs as u64, 64)?;
     rows(x, inputs, y, outputs)
+}
+
+pub(super) fn transpose_conv2d(_: &Model<'_>, step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
+    int16(x, y)?;
+    let (outputs, terms) = grouped(&attrs::transpose_conv2d_i16(step.attrs).ok_or(Kind::Arity)?, x, y)?;
+    weights(step, outputs, terms, 64)
+}
+
+/// Products of two int16 values are at most 2^30.
+pub(super) fn batch_matmul(model: &Model<'_>, step: &Step<'_>, x1: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
+    int16(x1, y)?;
+    let attributes = attrs::BatchMatmul::from_i16(step.attrs).ok_or(Kind::Arity)?;
+    let depth = depth(&attributes, [x1, &input(model, step, 1)?], y)?;
+    ensure(u64::from(depth) << 30 <= Multiplier::MAX_WIDE as u64, Kind::Accumulator)?;
+    let fits = step.rounding == Rounding::Single || attributes.product.multiplier.shift <= Multiplier::MAX_WIDE_SHIFT;
+    ensure(fits, Kind::Attribute)
 }
 
 pub(super) fn average_pool2d(_: &Model<'_>, step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {

@@ -87,7 +87,7 @@ pub fn work(model: &tanbo_format::Model<'_>) -> u64 {
             }
             op if is_windowed(op) => step.attrs.iter().take(2).map(|&k| k.max(1) as u64).product(),
             op if op.states() > 0 => (0..2).filter_map(|i| step.constant(i)).map(|c| c.len() as u64).sum(),
-            Op::BatchMatmul => step.inputs.iter().map(|&t| elements(t)).max().unwrap_or(1),
+            Op::BatchMatmul | Op::BatchMatmulI16 => step.inputs.iter().map(|&t| elements(t)).max().unwrap_or(1),
             _ => 1,
         };
         let inputs: u64 = step.inputs.iter().map(|&t| elements(t)).sum();
@@ -221,7 +221,7 @@ impl<'u, 'b> Generator<'u, 'b> {
             };
             let least_rank = match op {
                 Op::Softmax | Op::SoftmaxI16 | Op::Concat | Op::Gather | Op::L2Norm => 1,
-                Op::BatchMatmul => 2,
+                Op::BatchMatmul | Op::BatchMatmulI16 => 2,
                 _ => 0,
             };
             ty && t.shape.len() >= least_rank && (!windowed || t.shape.len() == 4)
@@ -236,7 +236,7 @@ impl<'u, 'b> Generator<'u, 'b> {
                 }
             }
             Op::Concat => inputs = vec![x; self.upto(1, 3)?],
-            Op::BatchMatmul => inputs.push(self.second_matrix(x)?),
+            Op::BatchMatmul | Op::BatchMatmulI16 => inputs.push(self.second_matrix(x)?),
             _ => {}
         }
         if op.states() > 0 {
@@ -416,7 +416,9 @@ impl<'u, 'b> Generator<'u, 'b> {
             let place = self.artifact.steps.len() - begin;
             if place > 0 && self.u.ratio(3, 4)? {
                 let window = match op {
-                    Op::TransposeConv2d => (applied.attrs[0] - 1) * applied.attrs[4] / applied.attrs[2] + 1,
+                    Op::TransposeConv2d | Op::TransposeConv2dI16 => {
+                        (applied.attrs[0] - 1) * applied.attrs[4] / applied.attrs[2] + 1
+                    }
                     op if op.has_weights() => (applied.attrs[0] - 1) * applied.attrs[4] + 1,
                     op if is_windowed(op) => applied.attrs[0],
                     _ => 1,
@@ -491,8 +493,9 @@ impl<'u, 'b> Generator<'u, 'b> {
         shape[rank - 1] = self.upto(1, 4)? as u32;
         let missing = self.upto(0, rank - 2)?;
         let own = shape.split_off(missing);
-        let bytes = self.bytes(own.iter().product());
-        self.tensor("", own, ElementType::I8, Some(bytes))
+        let ty = self.artifact.tensors[usize::from(x)].ty;
+        let bytes = self.bytes(own.iter().product::<u32>() * ty.bytes() as u32);
+        self.tensor("", own, ty, Some(bytes))
     }
 
     fn multiplier(&mut self) -> Result<[i32; 2]> {
@@ -784,6 +787,8 @@ impl<'u, 'b> Generator<'u, 'b> {
             | Op::AddI16
             | Op::SubI16
             | Op::MulI16
+            | Op::TransposeConv2dI16
+            | Op::BatchMatmulI16
             | Op::LutI16
             | Op::SigmoidI16
             | Op::SoftmaxI16 => return self.apply_wide(op, rounding, inputs),

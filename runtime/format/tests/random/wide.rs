@@ -14,6 +14,8 @@ fn narrow(op: Op) -> Option<Op> {
         Op::AddI16 => Op::Add,
         Op::SubI16 => Op::Sub,
         Op::MulI16 => Op::Mul,
+        Op::TransposeConv2dI16 => Op::TransposeConv2d,
+        Op::BatchMatmulI16 => Op::BatchMatmul,
         _ => return None,
     })
 }
@@ -53,6 +55,7 @@ impl Generator<'_, '_> {
             Some(i) => match (*name, applied.attrs[i]) {
                 ("low" | "high", bound) => bound * grow,
                 ("left_shift", shift) => shift.min(15),
+                ("shift", shift) if op == Op::BatchMatmulI16 => shift.min(7),
                 (_, word) => word,
             },
         };

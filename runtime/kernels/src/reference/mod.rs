@@ -5,6 +5,7 @@ pub mod add_i16;
 pub mod average_pool2d;
 pub mod average_pool2d_i16;
 pub mod batch_matmul;
+pub mod batch_matmul_i16;
 pub mod concat;
 pub mod conv2d;
 pub mod conv2d_i16;
@@ -51,6 +52,7 @@ pub mod sub_i16;
 pub mod svdf;
 pub mod transpose;
 pub mod transpose_conv2d;
+pub mod transpose_conv2d_i16;
 
 use crate::{KernelResult, LengthError};
 

@@ -109,7 +109,13 @@ pub fn batch_matmul(op: &mut Op) -> Result<(), CompileError> {
     op.arity(2, 2, 1)?;
     let options: BatchMatMul = op.options()?;
     let transposed = [options.adj_x()?, options.adj_y()?];
-    let (a, b) = (op.activation(0)?, op.activation(1)?);
+    let (a, b) = (op.wide_activation(0)?, op.wide_activation(1)?);
+    if a.ty != b.ty {
+        return Err(op.unsupported(
+            format!("its operands are {} and {}", a.ty.name(), b.ty.name()),
+            "bring both to one type with a QUANTIZE",
+        ));
+    }
     let ranks = [a.shape.len(), b.shape.len()];
     if ranks.iter().any(|rank| !(2..=5).contains(rank)) {
         return Err(op.unsupported(format!("its operands have {ranks:?} axes, not 2 to 5"), "reshape them before it"));
@@ -126,7 +132,7 @@ pub fn batch_matmul(op: &mut Op) -> Result<(), CompileError> {
     }
     let mut shape = elementwise::broadcast(op, stack_a, stack_b)?;
     shape.extend([rows, columns]);
-    let y = op.output(0, &shape)?;
-    op.push(NodeOp::BatchMatmul { transposed, clamp: Clamp::INT8 }, &[&a, &b], &y);
+    let y = op.output_like(0, &shape, &a)?;
+    op.push(NodeOp::BatchMatmul { transposed, clamp: Clamp::full(a.ty) }, &[&a, &b], &y);
     Ok(())
 }

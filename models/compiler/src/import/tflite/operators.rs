@@ -14,8 +14,8 @@ type Import = fn(&mut Op<'_, '_>) -> Result<(), CompileError>;
 pub const OPERATORS: &[(&str, &[Step], Import)] = &[
     ("CONV_2D", &[Step::Conv2d, Step::Conv2dI4, Step::Conv2dI16], window::conv_2d),
     ("DEPTHWISE_CONV_2D", &[Step::DepthwiseConv2d, Step::DepthwiseConv2dI4, Step::DepthwiseConv2dI16], window::depthwise_conv_2d),
-    ("TRANSPOSE_CONV", &[Step::TransposeConv2d], window::transpose_conv),
-    ("BATCH_MATMUL", &[Step::BatchMatmul], dense::batch_matmul),
+    ("TRANSPOSE_CONV", &[Step::TransposeConv2d, Step::TransposeConv2dI16], window::transpose_conv),
+    ("BATCH_MATMUL", &[Step::BatchMatmul, Step::BatchMatmulI16], dense::batch_matmul),
     ("AVERAGE_POOL_2D", &[Step::AveragePool2d, Step::AveragePool2dI16], window::pool_2d),
     ("MAX_POOL_2D", &[Step::MaxPool2d, Step::MaxPool2dI16], window::pool_2d),
     ("FULLY_CONNECTED", &[Step::FullyConnected, Step::FullyConnectedI4, Step::FullyConnectedI16], dense::fully_connected),

@@ -150,7 +150,7 @@ pub fn pool_2d(op: &mut Op) -> Result<(), CompileError> {
 pub fn transpose_conv(op: &mut Op) -> Result<(), CompileError> {
     op.arity(3, 4, 1)?;
     let options: TransposeConv = op.options()?;
-    let x = op.activation(2)?;
+    let x = op.wide_activation(2)?;
     let [n, _, _, c] = four_axes(op, &x)?;
     let filter = op.filter(4, 0)?;
     let &[channels, kernel_h, kernel_w, depth] = filter.shape.as_slice() else {
@@ -178,7 +178,7 @@ pub fn transpose_conv(op: &mut Op) -> Result<(), CompileError> {
         dilation: [1, 1],
     };
     let (window, _) = geometry.resolve(op, [out_h, out_w])?;
-    let y = op.output(0, &[n, out_h, out_w, channels])?;
+    let y = op.output_like(0, &[n, out_h, out_w, channels], &x)?;
     let weights = op.weights(filter, 3, channels, &x, &y)?;
     let clamp = op.clamp(options.activation()?, &y)?;
     op.push(NodeOp::TransposeConv2d { window, groups: 1, weights, clamp }, &[&x], &y);
