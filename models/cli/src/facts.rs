@@ -8,7 +8,7 @@ use serde::Serialize;
 use tanbo_compiler::binding::Binding;
 use tanbo_format::emit::content_hash;
 use tanbo_format::record::{Extent, StepRecord};
-use tanbo_format::{Model, Op, Step, Storage, Tensor, attrs};
+use tanbo_format::{Constant, Model, Op, Step, Storage, Tensor, attrs};
 
 use crate::error::CliError;
 use crate::output::{grouped, shape, table};
@@ -253,30 +253,28 @@ fn step_facts(model: &Model<'_>, number: u16, name: Option<String>) -> Option<St
 /// Returns the multiply-accumulates of a step, padding taps counted.
 fn macs(model: &Model<'_>, step: &Step<'_>, output: &Tensor<'_>) -> u64 {
     let outputs = output.elements() as u64;
+    let Some(input) = step.inputs.first().and_then(|&n| model.tensor(n)) else { return 0 };
+    let channels = u64::from(input.shape.last().copied().unwrap_or(1));
+    let length = |index: usize| step.constant(index).map_or(0, Constant::len) as u64;
     let taps = |conv: attrs::Conv| conv.window.kernel.iter().map(|&taps| taps.unsigned_abs() as u64).product::<u64>();
-    let input = step.inputs.first().and_then(|&n| model.tensor(n));
+    let product = match step.op {
+        Op::BatchMatmul => attrs::BatchMatmul::from_words(step.attrs),
+        Op::BatchMatmulI16 => attrs::BatchMatmul::from_i16(step.attrs),
+        _ => None,
+    };
     let per_output = match step.op {
         // Each input value meets every tap and every output channel of its group.
-        Op::TransposeConv2d => {
-            let (Some(x), Some(conv)) = (input, attrs::Conv::from_conv2d(step.attrs)) else { return 0 };
-            let channels = u64::from(output.shape.last().copied().unwrap_or(0));
-            return x.elements() as u64 * taps(conv) * channels / u64::from(conv.groups.unsigned_abs().max(1));
-        }
-        Op::BatchMatmul => attrs::BatchMatmul::from_words(step.attrs).and_then(|product| {
-            let &[.., rows, columns] = input?.shape else { return None };
+        Op::TransposeConv2d | Op::TransposeConv2dI16 => return input.elements() as u64 * (length(0) / channels),
+        // Two weights to a byte: an odd number of them is not seen from there.
+        Op::Conv2dI4 => attrs::Conv::from_conv2d(step.attrs)
+            .map(|conv| taps(conv) * channels / u64::from(conv.groups.unsigned_abs().max(1))),
+        Op::DepthwiseConv2dI4 => attrs::Conv::from_depthwise_conv2d(step.attrs).map(taps),
+        Op::FullyConnectedI4 => attrs::fully_connected_i4(step.attrs).map(|(_, depth)| depth.unsigned_abs().into()),
+        op if op.has_weights() => length(0).checked_div(length(1)),
+        _ => product.and_then(|product| {
+            let &[.., rows, columns] = input.shape else { return None };
             Some(u64::from(if product.transposed[0] == 1 { rows } else { columns }))
         }),
-        Op::FullyConnectedI4 => attrs::fully_connected_i4(step.attrs).map(|(_, depth)| depth.unsigned_abs().into()),
-        Op::Conv2d | Op::Conv2dI4 => attrs::Conv::from_conv2d(step.attrs).map(|conv| {
-            let channels = input.and_then(|x| x.shape.last().copied()).unwrap_or(0);
-            taps(conv) * u64::from(channels) / u64::from(conv.groups.unsigned_abs().max(1))
-        }),
-        Op::DepthwiseConv2d | Op::DepthwiseConv2dI4 => attrs::Conv::from_depthwise_conv2d(step.attrs).map(taps),
-        Op::FullyConnected => step.constant(0).and_then(|weights| {
-            let rows = step.constant(1)?.i32()?.len();
-            Some(weights.i8()?.len() as u64 / rows.max(1) as u64)
-        }),
-        _ => None,
     };
     outputs * per_output.unwrap_or(0)
 }
@@ -286,9 +284,11 @@ fn weights_bytes(step: &Step<'_>) -> u64 {
     if !step.op.has_weights() {
         return 0;
     }
-    let weights = step.constant(0).and_then(|c| c.i8()).map_or(0, <[i8]>::len);
-    let bias = step.constant(1).and_then(|c| c.i32()).map_or(0, |words| 4 * words.len());
-    (weights + bias) as u64
+    let bytes = |index: usize| match (step.constant(index), step.op.const_types().get(index)) {
+        (Some(constant), Some(ty)) => constant.len() * ty.bytes(),
+        _ => 0,
+    };
+    (bytes(0) + bytes(1)) as u64
 }
 
 /// Returns the arena bytes of the storages that are alive while a step runs.
