@@ -16,6 +16,8 @@ use crate::error::{CompileError, CompileErrorKind};
 const JUDGED: usize = 24;
 /// Multiply-accumulates that trying ranges tensor by tensor may take.
 const TRIAL_MACS: u64 = 3_000_000_000;
+/// Most trials of ranges tensor by tensor.
+const TRIALS: u64 = 40;
 /// Ways to find ranges that are tried.
 const WAYS: [Found; 4] = [Found::MinMax, Found::Percentile(99.99), Found::Percentile(99.9), Found::Mse];
 
@@ -294,7 +296,7 @@ fn refine(
         }
     }
     trials.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
-    let budget = TRIAL_MACS / (macs.max(100_000) * JUDGED as u64);
+    let budget = (TRIAL_MACS / (macs.max(1) * JUDGED as u64)).min(TRIALS);
     let total = trials.len().min(usize::try_from(budget).unwrap_or(usize::MAX));
     for (done, (_, name, found, way)) in trials.into_iter().take(total).enumerate() {
         progress(Progress { stage: "trying ranges", done, total });

@@ -190,7 +190,13 @@ impl Network {
             output: self.outputs.iter().map(|name| self.output_info(name)).collect(),
             ..Default::default()
         };
-        model_proto(graph, OPSET)
+        model_proto(graph, self.opset())
+    }
+
+    /// Returns the operator set of models with these nodes.
+    pub(crate) fn opset(&self) -> i64 {
+        // Operators that came later.
+        if self.nodes.iter().any(|node| node.op_type == "RMSNormalization") { 23 } else { OPSET }
     }
 
     pub(crate) fn output_info(&self, name: &str) -> ValueInfoProto {
@@ -339,7 +345,11 @@ pub(crate) fn value_info(port: &FloatPort) -> ValueInfoProto {
 /// Returns a model of one graph.
 pub(crate) fn model_proto(graph: GraphProto, opset: i64) -> ModelProto {
     ModelProto {
-        ir_version: if opset < 21 { 9 } else { 10 },
+        ir_version: match opset {
+            ..21 => 9,
+            21..23 => 10,
+            _ => 11,
+        },
         producer_name: "tanbo".into(),
         opset_import: vec![OperatorSetIdProto { domain: String::new(), version: opset }],
         graph: Some(graph),

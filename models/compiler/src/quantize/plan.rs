@@ -346,7 +346,9 @@ impl Walk<'_> {
         let rest_constant = node.input.iter().enumerate().all(|(j, name)| j == i || self.is_constant(name));
         match class(&node.op_type) {
             Class::Move => {
-                i == 0 && rest_constant && !matches!(node.op_type.as_str(), "MaxPool" | "GlobalMaxPool" | "Pad")
+                i == 0
+                    && rest_constant
+                    && !matches!(node.op_type.as_str(), "MaxPool" | "GlobalMaxPool" | "Pad" | "ReduceMax" | "ReduceMin")
             }
             Class::Clamp => i == 0 && rest_constant,
             Class::Function => i == 0 && self.scalar_slope(node),

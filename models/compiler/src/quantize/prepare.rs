@@ -78,8 +78,26 @@ fn simplify(network: &mut Network) -> Res<()> {
         }
     }
     network.nodes = kept;
-    merge_transposes(network)?;
-    Ok(())
+    multiply_by_reciprocals(network);
+    merge_transposes(network)
+}
+
+/// Makes a division by several constants a product: a division of tensors has no integer form.
+fn multiply_by_reciprocals(network: &mut Network) {
+    for index in 0..network.nodes.len() {
+        let Some(node) = network.nodes.get(index).filter(|node| node.op_type == "Div") else { continue };
+        let Some(divisor) = node.input.get(1).cloned() else { continue };
+        let Some((shape, values)) = network.floats(&divisor).filter(|(_, values)| values.len() > 1) else { continue };
+        let reciprocals: Vec<f32> = values.iter().map(|v| 1.0 / v).collect();
+        if reciprocals.iter().all(|v| v.is_finite()) {
+            let constant = Constant { shape: shape.to_vec(), data: Data::F32(reciprocals) };
+            let name = network.add_constant(&format!("{divisor}/reciprocal"), constant);
+            if let Some(node) = network.nodes.get_mut(index) {
+                node.op_type = "Mul".into();
+                set_input(node, 1, name);
+            }
+        }
+    }
 }
 
 fn is_nothing(network: &Network, node: &NodeProto, index: usize) -> Res<bool> {

@@ -10,7 +10,7 @@ use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
 
 use super::Res;
 use super::network::{
-    Checked, Network, OPSET, OPSET_NARROW_WIDE, int_attribute, model_proto, node, raw_tensor, tensor_proto, value_info,
+    Checked, Network, OPSET_NARROW_WIDE, int_attribute, model_proto, node, raw_tensor, tensor_proto, value_info,
 };
 use super::plan::{Plan, plan};
 use super::weights::{QuantizedWeights, Scheme, quantize_weights};
@@ -188,7 +188,7 @@ pub(crate) fn rewrite(network: &Network, plan: &Plan, numbers: &Numbers) -> Vec<
         ..Default::default()
     };
     let extended = !numbers.int4.is_empty() || numbers.points.values().any(|point| point.wide);
-    model_proto(graph, if extended { OPSET_NARROW_WIDE } else { OPSET }).encode_to_vec()
+    model_proto(graph, if extended { network.opset().max(OPSET_NARROW_WIDE) } else { network.opset() }).encode_to_vec()
 }
 
 struct Writer<'a> {
