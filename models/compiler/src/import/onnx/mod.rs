@@ -22,7 +22,7 @@
 //!
 //! Refused, each with its remedy: what is left in float, 16-bit and 4-bit quantization, weights that do not fit
 //! symmetric int8, a quantized bias that is not int32 at the scale input · weight (unless rounding it cannot show),
-//! dilated pools, products of two activations other than element by element, everything else.
+//! dilated pools, everything else.
 //!
 //! A bias in float (PyTorch's exports) is rounded to int32 at that scale, as quantizers do: outputs move by at most a
 //! sixteenth of a step, or it is refused.

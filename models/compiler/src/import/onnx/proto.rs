@@ -94,7 +94,7 @@ pub(crate) fn read(bytes: &[u8], name: &str) -> Res<(ModelProto, i64)> {
     Ok((model, opset))
 }
 
-/// Returns whether a graph has operators of the QDQ form or of the operator format, or 8-bit inputs.
+/// Returns whether a graph has operators of the QDQ form or of the operator format, or works on 8-bit integers alone.
 pub(crate) fn is_quantized(graph: &GraphProto) -> bool {
     let eight_bits = |info: &ValueInfoProto| match info.r#type.as_ref().and_then(|t| t.value.as_ref()) {
         Some(type_proto::Value::TensorType(tensor)) => {
@@ -102,7 +102,7 @@ pub(crate) fn is_quantized(graph: &GraphProto) -> bool {
         }
         _ => false,
     };
-    graph.input.iter().any(eight_bits)
+    (graph.input.iter().any(eight_bits) && graph.output.iter().all(eight_bits))
         || graph.node.iter().any(|node| {
             matches!(node.op_type.as_str(), "QuantizeLinear" | "DequantizeLinear")
                 || super::operators::is_operator_format(node)
