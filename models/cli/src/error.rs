@@ -6,7 +6,7 @@ use std::path::Path;
 #[cfg(any(feature = "onnx", feature = "tflite", feature = "run"))]
 use tanbo_compiler::CompileError;
 
-/// An error with its place and remedy; shown as `place: reason; remedy`.
+/// An error with its place and remedy; shown as `place: reason; remedy`, what else is wrong on lines of its own.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct CliError {
     /// File, argument, tensor or node.
@@ -15,12 +15,15 @@ pub struct CliError {
     pub reason: String,
     /// What the user can do about it; may be empty where the reason says it.
     pub remedy: String,
+    /// What else stands in the way, in the order of the file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<CliError>,
 }
 
 impl CliError {
     /// Returns an error at `place`.
     pub fn new(place: impl fmt::Display, reason: impl fmt::Display, remedy: impl fmt::Display) -> Self {
-        Self { place: place.to_string(), reason: reason.to_string(), remedy: remedy.to_string() }
+        Self { place: place.to_string(), reason: reason.to_string(), remedy: remedy.to_string(), others: Vec::new() }
     }
 
     /// Returns the error of a file operation.
@@ -38,7 +41,10 @@ impl CliError {
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.reason)?;
-        if self.remedy.is_empty() { Ok(()) } else { write!(f, "; {}", self.remedy) }
+        if !self.remedy.is_empty() {
+            write!(f, "; {}", self.remedy)?;
+        }
+        self.others.iter().try_for_each(|other| write!(f, "\nalso:  {other}"))
     }
 }
 

@@ -212,7 +212,7 @@ fn bar(part: u64, whole: u64) -> String {
 }
 
 /// Returns the end of a long name, where converters put what tells it from others.
-fn shortened(name: &str) -> String {
+pub fn shortened(name: &str) -> String {
     const MOST: usize = 48;
     let surplus = name.chars().count().saturating_sub(MOST);
     if surplus == 0 { name.into() } else { format!("...{}", name.chars().skip(surplus + 3).collect::<String>()) }

@@ -13,6 +13,7 @@ use crate::error::CliError;
 use crate::files;
 use crate::output::Output;
 use crate::samples::{self, Data};
+use crate::source::self_contained;
 
 /// Longest file of frozen ranges, bytes.
 const RANGES_LIMIT: u64 = 1 << 26;
@@ -65,7 +66,10 @@ pub fn calibrate(path: &Path, bytes: &[u8], args: Option<&FloatArgs>, out: &Outp
 /// # Errors
 /// A file that cannot be read or holds no float model.
 pub fn read(path: &Path) -> Result<Vec<u8>, CliError> {
-    let bytes = files::read(path, files::MODEL_LIMIT)?;
+    let mut bytes = files::read(path, files::MODEL_LIMIT)?;
+    if files::extension(path) == "onnx" {
+        bytes = self_contained(path, bytes)?;
+    }
     as_onnx(path, &bytes)?.ok_or_else(|| {
         let remedy = "give the float .onnx or .tflite model; a quantized one compiles as it is: tanbo compile";
         CliError::new(path.display(), "not a float model", remedy)

@@ -71,28 +71,39 @@ impl Source {
         let bytes = files::read(path, files::MODEL_LIMIT)?;
         #[cfg(feature = "onnx")]
         let bytes = if kind == Kind::Onnx { self_contained(path, bytes)? } else { bytes };
+        let content =
+            Self::content(path, kind, &bytes, float, out).map_err(|error| and_others(error, path, kind, &bytes))?;
+        Ok(Self { path: path.to_path_buf(), kind, content })
+    }
+
+    fn content(
+        path: &Path,
+        kind: Kind,
+        bytes: &[u8],
+        float: Option<&FloatArgs>,
+        out: &Output,
+    ) -> Result<Content, CliError> {
         // A float .tflite becomes ONNX on its way.
         #[cfg(feature = "onnx")]
-        let float_onnx = crate::float::as_onnx(path, &bytes)?;
+        let float_onnx = crate::float::as_onnx(path, bytes)?;
         #[cfg(feature = "onnx")]
         if let Some(onnx) = float_onnx {
             let quantized = crate::float::calibrate(path, &onnx, float, out)?.quantized.onnx;
-            return Ok(Self { path: path.to_path_buf(), kind, content: import_onnx(path, &quantized)? });
+            return import_onnx(path, &quantized);
         }
         #[cfg(feature = "onnx")]
         crate::float::refuse_options(path, float)?;
         #[cfg(not(feature = "onnx"))]
         let _ = (float, out);
-        let content = match kind {
-            Kind::Onnx => import_onnx(path, &bytes)?,
-            Kind::Tflite => import_tflite(path, &bytes)?,
+        match kind {
+            Kind::Onnx => import_onnx(path, bytes),
+            Kind::Tflite => import_tflite(path, bytes),
             Kind::Tnb => {
-                let artifact = Aligned::new(&bytes);
+                let artifact = Aligned::new(bytes);
                 parse(path, &artifact)?;
-                Content::Artifact(artifact)
+                Ok(Content::Artifact(artifact))
             }
-        };
-        Ok(Self { path: path.to_path_buf(), kind, content })
+        }
     }
 
     /// Returns whether the file is a model, which can be compiled for any family, and not an artifact.
@@ -186,6 +197,26 @@ pub fn self_contained(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, CliError> 
     let folder = path.parent().unwrap_or(Path::new(""));
     tanbo_compiler::import::onnx::self_contained(bytes, &files::stem(path), folder)
         .map_err(|error| CliError::compile(path, error))
+}
+
+/// Returns an error with the refusals of all operators that are not read, if it is not the only one.
+fn and_others(mut error: CliError, path: &Path, kind: Kind, bytes: &[u8]) -> CliError {
+    #[cfg(feature = "compile")]
+    {
+        let name = files::stem(path);
+        let refused = match kind {
+            #[cfg(feature = "onnx")]
+            Kind::Onnx => tanbo_compiler::import::onnx::unsupported(bytes, &name),
+            #[cfg(feature = "tflite")]
+            Kind::Tflite => tanbo_compiler::import::tflite::unsupported(bytes, &name),
+            _ => Vec::new(),
+        };
+        let refused = refused.into_iter().map(|other| CliError::compile(path, other));
+        error.others = refused.filter(|other| other.place != error.place).collect();
+    }
+    #[cfg(not(feature = "compile"))]
+    let _ = (&mut error, path, kind, bytes);
+    error
 }
 
 #[cfg(feature = "onnx")]

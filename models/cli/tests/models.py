@@ -1,4 +1,4 @@
-"""Makes `models/`: two small float models with samples, for the tests of the command. Needs numpy and onnx.
+"""Makes `models/`: small float models with samples, for the tests of the command. Needs numpy and onnx.
 
     python models.py
 """
@@ -56,11 +56,22 @@ def two(random):
     save("two", nodes, [("a", [1, 4]), ("b", [1, 4])], [("difference", [1, 4])], {})
 
 
+def refused():
+    """Two operators that are not read, one that is."""
+    nodes = [
+        helper.make_node("LpNormalization", ["x"], ["unit"], name="unit", axis=-1),
+        helper.make_node("Relu", ["unit"], ["positive"], name="relu"),
+        helper.make_node("Hardmax", ["positive"], ["picked"], name="pick"),
+    ]
+    save("refused", nodes, [("x", [1, 4])], [("picked", [1, 4])], {})
+
+
 def main():
     OUT.mkdir(exist_ok=True)
     random = np.random.default_rng(5)
     classes(random)
     two(random)
+    refused()
 
 
 if __name__ == "__main__":

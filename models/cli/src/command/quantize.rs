@@ -14,6 +14,7 @@ use crate::agreement::{Agreement, Share, Tensor};
 use crate::args::QuantizeArgs;
 use crate::curve::{Curve, Point, svg};
 use crate::error::CliError;
+use crate::facts::shortened;
 use crate::files;
 use crate::float;
 use crate::output::{Output, grouped, table};
@@ -228,7 +229,7 @@ fn text(document: &Document) -> String {
         if all > shown { format!("... and {} more: --json has all\n", all - shown) } else { String::new() }
     };
     let mut rows = vec![["place", "decided"].map(String::from).to_vec()];
-    rows.extend(document.decisions.iter().take(ROWS).map(|line| vec![line.place.clone(), line.what.clone()]));
+    rows.extend(document.decisions.iter().take(ROWS).map(|line| vec![shortened(&line.place), line.what.clone()]));
     text += &format!("\n{}{}", table(&rows), more(ROWS, document.decisions.len()));
 
     if let Some(measured) = &document.measured {
@@ -242,7 +243,10 @@ fn text(document: &Document) -> String {
         let headings = ["layer, worst first", "SQNR dB", "cosine", "max error", "RMS", "node"];
         let mut rows = vec![headings.map(String::from).to_vec()];
         for layer in measured.layers.iter().take(ROWS) {
-            rows.push([vec![layer.name.clone()], layer.cells(), vec![layer.node.clone()]].concat());
+            // The kind of the node stands before its name.
+            let node = layer.node.split_once(" '").map_or((layer.node.as_str(), ""), |(kind, name)| (kind, name));
+            let node = format!("{} '{}", node.0, shortened(node.1));
+            rows.push([vec![shortened(&layer.name)], layer.cells(), vec![node]].concat());
         }
         text += &format!("{}{}\n", table(&rows), more(ROWS, measured.layers.len()));
         text += &measured.agreement.table();

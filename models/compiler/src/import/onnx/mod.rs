@@ -418,6 +418,14 @@ pub(crate) fn constant_of_node(op: &Op) -> Res<Constant> {
     })
 }
 
+/// Returns the refusal of each node whose operator is not read, whatever its operands: what stands in a model's way apart
+/// from the first that [`import`] names. Nothing for bytes that are not a model.
+pub fn unsupported(bytes: &[u8], name: &str) -> Vec<CompileError> {
+    let Ok((model, opset)) = proto::read(bytes, name) else { return Vec::new() };
+    let nodes = model.graph.iter().flat_map(|graph| &graph.node).enumerate();
+    nodes.filter_map(|(index, node)| operators::unsupported(&Op::new(node, index, opset))).collect()
+}
+
 /// Returns the operators that are read, each with the operators of an artifact that it can become: first those between
 /// DequantizeLinear and QuantizeLinear, then those that carry their scales themselves.
 pub fn operators() -> [Vec<(&'static str, &'static [tanbo_format::Op])>; 2] {

@@ -166,15 +166,26 @@ fn is_named(known: &str, kind: &str, domain: &str) -> bool {
     }
 }
 
+/// Returns how `op` is read; else its refusal, whatever its operands.
+fn find(op: &Op) -> Res<&'static Import> {
+    let (kind, domain) = (op.proto.op_type.as_str(), op.proto.domain.as_str());
+    match OPERATORS.iter().chain(OPERATOR_FORMAT).find(|row| is_named(row.0, kind, domain)) {
+        Some((_, _, import)) => Ok(import),
+        None if is_own(domain) => Err(refusal(op)),
+        None => Err(op.unsupported(format!("operator {kind} of domain '{domain}' is not known"), FOREIGN_DOMAIN)),
+    }
+}
+
+/// Returns the refusal of an operator that is not read, whatever its operands.
+pub(super) fn unsupported(op: &Op) -> Option<CompileError> {
+    find(op).err()
+}
+
 /// Returns what the outputs of `op` stand for.
 pub(super) fn import(importer: &mut Importer, op: &Op) -> Res<Outputs> {
-    let (kind, domain) = (op.proto.op_type.as_str(), op.proto.domain.as_str());
-    let own = is_own(domain);
-    match OPERATORS.iter().chain(OPERATOR_FORMAT).find(|row| is_named(row.0, kind, domain)) {
-        Some((_, _, One(import))) => import(importer, op).map(Outputs::One),
-        Some((_, _, Many(import))) => import(importer, op).map(Outputs::Many),
-        None if own => Err(refusal(op)),
-        None => Err(op.unsupported(format!("operator {kind} of domain '{domain}' is not known"), FOREIGN_DOMAIN)),
+    match find(op)? {
+        One(import) => import(importer, op).map(Outputs::One),
+        Many(import) => import(importer, op).map(Outputs::Many),
     }
 }
 

@@ -45,6 +45,13 @@ pub fn import(bytes: &[u8], name: &str) -> Result<Graph, CompileError> {
     context.finish()
 }
 
+/// Returns the refusal of each operator that is not read, whatever its operands: what stands in a model's way apart from the
+/// first that [`import`] names. Nothing for bytes that are not a model.
+pub fn unsupported(bytes: &[u8], name: &str) -> Vec<CompileError> {
+    let Ok(source) = Source::parse(bytes, name) else { return Vec::new() };
+    source.operators.iter().filter(|operator| !operators::is_read(operator)).map(operators::refusal).collect()
+}
+
 /// Returns the operators that are read, each with the operators of an artifact that it can become.
 pub fn operators() -> impl Iterator<Item = (&'static str, &'static [tanbo_format::Op])> {
     operators::OPERATORS.iter().map(|&(name, steps, _)| (name, steps))

@@ -3,8 +3,9 @@
 use tanbo_format::Op as Step;
 
 use super::op::Op;
+use super::source::SourceOperator;
 use super::{dense, elementwise, functions, movement, recurrent, selection, variables, window};
-use crate::error::CompileError;
+use crate::error::{CompileError, CompileErrorKind};
 
 /// Adds an operator's nodes to the graph.
 type Import = fn(&mut Op<'_, '_>) -> Result<(), CompileError>;
@@ -102,12 +103,23 @@ pub const REFUSED: &[(&[&str], &str)] = &[
 /// What to do about any other operator.
 pub const REFUSED_OTHERWISE: &str = "replace it in the source model by supported operators";
 
+/// Returns whether an operator is read.
+pub fn is_read(operator: &SourceOperator) -> bool {
+    OPERATORS.iter().any(|(known, ..)| *known == operator.name)
+}
+
+/// Returns the refusal of an operator that is not read.
+pub fn refusal(operator: &SourceOperator) -> CompileError {
+    let remedy =
+        REFUSED.iter().find(|(names, _)| names.contains(&operator.name)).map_or(REFUSED_OTHERWISE, |row| row.1);
+    let reason = "this operator is not supported";
+    CompileError::new(CompileErrorKind::Unsupported, &operator.place, reason, remedy)
+}
+
 /// Adds the nodes of `op` to the graph, or refuses it by name.
 pub fn import(op: &mut Op) -> Result<(), CompileError> {
-    let name = op.source.name;
-    if let Some((_, _, import)) = OPERATORS.iter().find(|(known, ..)| *known == name) {
-        return import(op);
+    match OPERATORS.iter().find(|(known, ..)| *known == op.source.name) {
+        Some((_, _, import)) => import(op),
+        None => Err(refusal(op.source)),
     }
-    let remedy = REFUSED.iter().find(|(names, _)| names.contains(&name)).map_or(REFUSED_OTHERWISE, |row| row.1);
-    Err(op.unsupported("this operator is not supported", remedy))
 }
