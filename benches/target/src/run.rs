@@ -121,6 +121,8 @@ pub fn run(
     }
 
     for _ in 0..wish.runs {
+        // Every run answers the same: no state is kept from the one before.
+        engine.reset();
         load_inputs(n, &mut engine)?;
         let (result, used) = stack
             .measure(|| counted(|| engine.run()))
@@ -135,6 +137,7 @@ pub fn run(
         report.outputs += 1;
     }
     if wish.digest {
+        engine.reset();
         load_inputs(n, &mut engine)?;
         report.digest = Some(digest(&mut engine)?);
     }

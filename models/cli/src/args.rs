@@ -118,6 +118,10 @@ pub struct RunArgs {
     /// Without it, small outputs are in the JSON document.
     #[arg(short, long = "output", value_name = "[NAME=]FILE")]
     pub outputs: Vec<String>,
+    /// Samples are the steps of one stream: a model with states goes on from where the sample before left it. Without it
+    /// each sample starts anew.
+    #[arg(long)]
+    pub stream: bool,
     /// host, host:reference, or an emulated core: m0 m3 m4 m7 m33 m55 rv32 armv7 a53 a72 a76.
     #[arg(short, long, default_value = "host")]
     pub runner: String,

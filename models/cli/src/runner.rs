@@ -83,13 +83,13 @@ impl Runner {
         }
     }
 
-    /// Runs every sample `runs` times.
+    /// Runs every sample `runs` times, each from the states that an inference starts with.
     ///
     /// # Errors
     /// A runner that cannot be built or started; a model that it has no room for.
     pub fn run(&self, artifact: &Aligned, samples: &[Vec<Vec<u8>>], runs: u32) -> Result<Ran, CliError> {
         match self {
-            Self::Host | Self::HostReference => on_host(artifact, samples),
+            Self::Host | Self::HostReference => on_host(artifact, samples, false),
             Self::Emulated(runner) => {
                 let mut all = Ran::default();
                 for part in samples.chunks(JOBS) {
@@ -104,6 +104,22 @@ impl Runner {
                     }
                 }
                 Ok(all)
+            }
+        }
+    }
+}
+
+impl Runner {
+    /// Runs samples as the steps of one stream: each finds the states that the one before left.
+    ///
+    /// # Errors
+    /// Those of [`Runner::run`]; an emulated core, which takes one step at a time.
+    pub fn run_stream(&self, artifact: &Aligned, samples: &[Vec<Vec<u8>>]) -> Result<Ran, CliError> {
+        match self {
+            Self::Host | Self::HostReference => on_host(artifact, samples, true),
+            Self::Emulated(runner) => {
+                let reason = format_args!("{} takes samples one by one, without the states between", runner.name);
+                Err(CliError::new("--stream", reason, "give --runner host"))
             }
         }
     }
@@ -159,10 +175,13 @@ pub fn refused(error: tanbo::EngineError) -> CliError {
     CliError::new("engine", error, "compile the model again")
 }
 
-fn on_host(artifact: &Aligned, samples: &[Vec<Vec<u8>>]) -> Result<Ran, CliError> {
+fn on_host(artifact: &Aligned, samples: &[Vec<Vec<u8>>], stream: bool) -> Result<Ran, CliError> {
     with_engine(artifact, |engine, stack| {
         let mut ran = Ran { table: engine.table_name().into(), ..Ran::default() };
         for inputs in samples {
+            if !stream {
+                engine.reset();
+            }
             load(engine, inputs)?;
             if ran.outputs.is_empty() {
                 let overflow = |_| CliError::new("host", "the inference used up its stack", "report this as a bug");

@@ -176,6 +176,29 @@ fn an_artifact_runs_as_its_model() {
 }
 
 #[test]
+fn states_carry_over_in_a_stream_and_only_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let file = models().join("../stateful/svdf_batch2.tflite");
+    // 24 steps of TensorFlow Lite Micro over each of four streams, `lcg` first.
+    let golden = fs::read(file.with_extension("golden")).unwrap();
+    let golden = &golden[..golden.len() / 4];
+    let path = file.display().to_string();
+    fs::write(at("x.npz"), npz(&[("t0", npy("|i1", "(24, 2, 6)", &stream(0, 24 * 12)))])).unwrap();
+    document(0, &["run", &path, "-i", &at("x.npz"), "--stream", "-o", &at("y.npy")]);
+    assert_eq!(from_npy(&fs::read(at("y.npy")).unwrap()).1, golden);
+    // Without it, the first sample is the same, and every sample answers whatever came before.
+    document(0, &["run", &path, "-i", &at("x.npz"), "-o", &at("y.npy")]);
+    let apart = from_npy(&fs::read(at("y.npy")).unwrap()).1;
+    assert_eq!(apart[..6], golden[..6]);
+    assert_ne!(apart, golden);
+    fs::write(at("last.bin"), &stream(0, 24 * 12)[23 * 12..]).unwrap();
+    document(0, &["run", &path, "-i", &at("last.bin"), "-o", &at("last.out.bin")]);
+    assert_eq!(fs::read(at("last.out.bin")).unwrap(), apart[23 * 6..]);
+    assert_eq!(document(0, &["bench", &path, "--runs", "10"])["bit_exact"], true);
+}
+
+#[test]
 fn inspect_tells_what_a_model_takes() {
     let facts = document(0, &["inspect", &model("depthwise_multiplier3")]);
     // The published facts of every model: what other tools rely on.

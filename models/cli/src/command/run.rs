@@ -47,7 +47,11 @@ pub fn run(args: &RunArgs, out: &Output) -> Result<Verdict, CliError> {
     let loaded = Source::open(&args.file, Some(&args.float), out)?.load_for(args.target, runner.family()?)?;
     let targets = arrays::targets(&args.outputs, &loaded.outputs)?;
     let samples = arrays::read(&args.inputs, &loaded.inputs)?;
-    let ran = runner.run(&loaded.artifact, &samples.inputs, 1)?;
+    let ran = if args.stream {
+        runner.run_stream(&loaded.artifact, &samples.inputs)?
+    } else {
+        runner.run(&loaded.artifact, &samples.inputs, 1)?
+    };
     let arrays = arrays::stack(&ran.outputs, &loaded.outputs, samples.stacking)?;
     arrays::write(&arrays, &targets, &loaded.outputs)?;
 
