@@ -13,9 +13,7 @@ const GREATEST: i64 = 1 << 15;
 pub(super) fn lower(context: &Context<'_>) -> Option<Result<Lowered, CompileError>> {
     let refused = |reason: String, remedy| Some(Err(context.error(CompileErrorKind::Unsupported, reason, remedy)));
     match &context.node.op {
-        NodeOp::TransposeConv2d { .. }
-        | NodeOp::BatchMatmul { .. }
-        | NodeOp::ResizeBilinear { .. }
+        NodeOp::ResizeBilinear { .. }
         | NodeOp::Sum { .. }
         | NodeOp::SquaredDifference { .. }
         | NodeOp::LayerNorm { .. }
@@ -25,6 +23,8 @@ pub(super) fn lower(context: &Context<'_>) -> Option<Result<Lowered, CompileErro
         }
         NodeOp::Conv2d { .. }
         | NodeOp::DepthwiseConv2d { .. }
+        | NodeOp::TransposeConv2d { .. }
+        | NodeOp::BatchMatmul { .. }
         | NodeOp::FullyConnected { .. }
         | NodeOp::AveragePool2d { .. }
         | NodeOp::Mean { .. }
