@@ -1,9 +1,10 @@
-"""Cases of layer_norm and l2_norm."""
+"""Cases of layer_norm, l2_norm and div."""
 
 from fractions import Fraction
 from math import prod
 
-from case import FULL, ROUNDINGS, Data, single_step
+from case import FULL, ROUNDINGS, Data, multiplier, single_step
+from cases_elementwise import BROADCAST, EDGE, MAX31, broadcast_shape, edge_pairs
 
 ZERO_POINTS = ((0, 0), (-128, 127), (127, -128), (3, -7))
 
@@ -63,6 +64,32 @@ def l2_norm():
         yield "ranks", build(f"rank{len(shape)}", shape, -20)
 
 
+def div():
+    def build(name, rounding, a, b, zeros, pair, low=-128, high=127):
+        attrs = dict(zip(("input1_zero_point", "input2_zero_point", "output_zero_point"), zeros))
+        attrs |= {"mantissa": pair[0], "shift": pair[1], "low": low, "high": high}
+        return single_step(name, "div", rounding, [a, b], broadcast_shape(a[0], b[0]), attrs)
+
+    left, right = edge_pairs()
+    for i, zeros in enumerate(((0, 0, 0), (-128, -128, -128), (127, 127, -128), (-128, 127, 127), (3, -7, 12))):
+        for real in (Fraction(1, 50), Fraction(13, 2), Fraction(100)):
+            yield "numeric", build(f"edges{i}_times{float(real)}", ROUNDINGS[i % 2], ((11, 11), left), ((11, 11), right), zeros,
+                                   multiplier(real))
+    for pair in ((0, 0), (1 << 30, 0), (MAX31, 0), (1 << 30, 30), (MAX31, 30), (1 << 30, -31), (MAX31, -31), (1 << 30, 7)):
+        yield "numeric", build(f"mantissa{pair[0]}_shift{pair[1]}", "single", ((121,), left), ((121,), right), (127, -128, -3),
+                               pair)
+    # Odd numbers over powers of two: halves.
+    for k in range(4):
+        yield "numeric", build(f"halves_{k}", "single", ((32,), [2 * i + 1 for i in range(-16, 16)]), ((1,), [1 << k]),
+                               (0, 0, 0), (1 << 30, 0))
+    yield "numeric", build("by_zero", "single", ((11,), EDGE), ((1,), [5]), (0, 5, -20), (1 << 30, 1))
+    yield "numeric", build("by_zero_clamped", "tflite", ((11,), EDGE), ((1,), [5]), (0, 5, -20), (1 << 30, 1), -10, 50)
+    for i, (name, a, b) in enumerate(BROADCAST):
+        data = Data(f"div {name}")
+        yield "broadcast", build(name, ROUNDINGS[i % 2], (a, data.uniform(prod(a))), (b, data.uniform(prod(b))), (i, -i, 1),
+                                 multiplier(Fraction(20 + i)))
+
+
 def unique(cases):
     """Drops cases whose name came before."""
     seen = set()
@@ -72,4 +99,4 @@ def unique(cases):
             yield topic, case
 
 
-CASES = {"layer_norm": layer_norm, "l2_norm": lambda: unique(l2_norm())}
+CASES = {"layer_norm": layer_norm, "l2_norm": lambda: unique(l2_norm()), "div": div}

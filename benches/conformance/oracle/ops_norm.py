@@ -1,8 +1,9 @@
-"""The operators that normalize, on Python's exact integers."""
+"""The operators that normalize or divide, on Python's exact integers."""
 
 from math import isqrt
 
 from arith import MB_tflite, clamp, inverse_square_root
+from ops import broadcast
 
 
 def layer_norm(inputs, attrs, consts, rounding, shape):
@@ -38,4 +39,18 @@ def l2_norm(inputs, attrs, consts, rounding, shape):
     return out
 
 
-OPS = {"layer_norm": layer_norm, "l2_norm": l2_norm}
+def div(inputs, attrs, consts, rounding, shape):
+    out = []
+    for x1, x2 in broadcast(inputs, shape):
+        n, d = x1 - attrs["input1_zero_point"], x2 - attrs["input2_zero_point"]
+        if d == 0:
+            value = (n > 0) - (n < 0) << 40
+        else:
+            n, d = (n, d) if d > 0 else (-n, -d)
+            half = 1 << 30 - attrs["shift"]
+            value = (n * attrs["mantissa"] // d + half) >> 31 - attrs["shift"]
+        out.append(clamp(value + attrs["output_zero_point"], attrs["low"], attrs["high"]))
+    return out
+
+
+OPS = {"layer_norm": layer_norm, "l2_norm": l2_norm, "div": div}

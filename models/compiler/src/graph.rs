@@ -278,6 +278,8 @@ pub enum NodeOp {
     Sum { axes: Vec<usize>, clamp: Clamp },
     /// Normalization of the last values, as many as there are factors.
     LayerNorm { norm: Normalization, clamp: Clamp },
+    /// First over second, broadcasting.
+    Div { clamp: Clamp },
     /// Last axis divided by the root of its sum of squares; the output's scale is 1/128.
     L2Norm { clamp: Clamp },
     /// Square of the difference, broadcasting.

@@ -325,6 +325,10 @@ op_list! {
     L2Norm = 50, "l2_norm", inputs 1, rows false,
         consts [],
         attrs ["input_zero_point", "output_zero_point", "low", "high"];
+    /// Quotient of two tensors, with broadcasting.
+    Div = 51, "div", inputs 2, rows false,
+        consts [],
+        attrs ["input1_zero_point", "input2_zero_point", "output_zero_point", "mantissa", "shift", "low", "high"];
 }
 
 impl Op {

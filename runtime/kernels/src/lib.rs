@@ -134,6 +134,8 @@ kernels! {
     squared_difference(params: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]);
     /// Normalizes runs of values.
     layer_norm(params: &LayerNorm<'_>, input: &[i8], output: &mut [i8]);
+    /// Divides with broadcasting.
+    div(params: &Product<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]);
     /// Divides runs of values by their length in space.
     l2_norm(params: &L2Norm, input: &[i8], output: &mut [i8]);
 }

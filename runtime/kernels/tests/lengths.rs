@@ -246,6 +246,7 @@ fn element_by_element() {
     });
     let product = Product { shapes: [SHAPE, &[3]], output_shape: SHAPE, zero_points: [0; 2], multiplier: ONE, range };
     refuses_other_lengths([6, 3, 6], |[a, b, y]| Reference::mul(&product, &i8s(&a), &i8s(&b), &mut i8s(&y)));
+    refuses_other_lengths([6, 3, 6], |[a, b, y]| Reference::div(&product, &i8s(&a), &i8s(&b), &mut i8s(&y)));
     // Shapes that do not broadcast.
     for shape in [&[2u32][..], &[1, 1, 3]] {
         let product = Product { shapes: [SHAPE, shape], ..product };

@@ -13,6 +13,7 @@ mod conv2d_i4;
 mod depthwise_conv2d;
 mod depthwise_conv2d_i16;
 mod depthwise_conv2d_i4;
+mod div;
 mod fully_connected;
 mod fully_connected_i16;
 mod fully_connected_i4;
@@ -145,6 +146,7 @@ pub fn lower(graph: &Graph, node: &Node) -> Result<Option<Lowered>, CompileError
         NodeOp::ReduceMin { axes } => reduce_min::lower(axes),
         NodeOp::Sum { axes, clamp } => mean::lower_sum(&context, axes, *clamp),
         NodeOp::LayerNorm { norm, clamp } => layer_norm::lower(&context, norm, *clamp),
+        NodeOp::Div { clamp } => div::lower(&context, *clamp),
         NodeOp::L2Norm { clamp } => l2_norm::lower(&context, *clamp),
         NodeOp::SquaredDifference { clamp } => squared_difference::lower(&context, *clamp),
         NodeOp::Svdf(constants) => svdf::lower(&context, constants),

@@ -1,4 +1,4 @@
-"""Small models that normalize: LayerNormalization and RMSNormalization."""
+"""Small models that normalize or divide: LayerNormalization, RMSNormalization, Div, PRelu with a slope per channel."""
 
 import numpy as np
 
@@ -54,5 +54,36 @@ def transformer_block(rng):
     return n.model(**{n.qdq(n.op("LayerNormalization", y, gamma, beta), 0.022, 5): F})
 
 
+def quotients(rng):
+    n = Qdq(rng, opset=17)
+    a = n.dq(n.input("a", I8, [2, 4, 30, 20]), 0.031, 3)
+    b = n.dq(n.input("b", U8, [2, 4, 1, 20]), 0.017, 0, np.uint8)
+    # Away from zero, which ONNX Runtime's quotients of zero by zero are no numbers at.
+    b = n.qdq(n.op("Add", b, n.constant(np.float32(0.21))), 0.018, -128)
+    found = {n.q(n.op("Div", a, b), 0.0412, -5): I8, n.q(n.op("Div", b, n.qdq(n.op("Exp", a), 0.33, -129 + 1)), 0.0173, 9, np.uint8): U8}
+    slope = n.dq(n.constant(rng.integers(-127, 128, (4, 1, 1)).astype(np.int8)), 0.0031, 5)
+    found[n.q(n.op("PRelu", a, slope), 0.0277, -11)] = I8
+    for i, kind in enumerate(["Tan", "Atan", "Sinh", "Cosh", "Asinh", "Shrink"]):
+        found[n.q(n.op(kind, a), 0.019 + 0.004 * i, 3 * i)] = I8
+    return n.model(**found)
+
+
+def decomposed_layer_norm(rng):
+    """As quantize_static leaves an older export: ReduceMean, Sub, Pow, ReduceMean, Add, Sqrt, Div, Mul, Add."""
+    n = Qdq(rng, opset=17)
+    x = n.dq(n.input("x", I8, [4, 12, 24]), 0.031, 3)
+    mean = n.qdq(n.op("ReduceMean", x, axes=[-1]), 0.0071, -2)
+    d = n.qdq(n.op("Sub", x, mean), 0.033, 4)
+    square = n.qdq(n.op("Pow", d, n.constant(np.float32(2))), 0.07, -128)
+    variance = n.qdq(n.op("ReduceMean", square, axes=[-1]), 0.041, -128)
+    deviation = n.qdq(n.op("Sqrt", n.op("Add", variance, n.constant(np.float32(1e-5)))), 0.0131, -128)
+    y = n.qdq(n.op("Div", d, deviation), 0.0193, 1)
+    gamma = n.dq(n.constant(rng.integers(60, 128, 24).astype(np.int8)), 0.011, 0)
+    beta = n.dq(n.constant(rng.integers(-60, 60, 24).astype(np.int8)), 0.007, 0)
+    y = n.op("Add", n.qdq(n.op("Mul", y, gamma), 0.021, -3), beta)
+    return n.model(**{n.q(y, 0.023, 2): I8})
+
+
 def cases(rng):
-    return [("layer_norm", layer_norms(rng)), ("rms_norm", rms_norm(rng)), ("transformer_block", transformer_block(rng))]
+    made = [("layer_norm", layer_norms(rng)), ("rms_norm", rms_norm(rng)), ("transformer_block", transformer_block(rng))]
+    return made + [("quotients", quotients(rng)), ("decomposed_layer_norm", decomposed_layer_norm(rng))]

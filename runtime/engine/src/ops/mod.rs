@@ -15,6 +15,7 @@ mod conv2d_i4;
 mod depthwise_conv2d;
 mod depthwise_conv2d_i16;
 mod depthwise_conv2d_i4;
+mod div;
 mod fully_connected;
 mod fully_connected_i16;
 mod fully_connected_i4;
@@ -125,6 +126,7 @@ pub(crate) const fn run_fn<K: Kernels>(op: Op) -> RunFn {
         Op::SquaredDifference => squared_difference::run::<K>,
         Op::LayerNorm => layer_norm::run::<K>,
         Op::L2Norm => l2_norm::run::<K>,
+        Op::Div => div::run::<K>,
     }
 }
 

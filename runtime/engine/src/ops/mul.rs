@@ -1,11 +1,18 @@
-//! `mul`.
+//! `mul`, and the parameters it shares with `div`.
 
 use tanbo_format::attrs;
-use tanbo_kernels::{Kernels, Product};
+use tanbo_kernels::{KernelResult, Kernels, Product};
 
 use super::Call;
 
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
+    with_kernel(call, K::mul)
+}
+
+pub(super) fn with_kernel(
+    call: &mut Call<'_, '_>,
+    kernel: fn(&Product<'_>, &[i8], &[i8], &mut [i8]) -> KernelResult,
+) -> Option<()> {
     let attributes = attrs::Product::from_words(call.step.attrs)?;
     let (x1, x2, y) = (call.input(0)?, call.input(1)?, call.output()?);
     let params = Product {
@@ -16,5 +23,5 @@ pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
         range: call.range(attributes.output_zero_point, attributes.low, attributes.high),
     };
     let (inputs, output) = call.split_int8()?;
-    K::mul(&params, inputs.int8(&x1)?, inputs.int8(&x2)?, output).ok()
+    kernel(&params, inputs.int8(&x1)?, inputs.int8(&x2)?, output).ok()
 }

@@ -67,7 +67,7 @@ const fn check_fn(op: Op) -> CheckFn {
         Op::MaxPool2d => pool::max_pool2d,
         Op::Mean => pool::mean,
         Op::Add | Op::Sub => elementwise::sum,
-        Op::Mul => elementwise::product,
+        Op::Mul | Op::Div => elementwise::product,
         Op::Lut => elementwise::lut,
         Op::Softmax => softmax::softmax,
         Op::Pad => moves::pad,

@@ -662,12 +662,12 @@ impl<'u, 'b> Generator<'u, 'b> {
                 attrs.push(axes);
                 shape = self.reduced(&shape, axes)?;
             }
-            Op::Add | Op::Sub | Op::Mul | Op::Minimum | Op::Maximum | Op::SquaredDifference => {
+            Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Minimum | Op::Maximum | Op::SquaredDifference => {
                 if !matches!(op, Op::Minimum | Op::Maximum) {
                     for _ in 0..3 {
                         attrs.push(self.zero_point(ElementType::I8)?);
                     }
-                    if op != Op::Mul {
+                    if !matches!(op, Op::Mul | Op::Div) {
                         let (most, scale) = if op == Op::SquaredDifference { (7, -1) } else { (20, 0) };
                         attrs.push(self.word(0, most)?);
                         for _ in 0..2 {

@@ -35,7 +35,7 @@ pub fn is_windowed(op: Op) -> bool {
 /// Returns whether the operator has two inputs that broadcast.
 pub fn is_binary(op: Op) -> bool {
     let narrow = narrow(op).unwrap_or(op);
-    matches!(narrow, Op::Add | Op::Sub | Op::Mul | Op::Minimum | Op::Maximum | Op::SquaredDifference)
+    matches!(narrow, Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Minimum | Op::Maximum | Op::SquaredDifference)
 }
 
 impl Generator<'_, '_> {

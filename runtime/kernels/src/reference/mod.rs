@@ -13,6 +13,7 @@ pub mod conv2d_i4;
 pub mod depthwise_conv2d;
 pub mod depthwise_conv2d_i16;
 pub mod depthwise_conv2d_i4;
+pub mod div;
 pub mod fixed_point;
 pub mod fully_connected;
 pub mod fully_connected_i16;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::builder::{NewQuant, long_axes, permute, stored_channels_last};
 use super::constant::{Dequantized, transposed_indices};
 use super::quantize::{clip, clipped};
-use super::value::{Bias, Binary, Kind, LinearWeights, Move, Operand, Pending, Quant, View};
+use super::value::{Bias, Binary, Kind, LinearWeights, Move, Operand, Pending, Quant, Table, View};
 use super::{Importer, QUANTIZE_ALL, Res};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::graph::{self, Clamp, NodeOp, Normalization, TensorId, Weights, Window};
@@ -75,6 +75,19 @@ impl Importer {
                 let shape = stored_channels_last(&pending.result);
                 let tensor = self.builder.node(place, name, op, vec![stored], shape, out)?;
                 self.builder.seen_channels_first(tensor, &pending.result, place)?
+            }
+            Kind::PRelu { input, quant: from, slope } => {
+                // One of the two parts is zero in every element and an addition of equal scales is exact: the sum is what
+                // rounding the value or its product gives.
+                let above = Table::dequantized(input.clone(), *from).map(|real| real.max(0.0));
+                let above = self.materialize_table(&above, quant, &format!("{name}/above"), place)?;
+                let below = Table::dequantized(input.clone(), *from).map(|real| real.min(0.0));
+                let below = self.materialize_table(&below, *from, &format!("{name}/below"), place)?;
+                let product = [Operand::Activation(below, *from), Operand::Constant(slope.clone())];
+                let part = format!("{name}/scaled");
+                let scaled = self.binary(Binary::Mul, &product, Clamp::INT8, &pending.result, quant, &part, place)?;
+                let sum = [Operand::Activation(above, quant), Operand::Activation(scaled, quant)];
+                self.binary(Binary::Add, &sum, clamp, &pending.result, quant, name, place)?
             }
             Kind::LayerNorm { input, quant: from, norm, axes } => {
                 self.spend(norm.gamma.len(), place)?;
@@ -236,6 +249,7 @@ impl Importer {
             Binary::Add => NodeOp::Add { clamp },
             Binary::Sub => NodeOp::Sub { clamp },
             Binary::Mul => NodeOp::Mul { clamp },
+            Binary::Div => NodeOp::Div { clamp },
         };
         let shape = permute(result, &reference.perm);
         let tensor = self.builder.node(place, name, op, tensors, shape, NewQuant::Is(quant))?;

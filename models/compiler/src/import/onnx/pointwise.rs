@@ -3,7 +3,9 @@
 //! Whatever depends on one int8 alone (a chain of functions, a product of a value with a function of
 //! it, a sum with a scalar) becomes a table of 256 float32 values, computed as ONNX Runtime does.
 
-use super::constant::{Constant, Data, broadcast};
+use std::rc::Rc;
+
+use super::constant::{Constant, Data, Dequantized, broadcast};
 use super::proto::Op;
 use super::quantize::{clip, clipped};
 use super::value::{Binary, Kind, Move, Operand, Table, Value};
@@ -38,6 +40,14 @@ impl Importer {
                 _ => Err(op.unsupported("its input is not quantized", QUANTIZE_ALL)),
             };
         }
+        if let ("PRelu", Some(slope)) = (op.proto.op_type.as_str(), self.slopes(op)?) {
+            let (input, quant) = self.activation(op, 0)?;
+            let shape = input.shape.clone();
+            if broadcast(&shape, &slope.shape).as_ref() != Some(&shape) {
+                return Err(op.inconsistent(format!("slopes of shape {:?} for {shape:?}", slope.shape)));
+            }
+            return self.pending(op, Kind::PRelu { input, quant, slope }, shape).map(Some);
+        }
         let Some(function) = self.function(op)? else { return Ok(None) };
         match self.input(op, 0)? {
             Value::Table(table) => Ok(Some(Value::Table(table.map(function)))),
@@ -47,6 +57,17 @@ impl Importer {
             )),
             _ => Err(op.unsupported("its input is not quantized", QUANTIZE_ALL)),
         }
+    }
+
+    /// Returns the slopes of a PRelu that has several.
+    fn slopes(&self, op: &Op) -> Res<Option<Rc<Dequantized>>> {
+        if op.proto.op_type != "PRelu" {
+            return Ok(None);
+        }
+        Ok(match self.input(op, 1)? {
+            Value::Dequantized(constant) if constant.scalar().is_none() => Some(constant),
+            _ => None,
+        })
     }
 
     /// Returns the function of `op` on float32.
@@ -106,6 +127,27 @@ impl Importer {
             "Log" => wide(libm::log),
             "Sin" => wide(libm::sin),
             "Cos" => wide(libm::cos),
+            "Tan" => wide(libm::tan),
+            "Asin" => wide(libm::asin),
+            "Acos" => wide(libm::acos),
+            "Atan" => wide(libm::atan),
+            "Sinh" => wide(libm::sinh),
+            "Cosh" => wide(libm::cosh),
+            "Asinh" => wide(libm::asinh),
+            "Acosh" => wide(libm::acosh),
+            "Atanh" => wide(libm::atanh),
+            "Shrink" => {
+                let (bias, lambda) = (op.float("bias", 0.0)?, op.float("lambd", 0.5)?);
+                Box::new(move |x| {
+                    if x < -lambda {
+                        x + bias
+                    } else if x > lambda {
+                        x - bias
+                    } else {
+                        0.0
+                    }
+                })
+            }
             "Sqrt" => Box::new(f32::sqrt),
             "Reciprocal" => Box::new(|x| 1.0 / x),
             "Abs" => Box::new(f32::abs),
@@ -199,10 +241,11 @@ impl Importer {
             "Add" => Binary::Add,
             "Sub" => Binary::Sub,
             "Mul" => Binary::Mul,
+            "Div" => Binary::Div,
             _ => {
                 return Err(op.unsupported(
                     "its operands are two different tensors",
-                    "only Add, Sub, Mul, Min and Max of two tensors can run; use those, or a scalar constant",
+                    "only Add, Sub, Mul, Div, Min and Max of two tensors can run; use those, or a scalar constant",
                 ));
             }
         };

@@ -226,6 +226,12 @@ pub(super) enum Kind {
         rows: Interpolation,
         columns: Interpolation,
     },
+    /// The value, or below zero the value times its slope.
+    PRelu {
+        input: View,
+        quant: Quant,
+        slope: Rc<Dequantized>,
+    },
     /// Normalization over the last `axes` axes.
     LayerNorm {
         input: View,
@@ -259,6 +265,7 @@ pub(super) enum Binary {
     Add,
     Sub,
     Mul,
+    Div,
 }
 
 /// An operand of a sum or product.
