@@ -24,7 +24,9 @@ use Import::{Many, One};
 pub(super) type Operator = (&'static str, &'static [Step], Import);
 
 /// What a function of one value becomes: a table, or a requantization where that gives the same 256 values.
-const FUNCTION: &[Step] = &[Step::Lut, Step::Requantize];
+const FUNCTION: &[Step] = &[Step::Lut, Step::LutI16, Step::Requantize];
+/// The same of bytes alone.
+const BYTE_FUNCTION: &[Step] = &[Step::Lut, Step::Requantize];
 
 /// Operators between DequantizeLinear and QuantizeLinear, and these two themselves. Those of another domain carry its
 /// name.
@@ -36,39 +38,39 @@ pub(super) const OPERATORS: &[Operator] = &[
     ("com.microsoft.DequantizeLinear", &[], One(Importer::dequantize_linear)),
     (
         "Conv",
-        &[Step::Conv2d, Step::DepthwiseConv2d, Step::Conv2dI4, Step::DepthwiseConv2dI4],
+        &[Step::Conv2d, Step::Conv2dI16, Step::DepthwiseConv2d, Step::DepthwiseConv2dI16, Step::Conv2dI4, Step::DepthwiseConv2dI4],
         One(Importer::conv),
     ),
     ("ConvTranspose", &[Step::TransposeConv2d, Step::TransposeConv2dI16], One(Importer::conv_transpose)),
-    ("Gemm", &[Step::FullyConnected, Step::FullyConnectedI4], One(Importer::gemm)),
+    ("Gemm", &[Step::FullyConnected, Step::FullyConnectedI16, Step::FullyConnectedI4], One(Importer::gemm)),
     (
         "MatMul",
-        &[Step::FullyConnected, Step::FullyConnectedI4, Step::BatchMatmul, Step::BatchMatmulI16],
+        &[Step::FullyConnected, Step::FullyConnectedI16, Step::FullyConnectedI4, Step::BatchMatmul, Step::BatchMatmulI16],
         One(Importer::mat_mul),
     ),
     ("BatchNormalization", &[], One(Importer::batch_normalization)),
-    ("MaxPool", &[Step::MaxPool2d], One(Importer::max_pool)),
-    ("GlobalMaxPool", &[Step::MaxPool2d], One(Importer::global_max_pool)),
-    ("AveragePool", &[Step::AveragePool2d], One(Importer::average_pool)),
-    ("GlobalAveragePool", &[Step::Mean], One(Importer::global_average_pool)),
-    ("ReduceMean", &[Step::Mean], One(Importer::reduce_mean)),
+    ("MaxPool", &[Step::MaxPool2d, Step::MaxPool2dI16], One(Importer::max_pool)),
+    ("GlobalMaxPool", &[Step::MaxPool2d, Step::MaxPool2dI16], One(Importer::global_max_pool)),
+    ("AveragePool", &[Step::AveragePool2d, Step::AveragePool2dI16], One(Importer::average_pool)),
+    ("GlobalAveragePool", &[Step::Mean, Step::MeanI16], One(Importer::global_average_pool)),
+    ("ReduceMean", &[Step::Mean, Step::MeanI16], One(Importer::reduce_mean)),
     ("ReduceMax", &[Step::ReduceMax], One(Importer::reduce_extremum)),
     ("ReduceMin", &[Step::ReduceMin], One(Importer::reduce_extremum)),
-    ("ReduceSum", &[Step::Mean], One(Importer::reduce_sum)),
+    ("ReduceSum", &[Step::Mean, Step::MeanI16], One(Importer::reduce_sum)),
     ("Resize", &[Step::ResizeBilinear, Step::Gather, Step::Slice], One(Importer::resize)),
     ("Tile", &[Step::Gather, Step::Slice], One(Importer::tile)),
     ("DepthToSpace", &[Step::Transpose], One(Importer::depth_to_space)),
     ("SpaceToDepth", &[Step::Transpose], One(Importer::space_to_depth)),
     ("LayerNormalization", &[Step::LayerNorm], One(Importer::layer_normalization)),
     ("RMSNormalization", &[Step::LayerNorm], One(Importer::layer_normalization)),
-    ("Softmax", &[Step::Softmax], One(Importer::softmax)),
-    ("Add", &[Step::Add, Step::Lut, Step::Requantize], One(Importer::arithmetic)),
-    ("Sub", &[Step::Sub, Step::Lut, Step::Requantize], One(Importer::arithmetic)),
-    ("Mul", &[Step::Mul, Step::Lut, Step::Requantize], One(Importer::arithmetic)),
-    ("Div", &[Step::Div, Step::Lut, Step::Requantize], One(Importer::arithmetic)),
+    ("Softmax", &[Step::Softmax, Step::SoftmaxI16], One(Importer::softmax)),
+    ("Add", &[Step::Add, Step::AddI16, Step::Lut, Step::LutI16, Step::Requantize], One(Importer::arithmetic)),
+    ("Sub", &[Step::Sub, Step::SubI16, Step::Lut, Step::LutI16, Step::Requantize], One(Importer::arithmetic)),
+    ("Mul", &[Step::Mul, Step::MulI16, Step::Lut, Step::LutI16, Step::Requantize], One(Importer::arithmetic)),
+    ("Div", &[Step::Div, Step::Lut, Step::LutI16, Step::Requantize], One(Importer::arithmetic)),
     ("Pow", FUNCTION, One(Importer::arithmetic)),
-    ("Min", &[Step::Minimum, Step::Lut, Step::Requantize], One(Importer::arithmetic)),
-    ("Max", &[Step::Maximum, Step::Lut, Step::Requantize], One(Importer::arithmetic)),
+    ("Min", &[Step::Minimum, Step::Lut, Step::LutI16, Step::Requantize], One(Importer::arithmetic)),
+    ("Max", &[Step::Maximum, Step::Lut, Step::LutI16, Step::Requantize], One(Importer::arithmetic)),
     ("Reshape", &[], One(Importer::reshape)),
     ("Flatten", &[], One(Importer::flatten)),
     ("Squeeze", &[], One(Importer::squeeze)),
@@ -137,8 +139,8 @@ pub(super) const OPERATOR_FORMAT: &[Operator] = &[
     ("MatMulInteger", &[Step::FullyConnected], One(qoperator::mat_mul_integer)),
     ("com.microsoft.QLinearAdd", &[Step::Add, Step::Lut, Step::Requantize], One(qoperator::binary)),
     ("com.microsoft.QLinearMul", &[Step::Mul, Step::Lut, Step::Requantize], One(qoperator::binary)),
-    ("com.microsoft.QLinearSigmoid", FUNCTION, One(qoperator::unary)),
-    ("com.microsoft.QLinearLeakyRelu", FUNCTION, One(qoperator::unary)),
+    ("com.microsoft.QLinearSigmoid", BYTE_FUNCTION, One(qoperator::unary)),
+    ("com.microsoft.QLinearLeakyRelu", BYTE_FUNCTION, One(qoperator::unary)),
     ("com.microsoft.QLinearAveragePool", &[Step::AveragePool2d], One(qoperator::unary)),
     ("com.microsoft.QLinearGlobalAveragePool", &[Step::Mean], One(qoperator::unary)),
     ("com.microsoft.QLinearSoftmax", &[Step::Softmax], One(qoperator::unary)),
