@@ -1,4 +1,4 @@
-//! TensorFlow Lite models in int8, as the reference kernels of TensorFlow Lite Micro run them, bit for bit.
+//! TensorFlow Lite models in int8, or with int16 activations and int8 weights, as the reference kernels of TensorFlow Lite Micro run them, bit for bit.
 //!
 //! What those kernels refuse, ignore or compute in float is refused by operator and name. `flatbuffer`, `schema` and `source`
 //! read the file, `context` and `op` keep the books, the other modules translate one family of operators each.
