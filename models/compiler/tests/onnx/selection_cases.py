@@ -60,6 +60,8 @@ def extremes():
     c = n.dq(n.constant(np.array([[[-60]], [[9]], [[40]], [[120]]], np.int8)), 0.011, -3)
     found[n.q(n.op("Min", a, c), 0.0177, 20)] = I8
     found[n.q(n.op("Max", n.op("Sigmoid", a), n.op("Tanh", b)), 0.0081, 1)] = I8
+    d = n.dq(n.input("d", I8, [4, 6, 1]), 0.013, -20)
+    found[n.q(n.op("Max", a, b, d), 0.0213, 17)] = I8
     axes = n.constant(np.array([1, -1], np.int64))
     found[n.q(n.op("ReduceMax", a, axes, keepdims=0), 0.02, 7)] = I8
     found[n.q(n.op("ReduceMin", n.op("Sigmoid", a), axes, keepdims=1), 0.0043, -128)] = I8

@@ -182,6 +182,11 @@ impl Importer {
     /// Add, Sub, Mul, Div, Pow, Min and Max.
     pub(super) fn arithmetic(&mut self, op: &Op) -> Res<Value> {
         let kind = op.proto.op_type.as_str();
+        if let "Min" | "Max" = kind
+            && op.proto.input.len() != 2
+        {
+            return self.extremum_of_many(op);
+        }
         let (a, b) = (self.input(op, 0)?, self.input(op, 1)?);
         if op.proto.input.len() != 2 {
             return Err(op.unsupported(
@@ -267,6 +272,25 @@ impl Importer {
         }
     }
 
+    /// Min and Max of one, or of more than two: two at a time.
+    fn extremum_of_many(&mut self, op: &Op) -> Res<Value> {
+        let greatest = op.proto.op_type == "Max";
+        let mut value = self.input(op, 0)?;
+        for i in 1..op.proto.input.len() {
+            let other = self.input(op, i)?;
+            let shape = broadcast(value.shape(), other.shape()).ok_or_else(|| {
+                op.inconsistent(format!("shapes {:?} and {:?} do not broadcast", value.shape(), other.shape()))
+            })?;
+            for part in [&value, &other] {
+                if let Value::Integer { .. } | Value::Real(_) = part {
+                    return Err(op.unsupported("an input is not dequantized", QUANTIZE_ALL));
+                }
+            }
+            value = self.pending(op, Kind::Extremum { parts: [value, other], greatest }, shape)?;
+        }
+        Ok(value)
+    }
+
     pub(super) fn softmax(&mut self, op: &Op) -> Res<Value> {
         let (input, _) = self.activation(op, 0)?;
         // QLinearSoftmax states whose definition it follows.
@@ -308,7 +332,7 @@ fn fold_floats(a: &Value, b: &Value, f: fn(f32, f32) -> f32) -> Option<Value> {
         (&[x], y) if a.shape.len() <= b.shape.len() => (&b.shape, y.iter().map(|&y| f(x, y)).collect()),
         _ => return None,
     };
-    Some(Value::Constant(std::rc::Rc::new(Constant { shape: shape.clone(), data: Data::F32(values) })))
+    Some(Value::Constant(Rc::new(Constant { shape: shape.clone(), data: Data::F32(values) })))
 }
 
 /// Returns the only element of a constant float array.
