@@ -18,6 +18,7 @@ pub(super) fn lower(context: &Context<'_>) -> Option<Result<Lowered, CompileErro
         | NodeOp::SquaredDifference { .. }
         | NodeOp::LayerNorm { .. }
         | NodeOp::L2Norm { .. }
+        | NodeOp::Div { .. }
         | NodeOp::Lut { .. } => {
             return refused("it has no form in int16".into(), "quantize its input and output to int8");
         }
