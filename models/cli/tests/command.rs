@@ -150,6 +150,20 @@ fn npy_bin_and_npz_carry_the_same_elements() {
 }
 
 #[test]
+fn arrays_of_int16_come_and_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let golden = fs::read(models().join("i16_relu.golden")).unwrap();
+    let inspected = document(0, &["inspect", &model("i16_relu")]);
+    assert_eq!((&inspected["inputs"][0]["type"], &inspected["outputs"][0]["type"]), (&"int16".into(), &"int16".into()));
+    fs::write(at("x.npy"), npy("<i2", "(1, 60)", &stream(0, 120))).unwrap();
+    document(0, &["run", &model("i16_relu"), "-i", &at("x.npy"), "-o", &at("y.npy")]);
+    let (header, data) = from_npy(&fs::read(at("y.npy")).unwrap());
+    assert!(header.contains("<i2"), "{header}");
+    assert_eq!(data, golden[..120]);
+}
+
+#[test]
 fn an_artifact_runs_as_its_model() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
