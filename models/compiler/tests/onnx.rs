@@ -147,6 +147,8 @@ fn in_int16(name: &'static str) -> &'static str {
         "conv2d" => "conv2d_i16",
         "depthwise_conv2d" => "depthwise_conv2d_i16",
         "fully_connected" => "fully_connected_i16",
+        "transpose_conv2d" => "transpose_conv2d_i16",
+        "batch_matmul" => "batch_matmul_i16",
         "average_pool2d" => "average_pool2d_i16",
         "max_pool2d" => "max_pool2d_i16",
         "mean" => "mean_i16",
@@ -350,6 +352,7 @@ fn small_models_equal_onnx_runtime() {
         "average_pool2d",
         "average_pool2d_i16",
         "batch_matmul",
+        "batch_matmul_i16",
         "concat",
         "conv2d",
         "conv2d_i16",
@@ -388,6 +391,7 @@ fn small_models_equal_onnx_runtime() {
         "sum",
         "transpose",
         "transpose_conv2d",
+        "transpose_conv2d_i16",
     ];
     assert!(operators.keys().copied().eq(expected), "{:?}", operators.keys());
     check_operators(&operators);

@@ -6,6 +6,7 @@ from onnxruntime.quantization import QuantType
 
 from ort_compare import F, Net, Qdq, odd, quantize
 
+WIDE = {"activation": QuantType.QInt16, "ActivationSymmetric": True, "WeightSymmetric": True}
 UINT8 = {"activation": QuantType.QUInt8}
 
 
@@ -136,6 +137,17 @@ def handmade(rng):
     yield "conv_transpose_groups_per_channel", n.model(**{n.qdq(n.op("Relu", y), 0.01, -128): F})
 
 
+def wide_networks(rng):
+    """Activations of 16 bits."""
+    n = Net(rng, x=[1, 3, 4, 5])
+    y = n.op("Relu", up(n, "x", 3, 4, 3, 3, strides=[2, 2], pads=[1, 1, 1, 1], output_padding=[1, 1]))
+    yield "i16_conv_transpose", n.model(up(n, y, 4, 2, 4, 2, strides=[2, 1]), opset=21), WIDE
+
+    n = Net(rng, x=[1, 6, 8])
+    yield "i16_attention", n.model(attention(n, "x", 6, 8, 2, "Mul"), opset=21), WIDE
+
+
 def cases(rng):
     made = [(name, quantize(model, rng, **how)) for name, model, how in float_networks(rng)]
-    return made + list(handmade(rng))
+    made += list(handmade(rng))
+    return made + [(name, quantize(model, rng, **how)) for name, model, how in wide_networks(rng)]
