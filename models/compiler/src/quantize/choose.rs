@@ -12,8 +12,10 @@ use super::simulate::{Judge, Score};
 use super::{Choice, Decision, Decisions, Options, Progress, RangeMethod, Res, Wide, correct, equalize};
 use crate::error::{CompileError, CompileErrorKind};
 
-/// Samples that choices are judged on.
-const JUDGED: usize = 24;
+/// Samples that choices are judged on, at least and at most.
+const JUDGED: [u64; 2] = [24, 2048];
+/// Multiply-accumulates for them all: a small model is judged on many samples, since a few do not show what is rare.
+const JUDGED_MACS: u64 = 64_000_000;
 /// Multiply-accumulates that trying ranges tensor by tensor may take.
 const TRIAL_MACS: u64 = 3_000_000_000;
 /// Most trials of ranges tensor by tensor.
@@ -117,6 +119,17 @@ fn wide_points(network: &Network, plan: &Plan, wide: &Wide) -> Res<BTreeSet<Stri
     })
 }
 
+/// Returns on how many samples a model of `macs` multiply-accumulates is judged at most.
+fn judge_count(macs: u64) -> u64 {
+    (JUDGED_MACS / macs.max(1)).clamp(JUDGED[0], JUDGED[1])
+}
+
+/// Returns the samples that choices are judged on.
+fn judged(samples: &Samples, macs: u64) -> Samples {
+    let most = usize::try_from(judge_count(macs)).unwrap_or(usize::MAX);
+    samples.every(samples.count().div_ceil(most))
+}
+
 /// Calibrates `network` and chooses.
 pub(crate) fn choose(
     network: Network,
@@ -128,8 +141,7 @@ pub(crate) fn choose(
 ) -> Res<Chosen> {
     let mut decisions = Decisions::default();
     let mut note = |place: &str, what: String| decisions.lines.push(Decision { place: place.into(), what });
-    let step = samples.count().div_ceil(JUDGED);
-    let judge = Judge::new(&network, samples.every(step))?;
+    let judge = Judge::new(&network, judged(samples, macs))?;
     let mut current = Calibrated::new(network, samples, progress)?;
     for name in &options.int4 {
         let known = current
@@ -296,7 +308,7 @@ fn refine(
         }
     }
     trials.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
-    let budget = (TRIAL_MACS / (macs.max(1) * JUDGED as u64)).min(TRIALS);
+    let budget = (TRIAL_MACS / (macs.max(1) * judge_count(macs))).min(TRIALS);
     let total = trials.len().min(usize::try_from(budget).unwrap_or(usize::MAX));
     for (done, (_, name, found, way)) in trials.into_iter().take(total).enumerate() {
         progress(Progress { stage: "trying ranges", done, total });
@@ -323,8 +335,14 @@ fn text(way: Found) -> String {
 }
 
 /// Returns the results of products with constant weights, those first that lose least per weight if they get 4 bits.
-pub(crate) fn sensitivity(network: &Network, plan: &Plan, numbers: &Numbers, samples: &Samples) -> Res<Vec<String>> {
-    let judge = Judge::new(network, samples.every(samples.count().div_ceil(JUDGED)))?;
+pub(crate) fn sensitivity(
+    network: &Network,
+    plan: &Plan,
+    numbers: &Numbers,
+    samples: &Samples,
+    macs: u64,
+) -> Res<Vec<String>> {
+    let judge = Judge::new(network, judged(samples, macs))?;
     let base = judge.score(network, plan, numbers)?.mean();
     let mut losses: Vec<(f64, String)> = Vec::new();
     for (index, linear) in plan.linears.iter().enumerate() {

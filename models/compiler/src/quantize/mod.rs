@@ -249,8 +249,9 @@ fn finish(network: Network, ranges: Ranges, decisions: Decisions) -> Res<Quantiz
 
 /// Returns the products of a model by what 4-bit weights would cost them.
 fn sensitivity(model: &[u8], name: &str, base: &Quantized, samples: &Samples) -> Res<Vec<String>> {
-    let (network, plan, numbers) = restored(Network::prepared(model, name)?.0, &base.ranges)?;
-    choose::sensitivity(&network, &plan, &numbers, samples)
+    let (network, macs) = Network::prepared(model, name)?;
+    let (network, plan, numbers) = restored(network, &base.ranges)?;
+    choose::sensitivity(&network, &plan, &numbers, samples, macs)
 }
 
 /// Returns `base` with 4-bit weights in some products.
