@@ -226,6 +226,26 @@ fn bias_correction_takes_the_shift_of_the_mean_back() {
 }
 
 #[test]
+fn sixteen_bits_reach_what_eight_do_not() {
+    for name in ["conv", "conv_forms", "gemm", "matmul_add", "residual", "softmax"] {
+        let of = |wide| {
+            let (model, samples, quantized) = calibrated(name, &Options { wide, ..plain() });
+            let sixteen = quantized.ranges.tensor.values().filter(|range| range.bits == 16).count();
+            let report = report(&model, &quantized, &samples);
+            let worst = report.outputs.iter().map(|output| output.sqnr_db).fold(f64::INFINITY, f64::min);
+            (sixteen, quantized.ranges.tensor.len(), worst)
+        };
+        let (narrow, wide) = (of(Wide::None), of(Wide::All));
+        assert_eq!((narrow.0, wide.0), (0, wide.1), "{name}");
+        // What is left is the error of the weights.
+        assert!(wide.2 > narrow.2 + 1.0, "{name}: {narrow:?} {wide:?}");
+        // Asked for what 8 bits give, and for more.
+        assert_eq!(of(Wide::Auto { output_sqnr_db: narrow.2 - 3.0 }).0, 0, "{name}");
+        assert_eq!(of(Wide::Auto { output_sqnr_db: narrow.2 + 3.0 }), wide, "{name}");
+    }
+}
+
+#[test]
 fn the_report_names_the_worst_layer_first() {
     let (model, samples, quantized) = calibrated("residual", &plain());
     let report = report(&quantized.reference, &quantized, &samples);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::calibrate::{Found, Statistics, statistics};
 use super::network::Network;
 use super::plan::{Plan, plan};
-use super::ranges::{Range, Ranges};
+use super::ranges::{Method, Range, Ranges};
 use super::rewrite::{Numbers, PointQuant};
 use super::samples::Samples;
 use super::simulate::{Judge, Score};
@@ -66,12 +66,30 @@ impl Calibrated {
     }
 
     fn ranges(&self, found: Found, wide: &BTreeSet<String>) -> BTreeMap<String, Range> {
-        self.plan
-            .points
-            .iter()
-            .zip(&self.seen)
-            .map(|(name, seen)| (name.clone(), range(seen, found, wide.contains(name))))
-            .collect()
+        let own = |(name, seen): (&String, &Statistics)| (name.clone(), range(seen, found, wide.contains(name)));
+        let mut points = self.plan.points.iter().zip(&self.seen).map(own).collect();
+        share_ranges(&self.network, &self.plan, &mut points);
+        points
+    }
+}
+
+/// Gives the results of a recurrent layer one range: all its steps are in the first, the last of them in the second. If
+/// the first is not read, the hidden state can be anything between -1 and 1.
+fn share_ranges(network: &Network, plan: &Plan, points: &mut BTreeMap<String, Range>) {
+    for node in plan.recurrents.iter().filter_map(|&n| network.nodes.get(n)) {
+        let results: Vec<&String> = node.output.iter().take(2).filter(|name| points.contains_key(*name)).collect();
+        let all = node.output.first().is_some_and(|name| points.contains_key(name));
+        let own: Vec<Range> = results.iter().filter_map(|name| points.get(*name).copied()).collect();
+        let Some(&first) = own.first() else { continue };
+        let full = Range { low: -1.0, high: 1.0, method: Method::Fixed, bits: first.bits };
+        let shared = own.iter().fold(if all { first } else { full }, |shared, range| Range {
+            low: shared.low.min(range.low),
+            high: shared.high.max(range.high),
+            ..shared
+        });
+        for name in results {
+            points.insert(name.clone(), shared);
+        }
     }
 }
 
@@ -198,6 +216,7 @@ pub(crate) fn choose(
     if options.ranges == RangeMethod::Auto {
         refine(&current, &judge, &mut points, &best, options, macs, &mut note, progress)?;
     }
+    share_ranges(&current.network, &current.plan, &mut points);
     let mut numbers = current.numbers(&points, &options.int4);
     numbers.corrections = best.corrections.clone();
     if let Wide::Auto { output_sqnr_db } = options.wide {

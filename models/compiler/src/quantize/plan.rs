@@ -97,6 +97,8 @@ pub(crate) struct Plan {
     pub points: Vec<String>,
     /// Products with constant weights.
     pub linears: Vec<Linear>,
+    /// Recurrent layers, whose two weights become integers.
+    pub recurrents: Vec<usize>,
     /// Constant operands that become integers: node and input.
     pub operands: Vec<(usize, usize)>,
     /// The point whose integers a tensor holds, for points and what is moved.
@@ -182,6 +184,16 @@ impl Walk<'_> {
         }
         let active = node.input.iter().position(|name| !self.is_constant(name)).unwrap_or(0);
         let input = node.input.get(active).and_then(|name| self.state(name)).cloned();
+        if matches!(node.op_type.as_str(), "LSTM" | "GRU") {
+            // The hidden state inside has the quantization of the result, so nothing is fused.
+            self.plan.recurrents.push(index);
+            for output in &node.output {
+                if self.readers.contains_key(output.as_str()) || self.outputs.contains(output.as_str()) {
+                    self.point(output, None);
+                }
+            }
+            return;
+        }
         let state = match class {
             Class::Linear => self.linear(index, node),
             Class::Move if active == 0 && self.alone(node, 0) => match input {

@@ -79,6 +79,7 @@ fn simplify(network: &mut Network) -> Res<()> {
     }
     network.nodes = kept;
     multiply_by_reciprocals(network);
+    normal_gemms(network)?;
     merge_transposes(network)
 }
 
@@ -114,7 +115,10 @@ fn is_nothing(network: &Network, node: &NodeProto, index: usize) -> Res<bool> {
                     return Err(op.unsupported("it is in training mode", "export the model for inference"));
                 }
                 let mask = node.output.get(1).filter(|name| !name.is_empty());
-                mask.is_none_or(|mask| !network.outputs.contains(mask))
+                if mask.is_some_and(|mask| network.outputs.contains(mask)) {
+                    return Err(op.unsupported("it gives its mask", "export the model for inference"));
+                }
+                true
             }
             // Everything that is not constant is float32.
             "Cast" => op.int("to", 0)? == 1,

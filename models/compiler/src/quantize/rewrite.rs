@@ -140,6 +140,15 @@ pub(crate) fn rewrite(network: &Network, plan: &Plan, numbers: &Numbers) -> Vec<
             }
         }
     }
+    for &n in &plan.recurrents {
+        for i in [1, 2] {
+            if let Some(name) = network.nodes.get(n).and_then(|node| node.input.get(i))
+                && let Some(written) = writer.recurrent_weights(name)
+            {
+                replaced.insert((n, i), written);
+            }
+        }
+    }
     for &(n, i) in &plan.operands {
         if let Some(name) = network.nodes.get(n).and_then(|node| node.input.get(i)) {
             replaced.insert((n, i), writer.operand(name));
@@ -268,6 +277,27 @@ impl Writer<'_> {
         let zeros = vec![0; 4 * weights.bias.len()];
         self.constants.insert(zero.clone(), raw_tensor(&zero, DataType::Int32, &count, zeros));
         self.dequantized(&base, [&integers, &scale, &zero], 0)
+    }
+
+    /// Writes the weights of a recurrent layer, `[directions, gates · units, ..]`, with a scale per gate and unit.
+    fn recurrent_weights(&mut self, name: &str) -> Option<String> {
+        let (shape, values) = self.network.floats(name)?;
+        let one = PointQuant { scale: 1.0, zero_point: 0, wide: false };
+        let least = PointQuant { scale: f32::MIN_POSITIVE, ..one };
+        let weights = quantize_weights(shape, values, 1, 1, &[], Scheme { from: one, to: least, bits: 8 })?;
+        if self.constants.contains_key(&format!("{name}_quantized")) {
+            return Some(format!("{name}_DequantizeLinear_Output"));
+        }
+        let count = [weights.axis_scales.len()];
+        let (integers, scale, zero) =
+            (format!("{name}_quantized"), format!("{name}_scale"), format!("{name}_zero_point"));
+        let raw = weights.data.iter().map(|&q| q as u8).collect();
+        let shape = shape.to_vec();
+        self.constants.insert(integers.clone(), raw_tensor(&integers, DataType::Int8, &shape, raw));
+        self.constants.insert(scale.clone(), f32_tensor(&scale, &count, &weights.axis_scales));
+        let zeros = vec![0; weights.axis_scales.len()];
+        self.constants.insert(zero.clone(), raw_tensor(&zero, DataType::Int8, &count, zeros));
+        Some(self.dequantized(name, [&integers, &scale, &zero], 1))
     }
 
     /// Writes a constant operand as int8.

@@ -218,7 +218,7 @@ def pools(g):
 
 
 FUNCTIONS = """LeakyRelu HardSigmoid HardSwish Sigmoid Tanh Elu Celu Selu Softplus Softsign Mish Erf Exp Sin Cos Abs Neg
-Floor Ceil Round Sign Relu ThresholdedRelu""".split()
+Floor Ceil Round Sign Relu ThresholdedRelu Atan Asinh Sinh Cosh Shrink""".split()
 
 
 @case
@@ -234,6 +234,24 @@ def functions(g):
 def functions_of_positives(g):
     x = g.input([1, 2, 8], low=0.5, high=4.0)
     g.output(*(g.op(kind, x) for kind in ("Sqrt", "Log", "Reciprocal")))
+
+
+@case
+def functions_of_units(g):
+    x = g.input([1, 2, 8], low=-0.9, high=0.9)
+    g.output(*(g.op(kind, x) for kind in ("Asin", "Acos", "Atanh", "Tan")))
+
+
+@case
+def functions_beyond_one(g):
+    x = g.input([1, 2, 8], low=1.2, high=4.0)
+    g.output(g.op("Acosh", x))
+
+
+@case
+def quotients(g):
+    x, y = g.input([1, 3, 4, 4]), g.input([1, 3, 1, 4], name="y", low=0.5, high=2.0)
+    g.output(g.op("Div", x, y))
 
 
 @case
