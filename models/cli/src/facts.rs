@@ -271,6 +271,8 @@ fn macs(model: &Model<'_>, step: &Step<'_>, output: &Tensor<'_>) -> u64 {
         Op::DepthwiseConv2dI4 => attrs::Conv::from_depthwise_conv2d(step.attrs).map(taps),
         Op::FullyConnectedI4 => attrs::fully_connected_i4(step.attrs).map(|(_, depth)| depth.unsigned_abs().into()),
         op if op.has_weights() => length(0).checked_div(length(1)),
+        // Weights over the input and over what is kept, each used once a step for all units together.
+        op if op.states() > 0 => output.shape.last().map(|&units| (length(0) + length(1)) / u64::from(units)),
         _ => product.and_then(|product| {
             let &[.., rows, columns] = input.shape else { return None };
             Some(u64::from(if product.transposed[0] == 1 { rows } else { columns }))

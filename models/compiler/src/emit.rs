@@ -106,6 +106,14 @@ pub fn macs(graph: &Graph) -> u64 {
                 NodeOp::FullyConnected { weights, .. } => {
                     y / (weights.bias.len() as u64).max(1) * weights.data.len() as u64
                 }
+                NodeOp::Svdf(svdf) => {
+                    let filters = svdf.time_weights.len() + svdf.feature_weights.len();
+                    y / (svdf.bias.len() as u64).max(1) * filters as u64
+                }
+                NodeOp::Lstm { weights, .. } | NodeOp::Gru { weights, .. } => {
+                    let per_step = weights.input_weights.len() + weights.recurrent_weights.len();
+                    y / outputs(node.output).max(1) * per_step as u64
+                }
                 _ => 0,
             }
         })

@@ -7,13 +7,14 @@
 use std::collections::HashMap;
 
 use tanbo_format::MAX_RANK;
+use tanbo_format::emit::StateStart;
 use tanbo_quant::Rounding;
 
 use super::constant::transposed_indices;
 use super::value::{Border, Move, Quant, View};
 use super::{MAX_ELEMENTS, MAX_EMITTED, Res, elements};
 use crate::error::{CompileError, CompileErrorKind};
-use crate::graph::{Clamp, Node, NodeOp, Tensor, TensorId};
+use crate::graph::{Clamp, Node, NodeOp, State, Tensor, TensorId};
 
 /// Index of a set of tensors that share scale and zero point.
 type Class = usize;
@@ -44,6 +45,8 @@ pub(super) struct Builder {
     nodes: Vec<Node>,
     /// Reshapes and transposes emitted, so that none is emitted twice.
     moved: HashMap<(TensorId, Vec<usize>, bool), TensorId>,
+    /// Tensors that are states, and their first contents.
+    states: Vec<(TensorId, Vec<u8>)>,
 }
 
 impl Builder {
@@ -89,6 +92,30 @@ impl Builder {
             entry.data = Some(data);
         }
         Ok(tensor)
+    }
+
+    /// Makes `tensor` a state that begins with these bytes.
+    pub(super) fn state(&mut self, tensor: TensorId, start: Vec<u8>) {
+        self.states.push((tensor, start));
+    }
+
+    /// Emits a node that reads and writes `states` in place, and returns its output.
+    #[allow(clippy::too_many_arguments, reason = "those of a node, and its states")]
+    pub(super) fn node_with_states(
+        &mut self,
+        place: &str,
+        name: &str,
+        op: NodeOp,
+        inputs: Vec<TensorId>,
+        states: Vec<TensorId>,
+        shape: Vec<usize>,
+        quant: NewQuant,
+    ) -> Res<TensorId> {
+        let output = self.node(place, name, op, inputs, shape, quant)?;
+        if let Some(node) = self.nodes.last_mut() {
+            node.states = states;
+        }
+        Ok(output)
     }
 
     /// Emits a node and returns its output.
@@ -460,7 +487,7 @@ impl Builder {
     }
 
     /// Returns the tensors and nodes. Scales that nothing in the model states become 1.
-    pub(super) fn finish(mut self) -> (Vec<Tensor>, Vec<Node>) {
+    pub(super) fn finish(mut self) -> (Vec<Tensor>, Vec<Node>, Vec<State>) {
         let quants: Vec<Option<Quant>> = (0..self.entries.len()).map(|t| self.quant(t)).collect();
         let tensors: Vec<Tensor> = self
             .entries
@@ -484,7 +511,15 @@ impl Builder {
                 *clamp = Clamp::full(tensor.ty);
             }
         }
-        (tensors, self.nodes)
+        let mut states = Vec::new();
+        for (tensor, start) in self.states {
+            let start = match start.first() {
+                Some(&first) if start.iter().all(|&byte| byte == first) => StateStart::Fill(first),
+                _ => StateStart::Image(start),
+            };
+            states.push(State { tensor, start });
+        }
+        (tensors, self.nodes, states)
     }
 }
 

@@ -128,7 +128,7 @@ fn remove_dead(graph: &mut Graph, values: &mut Vec<Port>) {
     let mut kept = Vec::with_capacity(graph.nodes.len());
     for node in std::mem::take(&mut graph.nodes).into_iter().rev() {
         if live.get(node.output) == Some(&true) {
-            for &input in &node.inputs {
+            for &input in node.inputs.iter().chain(&node.states) {
                 if let Some(slot) = live.get_mut(input) {
                     *slot = true;
                 }
@@ -152,9 +152,13 @@ fn remove_dead(graph: &mut Graph, values: &mut Vec<Port>) {
     for port in graph.inputs.iter_mut().chain(&mut graph.outputs).chain(values) {
         port.tensor = new(port.tensor).unwrap_or(port.tensor);
     }
+    graph.states.retain(|state| new(state.tensor).is_some());
+    for state in &mut graph.states {
+        state.tensor = new(state.tensor).unwrap_or(state.tensor);
+    }
     for node in &mut graph.nodes {
         node.output = new(node.output).unwrap_or(node.output);
-        for input in &mut node.inputs {
+        for input in node.inputs.iter_mut().chain(&mut node.states) {
             *input = new(*input).unwrap_or(*input);
         }
     }

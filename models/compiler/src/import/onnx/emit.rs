@@ -106,6 +106,17 @@ impl Importer {
                 let tensor = self.builder.node(place, name, op, vec![tensor], shape, out)?;
                 View::permuted(tensor, pending.result.clone(), want)
             }
+            Kind::Recurrent { input, quant: from, layer } => {
+                if pending.low != f32::NEG_INFINITY || pending.high != f32::INFINITY {
+                    return Err(CompileError::new(
+                        CompileErrorKind::Unsupported,
+                        place,
+                        "its result is limited before it is quantized, and so would be what it keeps",
+                        QUANTIZE_ALL,
+                    ));
+                }
+                self.recurrent_node(input, *from, layer, quant, name, place)?
+            }
             Kind::Extremum { parts, greatest } => {
                 let mut views = Vec::with_capacity(2);
                 for (i, part) in parts.iter().enumerate() {

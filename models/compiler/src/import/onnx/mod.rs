@@ -11,6 +11,7 @@
 //! |---|---|
 //! | Conv (one and two axes, groups, `auto_pad`), Gemm, MatMul with constant weights, Add of a bias, Mul, Div and BatchNormalization by constants behind them | convolution, depthwise convolution, fully connected |
 //! | AveragePool, GlobalAveragePool, ReduceMean, ReduceSum, MaxPool, GlobalMaxPool, ReduceMax, ReduceMin | pools and reductions |
+//! | LSTM, GRU | one integer operator per direction |
 //! | LayerNormalization, RMSNormalization | one integer operator |
 //! | Resize (linear over one or two axes), Min and Max of two tensors | interpolation, the lesser or greater of both |
 //! | Add, Sub, Mul of two tensors (broadcasting), Concat, Softmax | the same; unequal scales of a Concat are requantized |
@@ -49,6 +50,7 @@ mod pool;
 pub(crate) mod proto;
 mod qoperator;
 mod quantize;
+mod recurrent;
 mod selection;
 mod value;
 
@@ -131,11 +133,12 @@ pub fn import(bytes: &[u8], name: &str) -> Result<Graph, CompileError> {
 ///
 /// As [`import`].
 pub fn import_with_values(bytes: &[u8], name: &str) -> Result<Imported, CompileError> {
-    let (graph, opset) = proto::decode(bytes, name)?;
+    let (graph, opset, metadata) = proto::decode(bytes, name)?;
     let mut importer = Importer {
         builder: Builder::default(),
         values: HashMap::new(),
         order: Vec::new(),
+        cell_ranges: metadata,
         budget: bytes.len() * ELEMENTS_PER_BYTE + MIN_ELEMENTS,
         wide_tables: MAX_WIDE_TABLES,
     };
@@ -176,8 +179,8 @@ pub fn import_with_values(bytes: &[u8], name: &str) -> Result<Imported, CompileE
         }
     }
     let shapes = importer.values.iter().map(|(name, value)| (name.clone(), value.shape().to_vec())).collect();
-    let (tensors, nodes) = importer.builder.finish();
-    let mut graph = Graph { name: name.into(), tensors, nodes, inputs, outputs, states: vec![] };
+    let (tensors, nodes, states) = importer.builder.finish();
+    let mut graph = Graph { name: name.into(), tensors, nodes, inputs, outputs, states };
     cleanup::cleanup(&mut graph, &mut values);
     Ok(Imported { graph, values, shapes })
 }
@@ -188,6 +191,8 @@ struct Importer {
     values: HashMap<String, Value>,
     /// Names in the order they were defined.
     order: Vec<String>,
+    /// What the model says of the greatest magnitude of an LSTM's cell, by node.
+    cell_ranges: HashMap<String, String>,
     /// Elements that may still be held.
     budget: usize,
     /// Tables of 65,536 values that may still be computed.

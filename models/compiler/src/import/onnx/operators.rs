@@ -61,6 +61,8 @@ pub(super) const OPERATORS: &[Operator] = &[
     ("Tile", &[Step::Gather, Step::Slice], One(Importer::tile)),
     ("DepthToSpace", &[Step::Transpose], One(Importer::depth_to_space)),
     ("SpaceToDepth", &[Step::Transpose], One(Importer::space_to_depth)),
+    ("LSTM", &[Step::Lstm, Step::LstmI16, Step::Slice, Step::Concat], Many(Importer::lstm)),
+    ("GRU", &[Step::Gru, Step::GruI16, Step::Slice, Step::Concat], Many(Importer::gru)),
     ("LayerNormalization", &[Step::LayerNorm], One(Importer::layer_normalization)),
     ("RMSNormalization", &[Step::LayerNorm], One(Importer::layer_normalization)),
     ("Softmax", &[Step::Softmax, Step::SoftmaxI16], One(Importer::softmax)),
@@ -159,7 +161,7 @@ pub(super) const REFUSED: &[(&[&str], &str)] = &[
         "it takes its scale from each input: quantize with calibration data (quantize_static), not dynamically",
     ),
     (&["Upsample"], "convert it to Resize (onnx.version_converter.convert_version, operator set 13 or later)"),
-    (&["LSTM", "GRU", "RNN", "Loop", "If", "Scan"], "use a convolutional or feed-forward model"),
+    (&["RNN", "Loop", "If", "Scan"], "use LSTM or GRU, or a convolutional or feed-forward model"),
     (&["LogSoftmax", "ArgMax", "TopK"], "cut the model before it and do this on the host (onnx.utils.extract_model)"),
 ];
 

@@ -1,5 +1,7 @@
 //! The protobuf side: decoding, opset, attributes, constant arrays. Every size is checked before use.
 
+use std::collections::HashMap;
+
 use prost::Message;
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
@@ -14,11 +16,13 @@ use crate::error::{CompileError, CompileErrorKind};
 const MIN_OPSET: i64 = 11;
 /// Newest operator set read.
 const MAX_OPSET: i64 = 24;
+/// Keys of the metadata that tell the greatest magnitude of an LSTM's cell begin with this; the node's name follows.
+const CELL_RANGE: &str = "tanbo.cell_range.";
 /// Longest name read: each may be copied for every node that uses it.
 const MAX_NAME_BYTES: usize = 1 << 10;
 
-/// Returns the model's graph and its version of the default operator set.
-pub(crate) fn decode(bytes: &[u8], name: &str) -> Res<(GraphProto, i64)> {
+/// Returns the model's graph, its version of the default operator set, and what its metadata says of LSTM cells, by node.
+pub(crate) fn decode(bytes: &[u8], name: &str) -> Res<(GraphProto, i64, HashMap<String, String>)> {
     let (model, opset) = read(bytes, name)?;
     let graph = model.graph.unwrap_or_default();
     if !(MIN_OPSET..=MAX_OPSET).contains(&opset) {
@@ -37,7 +41,9 @@ pub(crate) fn decode(bytes: &[u8], name: &str) -> Res<(GraphProto, i64)> {
             QUANTIZE_FIRST,
         ));
     }
-    Ok((graph, opset))
+    let ranges = model.metadata_props.into_iter();
+    let ranges = ranges.filter_map(|entry| Some((entry.key.strip_prefix(CELL_RANGE)?.into(), entry.value))).collect();
+    Ok((graph, opset, ranges))
 }
 
 /// Returns the model as the file has it, if it is not too large.

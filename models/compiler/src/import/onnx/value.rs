@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::constant::{Constant, Dequantized};
+use super::recurrent::Layer;
 use crate::graph::{Normalization, TensorId, Window};
 use crate::resize::Interpolation;
 use tanbo_format::ElementType;
@@ -238,6 +239,12 @@ pub(super) enum Kind {
         quant: Quant,
         norm: Rc<Normalization>,
         axes: usize,
+    },
+    /// One direction of an LSTM or a GRU.
+    Recurrent {
+        input: View,
+        quant: Quant,
+        layer: Rc<Layer>,
     },
     /// The lesser or the greater of two, each rounded before.
     Extremum {
