@@ -23,8 +23,8 @@ const MAX_OPSET: i64 = 24;
 pub(crate) const OPSET: i64 = 20;
 /// Operator set of models with 16-bit or 4-bit quantization: the first that has it.
 pub(crate) const OPSET_NARROW_WIDE: i64 = 21;
-/// Largest number of elements of all tensors together: 256 MiB of float32.
-const MAX_TOTAL_ELEMENTS: usize = 1 << 26;
+/// Largest number of elements of all tensors together: 128 MiB of float32.
+const MAX_TOTAL_ELEMENTS: usize = 1 << 25;
 /// Most multiply-accumulates of one inference.
 const MAX_MACS: u64 = 1 << 33;
 
