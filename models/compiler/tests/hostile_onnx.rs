@@ -22,11 +22,15 @@ use tract_onnx::pb::{
 const INT64: i32 = 7;
 
 fn models() -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/cases");
-    let mut models: Vec<_> = fs::read_dir(&folder)
-        .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx");
+    let files = ["cases", "recurrent"].iter().flat_map(|folder| {
+        let folder = tests.join(folder);
+        fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
+    });
+    let mut models: Vec<_> = files
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.with_extension("tensors.onnx").is_file())
+        .filter(|path| path.extension().is_some_and(|e| e == "onnx"))
+        .filter(|path| !path.display().to_string().ends_with(".tensors.onnx"))
         .map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap()))
         .collect();
     models.sort();
