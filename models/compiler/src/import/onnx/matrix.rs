@@ -123,6 +123,10 @@ fn transposed_window(op: &Op, spatial: &[usize], kernel: &[usize]) -> Res<(Windo
         let full = at(spatial).saturating_sub(1) * stride + at(&adds) + span;
         let after = pads.get(rank + axis).copied().unwrap_or_default();
         let Extent { before, out } = match (&wanted, auto_pad) {
+            // Up to a stride more than the taps reach: outputs at the end that no input meets.
+            (Some(wanted), _) if (full..full + stride).contains(&at(wanted)) => {
+                Some(Extent { before: 0, out: at(wanted) })
+            }
             (Some(wanted), _) => distributed(full, at(wanted), auto_pad),
             (None, "SAME_UPPER" | "SAME_LOWER") => distributed(full, full.min(at(spatial) * stride), auto_pad),
             _ => full.checked_sub(at(&pads) + after).map(|out| Extent { before: at(&pads), out }),
