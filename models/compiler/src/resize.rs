@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn exact_weights() {
         let axis = OnnxPlacing::HalfPixel.interpolation(&Ratio::of(2, 6)).unwrap();
-        assert_eq!((axis.positions, axis.weights, axis.unit), (vec![0, 0, 0, 0, 0, 1], vec![0, 0, 1, 2, 3, 0], 3));
+        assert_eq!((axis.positions, axis.weights, axis.unit), (vec![0, 0, 0, 0, 1, 1], vec![0, 0, 1, 2, 0, 0], 3));
         let axis = OnnxPlacing::AlignCorners.interpolation(&Ratio::of(3, 5)).unwrap();
         assert_eq!((axis.positions, axis.weights, axis.unit), (vec![0, 0, 1, 1, 2], vec![0, 1, 0, 1, 0], 2));
     }

@@ -359,6 +359,22 @@ def uneven_channels(g):
     g.output(g.op("Conv", y, g.constant(v), g.weights(3)))
 
 
+@case
+def lstm(g):
+    x = g.input([6, 1, 5])
+    weights = g.weights(1, 32, 5, scale=0.4), g.weights(1, 32, 8, scale=0.3), g.weights(1, 64, scale=0.1)
+    y, _ = g.op("LSTM", x, *weights, outputs=2, hidden_size=8)
+    g.output(g.op("Squeeze", y, g.constant(np.array([1]))))
+
+
+@case
+def gru(g):
+    x = g.input([6, 1, 5])
+    weights = g.weights(1, 24, 5, scale=0.4), g.weights(1, 24, 8, scale=0.3), g.weights(1, 48, scale=0.1)
+    y, _ = g.op("GRU", x, *weights, outputs=2, hidden_size=8, linear_before_reset=1)
+    g.output(g.op("Squeeze", y, g.constant(np.array([1]))))
+
+
 def run(model, feed):
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
