@@ -20,7 +20,7 @@ import cases_selection
 import cases_window
 
 # Every small case would not fit the smallest machine's flash: this many per operator, evenly spread, are marked.
-SMALL_PER_OPERATOR = 4
+SMALL_PER_OPERATOR = 3
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors"
 MODULES = (
