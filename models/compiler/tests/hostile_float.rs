@@ -9,15 +9,15 @@ mod parts;
 use std::fs;
 use std::path::Path;
 
-use hostile::{Random, Worst, mutants};
-use parts::damage;
+use hostile::{Random, Worst, check_refusal, mutants};
+use parts::{FLOAT, damage, make, port};
 use prost::Message;
 use tanbo_compiler::CompileError;
 use tanbo_compiler::float::FloatModel;
 use tanbo_compiler::graph::Graph;
 use tanbo_compiler::import::onnx::{import, operators, refused};
 use tanbo_compiler::quantize::{Choice, Options, RangeMethod, SampleArray, Samples, quantize};
-use tract_onnx::pb::ModelProto;
+use tract_onnx::pb::{GraphProto, ModelProto, OperatorSetIdProto, TensorProto};
 
 fn models() -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/quantize/cases");
@@ -93,4 +93,31 @@ fn mutated_float_models_give_errors_or_artifacts() {
     worst.report("float mutants");
     let (accepted, refused) = (worst.accepted, worst.files - worst.accepted);
     assert!(accepted > 20 && refused > 100, "{accepted} accepted, {refused} refused");
+}
+
+/// tract reads the extent of the channels without asking whether there is one.
+#[test]
+fn a_normalization_without_channels_is_refused() {
+    let mut worst = Worst::new();
+    for dims in [&[][..], &[5]] {
+        let parameter = |name: &str| TensorProto {
+            name: name.into(),
+            dims: vec![5],
+            data_type: FLOAT,
+            raw_data: 1f32.to_le_bytes().repeat(5),
+            ..Default::default()
+        };
+        let graph = GraphProto {
+            node: vec![make("BatchNormalization", &["x", "s", "b", "m", "v"], "y", vec![])],
+            initializer: ["s", "b", "m", "v"].map(parameter).to_vec(),
+            input: vec![port("x", FLOAT, dims)],
+            output: vec![port("y", FLOAT, dims)],
+            ..Default::default()
+        };
+        let opset_import = vec![OperatorSetIdProto { version: 20, ..Default::default() }];
+        let file = ModelProto { graph: Some(graph), opset_import, ..Default::default() }.encode_to_vec();
+        let error = worst.offer(&file, || format!("{} axes", dims.len()), through_the_quantizer).expect("refused");
+        check_refusal(&error);
+        assert!(error.place.contains("BatchNormalization"), "{error}");
+    }
 }

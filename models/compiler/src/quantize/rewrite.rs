@@ -15,7 +15,8 @@ use super::network::{
 use super::plan::{Plan, plan};
 use super::weights::{QuantizedWeights, Scheme, quantize_weights};
 use crate::emit::macs;
-use crate::import::onnx::import_with_values;
+use crate::error::{CompileError, CompileErrorKind};
+use crate::import::onnx::{import_with_values, proto};
 
 /// Ending of the names of quantized tensors.
 pub(crate) const QUANTIZED: &str = "_QuantizeLinear_Output";
@@ -81,8 +82,10 @@ impl Numbers {
 pub(crate) fn checked(network: &Network) -> Res<Checked> {
     let mut network = network.clone();
     // What the passes remove, and the importer therefore does not know, leaves shapes as they are.
-    for node in &mut network.nodes {
+    let mut normalizations = Vec::new();
+    for (index, node) in network.nodes.iter_mut().enumerate() {
         if node.op_type == "BatchNormalization" {
+            normalizations.push((proto::place(node, index), node.input.first().cloned().unwrap_or_default()));
             node.op_type = "Identity".into();
             node.input.truncate(1);
             node.output.truncate(1);
@@ -104,6 +107,16 @@ pub(crate) fn checked(network: &Network) -> Res<Checked> {
     for (name, shape) in imported.shapes {
         shapes.insert(source(&name), shape.clone());
         shapes.insert(name, shape);
+    }
+    // tract 0.23 reads the second extent without asking whether there is one: undefined behaviour.
+    let flat = |name: &String| shapes.get(name).is_some_and(|shape| shape.len() < 2);
+    if let Some((place, _)) = normalizations.into_iter().find(|(_, input)| flat(input)) {
+        return Err(CompileError::new(
+            CompileErrorKind::Inconsistent,
+            place,
+            "its input has fewer than two axes, none of channels",
+            "check the model with onnx.checker.check_model(model, full_check=True)",
+        ));
     }
     let macs = macs(&imported.graph);
     network.check_size(&shapes, macs)?;

@@ -129,7 +129,7 @@ fn not_onnx(name: &str, reason: String) -> CompileError {
 }
 
 /// Returns how messages name a node.
-pub(super) fn place(node: &NodeProto, index: usize) -> String {
+pub(crate) fn place(node: &NodeProto, index: usize) -> String {
     if node.name.is_empty() {
         format!("node {index} ({})", node.op_type)
     } else {
