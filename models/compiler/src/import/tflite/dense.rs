@@ -52,18 +52,24 @@ pub fn reduced_axes(op: &Op, x: &Activation) -> Result<Vec<usize>, CompileError>
     Ok(axes)
 }
 
-/// MEAN: input, axes.
-pub fn mean(op: &mut Op) -> Result<(), CompileError> {
-    op.arity(2, 2, 1)?;
-    let options: Reducer = op.options()?;
-    let x = op.wide_activation(0)?;
-    let axes = reduced_axes(op, &x)?;
+/// The axes of `x` that operand 1 names, and the shape without them, or with ones in their place.
+pub fn reduction(op: &Op, options: Reducer, x: &Activation) -> Result<(Vec<usize>, Vec<usize>), CompileError> {
+    let axes = reduced_axes(op, x)?;
     let keep_dims = options.keep_dims()?;
     let kept = x.shape.iter().enumerate().filter_map(|(i, &extent)| match axes.contains(&i) {
         false => Some(extent),
         true => keep_dims.then_some(1),
     });
-    let shape: Vec<usize> = kept.collect();
+    let shape = kept.collect();
+    Ok((axes, shape))
+}
+
+/// MEAN: input, axes.
+pub fn mean(op: &mut Op) -> Result<(), CompileError> {
+    op.arity(2, 2, 1)?;
+    let options: Reducer = op.options()?;
+    let x = op.wide_activation(0)?;
+    let (axes, shape) = reduction(op, options, &x)?;
     let y = op.output_like(0, &shape, &x)?;
     op.push(NodeOp::Mean { axes, clamp: Clamp::full(x.ty) }, &[&x], &y);
     Ok(())

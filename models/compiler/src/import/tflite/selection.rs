@@ -1,7 +1,7 @@
 //! Operators that pick elements by position or by size, and those that resize images.
 
 use super::context::Activation;
-use super::dense::reduced_axes;
+use super::dense::{reduced_axes, reduction};
 use super::elementwise::broadcast;
 use super::movement::{cut, extents, with_extent};
 use super::op::Op;
@@ -410,13 +410,7 @@ pub fn reduce(op: &mut Op) -> Result<(), CompileError> {
     op.arity(2, 2, 1)?;
     let options: Reducer = op.options()?;
     let x = op.activation(0)?;
-    let axes = reduced_axes(op, &x)?;
-    let keep_dims = options.keep_dims()?;
-    let kept = x.shape.iter().enumerate().filter_map(|(i, &extent)| match axes.contains(&i) {
-        false => Some(extent),
-        true => keep_dims.then_some(1),
-    });
-    let shape: Vec<usize> = kept.collect();
+    let (axes, shape) = reduction(op, options, &x)?;
     let y = op.output(0, &shape)?;
     let node = match op.source.name {
         "SUM" => NodeOp::Sum { axes, clamp: Clamp::INT8 },
