@@ -18,7 +18,10 @@ use tanbo_quant::Rounding;
 #[path = "src/pack.rs"]
 mod pack;
 
-use pack::{ALIGN, Extent, Header, MAGIC, Record};
+#[path = "src/pack_writer.rs"]
+mod pack_writer;
+
+use pack_writer::{Entry, write};
 
 type Failure = Box<dyn Error>;
 
@@ -97,17 +100,10 @@ enum Values {
     Bytes(#[serde(with = "hex::serde")] Vec<u8>),
 }
 
-/// What one entry of a pack holds.
-struct Packed {
-    name: String,
-    artifact: Vec<u8>,
-    inputs: Vec<u8>,
-    expected: Vec<u8>,
-}
-
 fn main() -> Result<(), Failure> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=src/pack.rs");
+    println!("cargo:rerun-if-changed=src/pack_writer.rs");
     println!("cargo:rerun-if-changed=vectors");
     if env::var("CARGO_CFG_TARGET_OS")? == "none" {
         // Link arguments of a bare-metal image; the scripts come from tanbo-emulated and its run-time crates.
@@ -140,8 +136,9 @@ fn main() -> Result<(), Failure> {
         }
     }
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(out.join("full.bin"), write_pack(&full.iter().collect::<Vec<_>>())?)?;
-    fs::write(out.join("small.bin"), write_pack(&small.iter().map(|&i| &full[i]).collect::<Vec<_>>())?)?;
+    let pack = |entries: Vec<&Entry>| write(&entries).ok_or("more than 4 GiB of cases");
+    fs::write(out.join("full.bin"), pack(full.iter().collect())?)?;
+    fs::write(out.join("small.bin"), pack(small.iter().map(|&i| &full[i]).collect())?)?;
     Ok(())
 }
 
@@ -231,7 +228,7 @@ fn first_input_is_image(case: &Case, step: &StepSpec) -> bool {
 }
 
 /// The artifact of a case; `None` for a plan with rings where no two steps can share one.
-fn pack_case(case: &Case, rings: bool) -> Result<Option<Packed>, Failure> {
+fn pack_case(case: &Case, rings: bool) -> Result<Option<Entry>, Failure> {
     let mut steps = Vec::new();
     for (i, step) in case.steps.iter().enumerate() {
         let mut spec = step_spec(step, u16::try_from(case.inputs.len() + i)?)?;
@@ -310,7 +307,7 @@ fn pack_case(case: &Case, rings: bool) -> Result<Option<Packed>, Failure> {
     };
     let whole = case.steps.iter().zip(&ring_rows[case.inputs.len()..]).filter(|(_, rows)| **rows == 0);
     let outputs: Vec<&Tensor> = whole.map(|(step, _)| &step.output).collect();
-    Ok(Some(Packed {
+    Ok(Some(Entry {
         name: String::new(),
         artifact: artifact.emit().map_err(|e| format!("{e}"))?,
         inputs: by_run(&case.inputs.iter().collect::<Vec<_>>(), case.runs),
@@ -362,28 +359,4 @@ fn add_scratch(
         offset = (offset + step.scratch).next_multiple_of(4);
     }
     Ok(())
-}
-
-fn write_pack(cases: &[&Packed]) -> Result<Vec<u8>, Failure> {
-    let mut bytes = vec![0; size_of::<Header>() + cases.len() * size_of::<Record>()];
-    let mut records = Vec::new();
-    for case in cases {
-        let mut place = |data: &[u8], align: usize| -> Result<Extent, Failure> {
-            bytes.resize(bytes.len().next_multiple_of(align), 0);
-            let offset = u32::try_from(bytes.len())?;
-            bytes.extend_from_slice(data);
-            Ok(Extent { offset, bytes: u32::try_from(data.len())? })
-        };
-        records.push(Record {
-            artifact: place(&case.artifact, ALIGN)?,
-            name: place(case.name.as_bytes(), 1)?,
-            inputs: place(&case.inputs, 1)?,
-            expected: place(&case.expected, 1)?,
-        });
-    }
-    let header =
-        Header { magic: MAGIC, cases: u32::try_from(cases.len())?, bytes: u32::try_from(bytes.len())?, reserved: 0 };
-    let head: Vec<u8> = bytemuck::bytes_of(&header).iter().chain(bytemuck::cast_slice(&records)).copied().collect();
-    bytes[..head.len()].copy_from_slice(&head);
-    Ok(bytes)
 }

@@ -9,19 +9,25 @@
 #[cfg(not(target_os = "none"))]
 extern crate std;
 
+#[cfg(all(feature = "host", not(target_os = "none")))]
+pub mod generated;
 pub mod pack;
+#[cfg(all(feature = "host", not(target_os = "none")))]
+pub mod pack_writer;
 #[cfg(all(feature = "host", not(target_os = "none")))]
 pub mod runners;
 pub mod suite;
 
-use tanbo::{OpSet, Reference};
-
-static REFERENCE: OpSet = OpSet::all::<Reference>();
-static TABLES: [&OpSet; 1] = [&REFERENCE];
+use tanbo::{Family, OpSet};
 
 /// Returns every kernel table that this target can run, the reference first and the best last.
-pub fn tables() -> &'static [&'static OpSet] {
-    &TABLES
+pub fn tables() -> impl Iterator<Item = &'static OpSet> {
+    tanbo::families().filter_map(tanbo::table)
+}
+
+/// Returns the family called `name`, if this target has kernels for it.
+pub fn family(name: &str) -> Option<Family> {
+    tanbo::families().find(|family| family.name() == name)
 }
 
 /// Bytes at a boundary that suits a pack.

@@ -10,16 +10,21 @@ use std::vec;
 use std::vec::Vec;
 
 use tanbo_emulated::host::{Program, Runner, RunnerError};
+use tanbo_format::emit::Aligned;
+
+use tanbo::Family;
 
 use crate::pack::Pack;
-use crate::{FULL, SMALL, suite, tables};
+use crate::{FULL, SMALL, generated, suite};
 
 /// The suite as a program for a runner.
 pub const PROGRAM: Program<'static> = Program { package: "tanbo-conformance", bin: "tanbo-conformance" };
 /// File with the runner's name, which the program prints.
 pub const NAME_FILE: &str = "runner.txt";
-/// File with the full set, for machines whose flash does not hold it.
-pub const FULL_FILE: &str = "full.bin";
+/// Files with the full set, for machines whose flash does not hold it, and with the sets for a kernel family.
+const FULL_FILE: &str = "full.bin";
+const PACKED_FILE: &str = "packed.bin";
+const LENGTHS_FILE: &str = "lengths.bin";
 
 /// Room for the largest case, in units of 16 bytes.
 const ARENA_BLOCKS: usize = 1 << 12;
@@ -27,8 +32,9 @@ const ARENA_BLOCKS: usize = 1 << 12;
 const TIMEOUT: Duration = Duration::from_secs(600);
 /// Too little RAM for the full set.
 const SMALL_ONLY: [&str; 1] = ["microbit"];
-/// Every runner that must have run, with the kernel table it must have used.
-const EXPECTED: [(&str, &str); 14] = [
+/// Every runner that must have run, with the kernel tables it must have used. The reference kernels run the sets of
+/// portable cases, a family's table those that are packed for it.
+const EXPECTED: [(&str, &str); 13] = [
     ("host", "reference"),
     ("m0", "reference"),
     ("m3", "reference"),
@@ -42,7 +48,6 @@ const EXPECTED: [(&str, &str); 14] = [
     ("a72", "reference"),
     ("a76", "reference"),
     ("microbit", "reference"),
-    ("host:reference", "reference"),
 ];
 
 /// One line of a report: what one table on one target did with one set.
@@ -97,9 +102,17 @@ pub fn run_emulated(runner: &Runner) -> Result<(Vec<Line>, String), RunnerError>
     let image = runner.build(&PROGRAM)?;
     let file = |what: &dyn fmt::Display, error| RunnerError::File { what: what.to_string(), error };
     let dir = tempfile::tempdir().map_err(|e| file(&"temporary directory", e))?;
-    fs::write(dir.path().join(NAME_FILE), &runner.name).map_err(|e| file(&NAME_FILE, e))?;
+    let write = |name: &str, bytes: &[u8]| fs::write(dir.path().join(name), bytes).map_err(|e| file(&name, e));
+    write(NAME_FILE, format!("{} {}", runner.name, runner.family).as_bytes())?;
     if !SMALL_ONLY.contains(&runner.name.as_str()) {
-        fs::write(dir.path().join(FULL_FILE), FULL).map_err(|e| file(&FULL_FILE, e))?;
+        write(FULL_FILE, FULL)?;
+        if let Some(family) = Family::ALL.iter().copied().find(|family| family.name() == runner.family) {
+            let made = |set: Result<Vec<u8>, String>| {
+                set.map_err(|message| RunnerError::Build { what: runner.family.clone(), message })
+            };
+            write(PACKED_FILE, &made(generated::packed(family))?)?;
+            write(LENGTHS_FILE, &made(generated::lengths(family))?)?;
+        }
     }
     let outcome = runner.run(&image, dir.path(), TIMEOUT)?;
     let (mut lines, mut rest) = (Vec::new(), String::new());
@@ -120,33 +133,37 @@ pub fn run_emulated(runner: &Runner) -> Result<(Vec<Line>, String), RunnerError>
     Ok((lines, rest))
 }
 
-/// Runs both sets on this machine: `host` with the best kernel table, `host:reference` with the reference kernels.
-/// Returns the lines and the failures.
+/// Runs the sets on this machine with every kernel table it has; returns the lines and the failures.
 pub fn run_host() -> (Vec<Line>, String) {
     let (mut lines, mut failures) = (Vec::new(), String::new());
-    let best = tables().last();
-    for (target, table) in [("host", best), ("host:reference", tables().first())] {
-        let Some(table) = table else { continue };
-        for (set, bytes) in [("full", FULL), ("small", SMALL)] {
-            let summary = match Pack::parse(bytes) {
-                Ok(pack) => {
-                    let mut blocks = vec![0u128; ARENA_BLOCKS];
-                    let arena = bytemuck::cast_slice_mut(&mut blocks);
-                    suite::run(&pack, table, arena, &mut |failure| failures += &format!("{target}: {set}: {failure}\n"))
-                }
-                Err(error) => {
-                    failures += &format!("{target}: {set}: {error}\n");
-                    continue;
-                }
-            };
-            lines.push(Line {
-                target: target.into(),
-                table: table.table_name().into(),
-                set: set.into(),
-                cases: summary.cases,
-                failed: summary.failed,
-                digest: format!("{:016x}", summary.digest),
+    for family in tanbo::families() {
+        let Some(table) = tanbo::table(family) else { continue };
+        let mut sets = vec![("small", Ok(SMALL.to_vec()))];
+        if family == Family::Portable {
+            sets.push(("full", Ok(FULL.to_vec())));
+        } else {
+            sets.extend([("packed", generated::packed(family)), ("lengths", generated::lengths(family))]);
+        }
+        for (set, bytes) in sets {
+            let run = bytes.and_then(|bytes| {
+                let bytes = Aligned::new(&bytes);
+                let pack = Pack::parse(&bytes).map_err(|error| error.to_string())?;
+                let mut blocks = vec![0u128; ARENA_BLOCKS];
+                let arena = bytemuck::cast_slice_mut(&mut blocks);
+                let mut report = |failure: &suite::Failure<'_>| failures += &format!("host: {set}: {failure}\n");
+                Ok(suite::run(&pack, table, arena, &mut report))
             });
+            match run {
+                Ok(summary) => lines.push(Line {
+                    target: "host".into(),
+                    table: table.table_name().into(),
+                    set: set.into(),
+                    cases: summary.cases,
+                    failed: summary.failed,
+                    digest: format!("{:016x}", summary.digest),
+                }),
+                Err(error) => failures += &format!("host: {set}: {error}\n"),
+            }
         }
     }
     (lines, failures)
@@ -162,7 +179,11 @@ pub fn judge(lines: &[Line]) -> Vec<String> {
 fn judge_against(lines: &[Line], expected: &[(&str, &str)]) -> Vec<String> {
     let mut wanted = BTreeSet::new();
     for &(target, table) in expected {
-        for set in if SMALL_ONLY.contains(&target) { &["small"][..] } else { &["full", "small"][..] } {
+        wanted.insert((target, table, "small"));
+        if SMALL_ONLY.contains(&target) {
+            continue;
+        }
+        for set in if table == "reference" { &["full"][..] } else { &["packed", "lengths"][..] } {
             wanted.insert((target, table, *set));
         }
     }
@@ -190,11 +211,12 @@ fn judge_against(lines: &[Line], expected: &[(&str, &str)]) -> Vec<String> {
 /// Returns one message per set in which the lines differ in the number of cases or in the digest.
 pub fn disagreements(lines: &[Line]) -> Vec<String> {
     let mut wrong = Vec::new();
-    for set in ["full", "small"] {
-        let results: BTreeSet<_> =
-            lines.iter().filter(|line| line.set == set).map(|line| (line.cases, line.digest.as_str())).collect();
+    // A packed case is the full set's case: its tensors are the same.
+    for sets in [&["full", "packed"][..], &["small"], &["lengths"]] {
+        let of_set = lines.iter().filter(|line| sets.contains(&line.set.as_str()));
+        let results: BTreeSet<_> = of_set.map(|line| (line.cases, line.digest.as_str())).collect();
         if results.len() > 1 {
-            wrong.push(format!("set {set}: not one result but {results:?}"));
+            wrong.push(format!("set {}: not one result but {results:?}", sets.join(" and ")));
         }
     }
     wrong

@@ -2,12 +2,9 @@
 //!
 //! Wall times inform; instruction counts (`cargo tanbo bench --runner …`) judge.
 
-use tanbo::{OpSet, Reference};
+use tanbo::{Family, OpSet};
 
-static REFERENCE: OpSet = OpSet::all::<Reference>();
-static TABLES: [&OpSet; 1] = [&REFERENCE];
-
-/// Returns the kernel tables this machine can run, the reference first.
-pub fn tables() -> &'static [&'static OpSet] {
-    &TABLES
+/// Returns the kernel families this machine can run with their tables, the reference first.
+pub fn tables() -> Vec<(Family, &'static OpSet)> {
+    tanbo::families().filter_map(|family| Some((family, tanbo::table(family)?))).collect()
 }

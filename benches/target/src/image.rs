@@ -9,7 +9,7 @@ tanbo_emulated::entry!(image);
 #[cfg(tanbo_image)]
 const ARTIFACT: &[u8] = &tanbo::Aligned(*include_bytes!(env!("TANBO_IMAGE"))).0;
 #[cfg(tanbo_image)]
-tanbo::include_model!(mod model = ARTIFACT, tanbo::Reference);
+tanbo::include_model!(mod model = ARTIFACT);
 
 #[cfg(tanbo_image)]
 fn image() -> u8 {

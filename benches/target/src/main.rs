@@ -5,14 +5,10 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use core::{fmt::Write as _, str};
-use tanbo::{OpSet, Reference};
 use tanbo_emulated::{files, job, println, ram, stack::Stack};
 use tanbo_target::{JobReport, Refused, run};
 
 tanbo_emulated::entry!(runner);
-
-/// Any artifact may come: every operator is linked.
-static OPS: OpSet = OpSet::all::<Reference>();
 
 /// Longest text of an order, a wish or a report, bytes.
 const TEXT: usize = 384;
@@ -38,7 +34,7 @@ fn all_jobs(stack: Stack) -> u8 {
     };
     for n in order.first..order.end {
         let mut report = JobReport::default();
-        let refused = run(n, &OPS, ram, &stack, &mut report).err();
+        let refused = run(n, ram, &stack, &mut report).err();
         if let Err(error) = write_report(n, &report, refused.as_ref()) {
             println!("{}: {error}", job::report_name(n));
             return 2;

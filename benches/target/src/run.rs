@@ -2,7 +2,7 @@
 
 use crate::digest;
 use core::{fmt, str};
-use tanbo::{Engine, Model, OpSet};
+use tanbo::{Engine, Model};
 use tanbo_emulated::{count::counted, files, files::FileError, job, ram::ALIGN, stack::Stack};
 
 /// What came of a job, as far as it went.
@@ -88,18 +88,11 @@ impl From<tanbo::EngineError> for Refused {
     }
 }
 
-/// Does job `n` in `ram`, with the operators `ops`; fills `report` as it goes.
+/// Does job `n` in `ram`, with the kernels of the artifact's family; fills `report` as it goes.
 ///
 /// # Errors
 /// [`Refused`]: whatever the host sent, this is the answer; nothing panics.
-pub fn run(
-    n: usize,
-    ops: &'static OpSet,
-    ram: &mut [u8],
-    stack: &Stack,
-    report: &mut JobReport,
-) -> Result<(), Refused> {
-    report.table = ops.table_name();
+pub fn run(n: usize, ram: &mut [u8], stack: &Stack, report: &mut JobReport) -> Result<(), Refused> {
     let wish = {
         let name = job::wish_name(n);
         let mut text = [0u8; 96];
@@ -111,6 +104,9 @@ pub fn run(
     // The artifact lies where it is read, as it would in flash; the arena follows.
     let (artifact, rest) = ram.split_at_mut_checked(len.next_multiple_of(ALIGN)).unwrap_or_default();
     let model = Model::parse(artifact.get(..len).unwrap_or_default()).map_err(Refused::Model)?;
+    // Any artifact may come: every operator is linked.
+    let ops = tanbo::table_or_reference(model.family());
+    report.table = ops.table_name();
     report.arena_bytes = model.arena_bytes();
     let free = rest.len();
     let arena = rest.get_mut(..report.arena_bytes).ok_or(Refused::Arena { needed: report.arena_bytes, free })?;

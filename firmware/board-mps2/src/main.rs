@@ -15,7 +15,7 @@ use tanbo_pipeline::{Change, Pipeline, Recording};
 use {cortex_m as _, defmt_semihosting as _};
 
 tanbo_emulated::entry!(station);
-tanbo::include_model!(mod seismic = tanbo_zoo::SEISMIC, Reference);
+tanbo::include_model!(mod seismic = tanbo_zoo::SEISMIC);
 
 /// The recording, if no argument names another.
 const RECORDING: &str = "recording.csv";

@@ -1,12 +1,9 @@
-//! What an engine on this machine needs: kernels and an arena.
+//! What an engine on this machine needs: an arena.
 
-use tanbo::{Model, OpSet, Reference};
+use tanbo::Model;
 use tanbo_format::record::ALIGN;
 
 use crate::error::CliError;
-
-/// The reference kernels: the specification, and what every other table must equal.
-pub static REFERENCE: OpSet = OpSet::all::<Reference>();
 
 /// Largest arena: 1 GiB. An artifact of some hundred bytes may ask for four.
 const ARENA_LIMIT: usize = 1 << 30;

@@ -1,12 +1,12 @@
 //! Where a model runs: on this machine, or on an emulated core.
 
-use tanbo::Engine;
+use tanbo::{Engine, OpSet};
 use tanbo_emulated::host::{self, Job};
 use tanbo_emulated::stack::with_stack;
 use tanbo_format::emit::Aligned;
 use tanbo_format::{Family, Model};
 
-use crate::engine::{Arena, REFERENCE};
+use crate::engine::Arena;
 use crate::error::CliError;
 
 /// Stack for an inference on this machine, bytes.
@@ -77,10 +77,22 @@ impl Runner {
     pub fn family(&self) -> Result<Family, CliError> {
         match self {
             Self::HostReference => Ok(Family::Portable),
-            Self::Host => Ok(host_family()),
+            Self::Host => Ok(tanbo::best_family()),
             Self::Emulated(runner) => crate::args::family(&runner.family)
                 .map_err(|reason| CliError::new(format_args!("runner {}", runner.name), reason, "correct its table")),
         }
+    }
+
+    /// Returns the kernels that run `artifact` on this machine.
+    ///
+    /// # Errors
+    /// An artifact that the verifier refuses.
+    pub fn table(&self, artifact: &Aligned) -> Result<&'static OpSet, CliError> {
+        let family = match self {
+            Self::HostReference => Family::Portable,
+            _ => parse(artifact)?.family(),
+        };
+        Ok(tanbo::table_or_reference(family))
     }
 
     /// Runs every sample `runs` times, each from the states that an inference starts with.
@@ -89,7 +101,7 @@ impl Runner {
     /// A runner that cannot be built or started; a model that it has no room for.
     pub fn run(&self, artifact: &Aligned, samples: &[Vec<Vec<u8>>], runs: u32) -> Result<Ran, CliError> {
         match self {
-            Self::Host | Self::HostReference => on_host(artifact, samples, false),
+            Self::Host | Self::HostReference => on_host(artifact, self.table(artifact)?, samples, false),
             Self::Emulated(runner) => {
                 let mut all = Ran::default();
                 for part in samples.chunks(JOBS) {
@@ -116,7 +128,7 @@ impl Runner {
     /// Those of [`Runner::run`]; an emulated core, which takes one step at a time.
     pub fn run_stream(&self, artifact: &Aligned, samples: &[Vec<Vec<u8>>]) -> Result<Ran, CliError> {
         match self {
-            Self::Host | Self::HostReference => on_host(artifact, samples, true),
+            Self::Host | Self::HostReference => on_host(artifact, self.table(artifact)?, samples, true),
             Self::Emulated(runner) => {
                 let reason = format_args!("{} takes samples one by one, without the states between", runner.name);
                 Err(CliError::new("--stream", reason, "give --runner host"))
@@ -125,30 +137,23 @@ impl Runner {
     }
 }
 
-/// Returns the family of this machine's kernels.
-fn host_family() -> Family {
-    #[cfg(target_arch = "x86_64")]
-    return if std::is_x86_feature_detected!("avx2") { Family::Avx2 } else { Family::Portable };
-    #[cfg(target_arch = "aarch64")]
-    return if std::arch::is_aarch64_feature_detected!("dotprod") { Family::Dotprod } else { Family::Neon };
-    #[cfg(target_arch = "arm")]
-    return Family::Armv7;
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "arm")))]
-    Family::Portable
+fn parse(artifact: &Aligned) -> Result<Model<'_>, CliError> {
+    Model::parse(artifact).map_err(|error| CliError::new("artifact", error, "compile the model again"))
 }
 
-/// Gives `work` an engine on this machine and the means to measure its stack.
+/// Gives `work` an engine on this machine, with the kernels of `table`, and the means to measure its stack.
 ///
 /// # Errors
 /// An artifact or engine that is refused; what `work` returns.
 pub fn with_engine<R: Send>(
     artifact: &Aligned,
+    table: &'static OpSet,
     work: impl FnOnce(&mut Engine<'_, '_>, &tanbo_emulated::stack::Stack) -> Result<R, CliError> + Send,
 ) -> Result<R, CliError> {
-    let model = Model::parse(artifact).map_err(|error| CliError::new("artifact", error, "compile the model again"))?;
+    let model = parse(artifact)?;
     let mut arena = Arena::of(&model)?;
     let result = with_stack(STACK, |stack| {
-        let mut engine = Engine::new(&model, &REFERENCE, arena.get()).map_err(refused)?;
+        let mut engine = Engine::new(&model, table, arena.get()).map_err(refused)?;
         work(&mut engine, &stack)
     });
     result.unwrap_or_else(|| Err(CliError::new("host", "the inference thread ended early", "report this as a bug")))
@@ -175,8 +180,8 @@ pub fn refused(error: tanbo::EngineError) -> CliError {
     CliError::new("engine", error, "compile the model again")
 }
 
-fn on_host(artifact: &Aligned, samples: &[Vec<Vec<u8>>], stream: bool) -> Result<Ran, CliError> {
-    with_engine(artifact, |engine, stack| {
+fn on_host(artifact: &Aligned, table: &'static OpSet, samples: &[Vec<Vec<u8>>], stream: bool) -> Result<Ran, CliError> {
+    with_engine(artifact, table, |engine, stack| {
         let mut ran = Ran { table: engine.table_name().into(), ..Ran::default() };
         for inputs in samples {
             if !stream {

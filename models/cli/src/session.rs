@@ -7,7 +7,7 @@ use tanbo::{Engine, Model};
 use tanbo_format::emit::Aligned;
 use tanbo_pipeline::{Change, Event, Hop, Pipeline, Recording};
 
-use crate::engine::{Arena, REFERENCE};
+use crate::engine::Arena;
 use crate::error::CliError;
 use crate::picture::{AlarmSpan, Picture, ScorePoint, svg};
 
@@ -73,7 +73,8 @@ pub fn replay(
     let refused = |error: &dyn std::fmt::Display| CliError::new(place.display(), error, "");
     let model = Model::parse(artifact).map_err(|error| refused(&error))?;
     let mut arena = Arena::of(&model)?;
-    let engine = Engine::new(&model, &REFERENCE, arena.get()).map_err(|error| refused(&error))?;
+    let engine =
+        Engine::new(&model, tanbo::table_or_reference(model.family()), arena.get()).map_err(|error| refused(&error))?;
     let mut pipeline = Pipeline::new(engine, recording.rate()).map_err(|error| refused(&error))?;
     let output = model.outputs().first().and_then(|&number| model.tensor(number));
     let score = output.map_or(Score { scale: 1.0, zero_point: 0 }, |tensor| Score {

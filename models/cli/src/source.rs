@@ -107,9 +107,21 @@ impl Source {
     }
 
     /// Returns whether the file is a model, which can be compiled for any family, and not an artifact.
-    #[cfg(any(feature = "compile", feature = "run"))]
+    #[cfg(feature = "compile")]
     pub fn is_model(&self) -> bool {
         self.kind != Kind::Tnb
+    }
+
+    /// Returns the artifact that the reference kernels run, or `None` of an artifact whose constants are packed for others.
+    ///
+    /// # Errors
+    /// A model that cannot be run exactly.
+    #[cfg(feature = "run")]
+    pub fn portable(&self) -> Result<Option<Loaded>, CliError> {
+        let loaded = self.load_for(None, Family::Portable)?;
+        let model = loaded.model()?;
+        let packed = (0..model.step_count() as u16).filter_map(|step| model.step(step)).any(|step| step.variant != 0);
+        Ok((!packed).then_some(loaded))
     }
 
     /// Returns the artifact: of a model the one that `options` ask for, of an artifact itself.
@@ -153,13 +165,22 @@ impl Source {
         }
     }
 
-    /// Returns the artifact for `target`, or for `otherwise` if no target is asked for. An artifact is what it is: a
-    /// target it is not made for is refused.
+    /// Returns the artifact for `target`, or for `otherwise` if no target is asked for. A portable artifact is packed for it;
+    /// one that is packed already is what it is: a target it is not made for is refused.
     ///
     /// # Errors
     /// A target for an artifact of another one; a model that cannot be run exactly.
     pub fn load_for(&self, target: Option<Family>, otherwise: Family) -> Result<Loaded, CliError> {
-        let loaded = self.load(&Options { family: target.unwrap_or(otherwise), ..Options::default() })?;
+        let wanted = target.unwrap_or(otherwise);
+        let mut loaded = self.load(&Options { family: wanted, ..Options::default() })?;
+        let model = loaded.model()?;
+        if model.family() == Family::Portable && wanted != Family::Portable {
+            let packed = tanbo::pack::repack(&model, wanted).map_err(|error| {
+                let reason = format!("packed for family {}: {error}", wanted.name());
+                CliError::new(self.path.display(), reason, "give --target portable")
+            })?;
+            loaded.artifact = Aligned::new(&packed);
+        }
         let family = loaded.model()?.family();
         match target {
             Some(target) if target != family => Err(CliError::new(

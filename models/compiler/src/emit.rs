@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use tanbo::pack::{PortableStep, pack_step};
 use tanbo_format::emit::{Artifact, ConstData, StateStart, StepSpec, StorageSpec, TensorSpec};
 use tanbo_format::record::MAX_STORAGES;
 use tanbo_format::{Family, FormatError, FormatErrorKind, Op, Place};
@@ -127,7 +128,7 @@ pub fn macs(graph: &Graph) -> u64 {
 pub fn compile(graph: &Graph, options: &Options) -> Result<Vec<u8>, CompileError> {
     let nodes = live_nodes(graph);
     let root = roots(graph, &nodes);
-    let mut steps: Vec<(&Node, Lowered)> = Vec::new();
+    let mut steps: Vec<Planned<'_>> = Vec::new();
     let mut constant_bytes = 0usize;
     for &node in &nodes {
         if let Some(lowered) = lower(graph, node)? {
@@ -140,7 +141,7 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Vec<u8>, CompileError
                     "use smaller weights and pooling windows, or split the model",
                 ));
             }
-            steps.push((node, lowered));
+            steps.push(Planned::new(graph, node, lowered, options.family));
         }
     }
     let too_many = |what: &str| {
@@ -161,7 +162,7 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Vec<u8>, CompileError
             (*first, *end) = ((*first).min(at), (*end).max(at));
         }
     };
-    for (index, (node, _)) in steps.iter().enumerate() {
+    for (index, Planned { node, .. }) in steps.iter().enumerate() {
         for &tensor in node.inputs.iter().chain(&node.states).chain([&node.output]) {
             touch(tensor, index as u16);
         }
@@ -200,8 +201,8 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Vec<u8>, CompileError
         });
     }
     let mut scratch = Vec::new();
-    for (index, (node, _)) in steps.iter().enumerate() {
-        scratch.push(match u32::try_from(scratch_bytes(graph, node)).map_err(|_| too_many("bytes"))? {
+    for (index, step) in steps.iter().enumerate() {
+        scratch.push(match u32::try_from(step.scratch_bytes).map_err(|_| too_many("bytes"))? {
             0 => None,
             bytes => {
                 let chains = (index as u16, index as u16);
@@ -269,18 +270,18 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Vec<u8>, CompileError
     };
     let inputs = graph.inputs.iter().map(|p| number(p.tensor, &p.name)).collect::<Result<Vec<_>, _>>()?;
     let outputs = graph.outputs.iter().map(|p| number(p.tensor, &p.name)).collect::<Result<Vec<_>, _>>()?;
-    let names: Vec<&str> = steps.iter().map(|(node, _)| node.name.as_str()).collect();
+    let names: Vec<&str> = steps.iter().map(|step| step.node.name.as_str()).collect();
     let mut specs = Vec::new();
-    for ((node, lowered), scratch) in steps.iter().zip(scratch) {
+    for (Planned { node, lowered, variant, .. }, scratch) in steps.into_iter().zip(scratch) {
         specs.push(StepSpec {
             op: lowered.op,
-            variant: 0,
+            variant,
             rounding: node.rounding,
             inputs: node.inputs.iter().map(|&t| number(t, "")).collect::<Result<Vec<_>, _>>()?,
             states: node.states.iter().map(|&t| number(t, "")).collect::<Result<Vec<_>, _>>()?,
             output: number(node.output, "")?,
-            consts: lowered.consts.clone(),
-            attrs: lowered.attrs.clone(),
+            consts: lowered.consts,
+            attrs: lowered.attrs,
             scratch,
         });
     }
@@ -298,6 +299,34 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Vec<u8>, CompileError
         signature: Vec::new(),
     };
     artifact.emit().map_err(|error| explain(error, &names, &artifact))
+}
+
+/// A node that becomes a step, packed for the kernel family.
+struct Planned<'g> {
+    node: &'g Node,
+    lowered: Lowered,
+    variant: u8,
+    scratch_bytes: usize,
+}
+
+impl<'g> Planned<'g> {
+    fn new(graph: &Graph, node: &'g Node, mut lowered: Lowered, family: Family) -> Self {
+        let shape = |tensor: Option<&TensorId>| -> Option<Vec<u32>> {
+            graph.tensors.get(*tensor?)?.shape.iter().map(|&axis| u32::try_from(axis).ok()).collect()
+        };
+        let portable =
+            PortableStep { op: lowered.op, rounding: node.rounding, attrs: &lowered.attrs, consts: &lowered.consts };
+        let packed = match (shape(node.inputs.first()), shape(Some(&node.output))) {
+            (Some(x), Some(y)) => pack_step(family, portable, &x, &y),
+            _ => None,
+        };
+        let (mut variant, mut scratch_bytes) = (0, scratch_bytes(graph, node));
+        if let Some(packed) = packed {
+            (variant, lowered.consts) = (packed.variant, packed.consts);
+            scratch_bytes = packed.scratch_bytes;
+        }
+        Self { node, lowered, variant, scratch_bytes }
+    }
 }
 
 /// Returns for each tensor the one whose storage it shares through reshapes.

@@ -228,7 +228,7 @@ impl<'m, 'a> Engine<'m, 'a> {
 
     fn run_rows(&mut self, number: u16, first: u32, end: u32) -> Result<(), EngineError> {
         let step = self.model.step(number).ok_or(EngineError::Step(number))?;
-        let run = self.ops.get(step.op).ok_or(EngineError::MissingOperator { op: step.op, step: number })?;
+        let run = self.ops.get(&step).ok_or(EngineError::MissingOperator { op: step.op, step: number })?;
         let mut call = Call { model: &self.model, step, arena: self.arena, rows: first as usize..end as usize };
         run(&mut call).ok_or(EngineError::Step(number))
     }

@@ -12,6 +12,20 @@ pub enum EngineError {
         /// First step that needs it.
         step: u16,
     },
+    /// A step's constants are packed for other kernels: compile the model for this family, or pack the artifact again.
+    MissingPacking {
+        /// The operator.
+        op: Op,
+        /// First such step.
+        step: u16,
+        /// The kernel table that does not read it.
+        table: &'static str,
+    },
+    /// The CPU lacks what the kernels of this table need.
+    Unavailable {
+        /// The kernel table.
+        table: &'static str,
+    },
     /// The arena has fewer bytes than the artifact needs.
     ArenaTooSmall {
         /// Bytes needed.
@@ -37,6 +51,12 @@ impl core::fmt::Display for EngineError {
             Self::MissingOperator { op, step } => {
                 write!(f, "operator {} (step {step}) is not in the operator set: add it to op_set!", op.name())
             }
+            Self::MissingPacking { op, step, table } => write!(
+                f,
+                "operator {} (step {step}) is packed for kernels other than {table}'s: compile the model for this target",
+                op.name()
+            ),
+            Self::Unavailable { table } => write!(f, "this CPU cannot run the kernels of table {table}"),
             Self::ArenaTooSmall { needed, given } => {
                 write!(f, "the arena has {given} bytes, the model needs {needed}")
             }

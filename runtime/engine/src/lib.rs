@@ -8,18 +8,26 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[cfg(feature = "pack")]
+extern crate alloc;
+
 mod arena;
 mod engine;
 mod error;
 mod include;
 mod op_set;
 mod ops;
+#[cfg(feature = "pack")]
+pub mod pack;
+mod tables;
 
 pub use arena::{Aligned, Arena};
 pub use engine::{Engine, Progress};
 pub use error::EngineError;
 pub use op_set::OpSet;
+pub use tables::{ByFamily, TableOf, best_family, families, table, table_or_reference};
 pub use tanbo_format::{
-    ElementType, Family, FormatError, Model, Op, Start, Step, Storage, Tensor, const_arena_bytes, const_operators,
+    ElementType, Family, FormatError, Model, Op, Start, Step, Storage, Tensor, const_arena_bytes, const_family,
+    const_operators, const_packed_operators,
 };
 pub use tanbo_kernels::{Kernels, Reference};

@@ -1,6 +1,7 @@
 //! Operators that are linked: nothing else of a kernel family is.
 
-use tanbo_format::{Checks, FormatError, Model, OP_TABLE_LEN, Op};
+use tanbo_format::packing::{Layout, find};
+use tanbo_format::{Checks, FormatError, Model, OP_TABLE_LEN, Op, Step};
 use tanbo_kernels::Kernels;
 
 use crate::error::EngineError;
@@ -11,28 +12,46 @@ use crate::ops::{self, RunFn};
 pub struct OpSet {
     table_name: &'static str,
     checks: Checks,
-    run: [Option<RunFn>; OP_TABLE_LEN],
+    layouts: &'static [Layout],
+    available: fn() -> bool,
+    portable: [Option<RunFn>; OP_TABLE_LEN],
+    packed: [Option<RunFn>; PACKED_TABLE_LEN],
 }
 
+/// One more than the greatest number of an operator that has packings.
+const PACKED_TABLE_LEN: usize = Op::FullyConnected as usize + 1;
+
 impl OpSet {
-    /// Returns the set with the operators whose bits are set (see [`crate::const_operators`]), in the kernels of `K`.
+    /// Returns the set, in the kernels of `K`, with the operators whose bits are set: `operators` in the portable packing
+    /// (see [`crate::const_operators`]), `packed` in those of the family (see [`crate::const_packed_operators`]).
     #[allow(clippy::indexing_slicing, reason = "const context, bounded by `Op::ALL`")]
-    pub const fn from_bits<K: Kernels>(operators: u64) -> Self {
-        let mut run = [None; OP_TABLE_LEN];
+    pub const fn from_bits<K: Kernels>(operators: u64, packed: u64) -> Self {
+        let layouts: &'static [Layout] = if packed == 0 { &[] } else { K::LAYOUTS };
+        let mut set = Self {
+            table_name: K::NAME,
+            checks: Checks::new(operators, layouts),
+            layouts,
+            available: K::available,
+            portable: [None; OP_TABLE_LEN],
+            packed: [None; PACKED_TABLE_LEN],
+        };
         let mut i = 0;
         while i < Op::ALL.len() {
             let op = Op::ALL[i];
             if operators >> op as u8 & 1 == 1 {
-                run[op as usize] = Some(ops::run_fn::<K>(op));
+                set.portable[op as usize] = Some(ops::run_fn::<K>(op));
+            }
+            if !layouts.is_empty() && packed >> op as u8 & 1 == 1 && (op as usize) < PACKED_TABLE_LEN {
+                set.packed[op as usize] = ops::packed_run_fn::<K>(op);
             }
             i += 1;
         }
-        Self { table_name: K::NAME, checks: Checks::from_bits(operators), run }
+        set
     }
 
-    /// Returns every operator in the kernels of `K`: for hosts and test runners.
+    /// Returns every operator in the kernels of `K`, in every packing: for hosts and test runners.
     pub const fn all<K: Kernels>() -> Self {
-        Self::from_bits::<K>(u64::MAX)
+        Self::from_bits::<K>(u64::MAX, u64::MAX)
     }
 
     /// Parses and verifies an artifact of these operators, as [`Model::parse`] does of all; what the set does not name is
@@ -49,16 +68,32 @@ impl OpSet {
         self.table_name
     }
 
-    pub(crate) fn get(&self, op: Op) -> Option<RunFn> {
-        self.run.get(op as usize).copied().flatten()
+    /// Returns whether the CPU that this program runs on has what the kernels need.
+    pub fn is_available(&self) -> bool {
+        (self.available)()
     }
 
-    /// Returns an error naming the first operator of `model` that is not in the set.
+    pub(crate) fn get(&self, step: &Step<'_>) -> Option<RunFn> {
+        if step.variant == 0 {
+            return self.portable.get(step.op as usize).copied().flatten();
+        }
+        find(self.layouts, step.variant)?;
+        self.packed.get(step.op as usize).copied().flatten()
+    }
+
+    /// Returns an error naming the first step of `model` that is not in the set.
     pub(crate) fn covers(&self, model: &Model<'_>) -> Result<(), EngineError> {
-        for step in 0..model.step_count() as u16 {
-            let op = model.step(step).ok_or(EngineError::Step(step))?.op;
-            if self.get(op).is_none() {
-                return Err(EngineError::MissingOperator { op, step });
+        if !self.is_available() {
+            return Err(EngineError::Unavailable { table: self.table_name });
+        }
+        for number in 0..model.step_count() as u16 {
+            let step = model.step(number).ok_or(EngineError::Step(number))?;
+            if self.get(&step).is_none() {
+                return Err(if step.variant == 0 {
+                    EngineError::MissingOperator { op: step.op, step: number }
+                } else {
+                    EngineError::MissingPacking { op: step.op, step: number, table: self.table_name }
+                });
             }
         }
         Ok(())
@@ -69,6 +104,7 @@ impl OpSet {
 #[macro_export]
 macro_rules! op_set {
     ($kernels:ty: $($op:ident),* $(,)?) => {
-        $crate::OpSet::from_bits::<$kernels>(0 $(| 1u64 << $crate::Op::$op as u8)*)
+        $crate::OpSet::from_bits::<$kernels>(
+            0 $(| 1u64 << $crate::Op::$op as u8)*, 0 $(| 1u64 << $crate::Op::$op as u8)*)
     };
 }

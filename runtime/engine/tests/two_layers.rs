@@ -7,7 +7,7 @@ use source::{BIAS, HIDDEN_ZERO, MULTIPLIER, WEIGHTS, artifact};
 use tanbo::{Arena, ElementType, Engine, EngineError, Model, Op, OpSet, Progress, Reference};
 use tanbo_format::emit::{Aligned, StepSpec, StorageSpec};
 
-tanbo::include_model!(mod model = include "data/two_layers.tnb", tanbo::Reference);
+tanbo::include_model!(mod model = include "data/two_layers.tnb");
 
 static OPS: OpSet = tanbo::op_set!(Reference: FullyConnected);
 static OTHER_OPS: OpSet = tanbo::op_set!(Reference: Conv2d, Softmax,);

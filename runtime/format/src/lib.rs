@@ -19,10 +19,16 @@ pub mod emit;
 mod error;
 mod model;
 mod op;
+mod packed;
 pub mod record;
 mod verify;
 
 pub use check::Checks;
 pub use error::{FormatError, FormatErrorKind, Place};
-pub use model::{Constant, Model, Start, Step, Storage, Tensor, const_arena_bytes, const_operators};
+pub use model::{
+    Constant, Model, Start, Step, Storage, Tensor, const_arena_bytes, const_family, const_operators,
+    const_packed_operators,
+};
 pub use op::{ConstSpec, ConstType, ElementType, Family, MAX_RANK, OP_TABLE_LEN, Op};
+pub use packed::{packed_shape, shape_of};
+pub use tanbo_packing as packing;

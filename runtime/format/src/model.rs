@@ -448,10 +448,36 @@ pub const fn const_arena_bytes(artifact: &[u8]) -> usize {
     const_u32(artifact, core::mem::offset_of!(Header, arena_bytes)) as usize
 }
 
-/// Returns the operator set that a header states. For `const` contexts.
+/// Returns the operators that the steps have in the portable packing, a bit each. For `const` contexts.
 pub const fn const_operators(artifact: &[u8]) -> u64 {
-    let at = core::mem::offset_of!(Header, operators);
-    const_u32(artifact, at) as u64 | (const_u32(artifact, at + 4) as u64) << 32
+    const_steps(artifact, false)
+}
+
+/// Returns the operators that the steps have in a packing of a kernel family, a bit each. For `const` contexts.
+pub const fn const_packed_operators(artifact: &[u8]) -> u64 {
+    const_steps(artifact, true)
+}
+
+/// Returns the number of the kernel family that a header states. For `const` contexts.
+pub const fn const_family(artifact: &[u8]) -> u8 {
+    const_u32(artifact, core::mem::offset_of!(Header, abi)).to_le_bytes()[2]
+}
+
+#[allow(clippy::indexing_slicing, reason = "const context: what is not there does not compile")]
+const fn const_steps(artifact: &[u8], packed: bool) -> u64 {
+    let extent = core::mem::offset_of!(Header, sections) + Section::Steps as usize * size_of::<Extent>();
+    let (start, bytes) = (const_u32(artifact, extent) as usize, const_u32(artifact, extent + 4) as usize);
+    let (mut operators, mut at) = (0, start);
+    while at < start + bytes {
+        let op = artifact[at + core::mem::offset_of!(StepRecord, op)];
+        let variant = artifact[at + core::mem::offset_of!(StepRecord, variant)];
+        assert!(op < 64, "not a Tanbo artifact: an operator that does not exist");
+        if (variant != 0) == packed {
+            operators |= 1 << op;
+        }
+        at += size_of::<StepRecord>();
+    }
+    operators
 }
 
 #[allow(clippy::indexing_slicing, reason = "const context: what is not there does not compile")]

@@ -131,10 +131,6 @@ fn steps(model: &Model<'_>, checks: &Checks) -> Verified {
     for (index, record) in model.steps.iter().enumerate() {
         let at = Place::Step(index as u16);
         let op = Op::from_code(record.op).ok_or(error(Kind::Operator, at))?;
-        // The only packing of this version.
-        if record.variant != 0 {
-            return Err(error(Kind::Operator, at));
-        }
         if record.rounding > 1 {
             return Err(error(Kind::Reserved, at));
         }

@@ -6,6 +6,7 @@ mod recurrent;
 mod selection;
 mod wide;
 
+use tanbo_packing::{Packing, Shape};
 use tanbo_quant::{Multiplier, Rounding, requantize};
 
 pub use dense::BatchMatmul;
@@ -178,6 +179,23 @@ pub struct FullyConnected<'a> {
     pub bias: &'a [i32],
     /// Input scale · weight scale / output scale.
     pub multipliers: Multipliers<'a>,
+    /// Output.
+    pub range: Output,
+}
+
+/// A convolution, a depthwise convolution or a matrix product whose constants are packed for a kernel family.
+#[derive(Clone, Copy, Debug)]
+pub struct Packed<'a> {
+    /// Layout of the constants.
+    pub packing: Packing,
+    /// Geometry and images.
+    pub shape: Shape,
+    /// Zero point of the input.
+    pub input_zero_point: i32,
+    /// Packed weights, as many bytes as the packing says.
+    pub weights: &'a [i8],
+    /// What the kernel wants of each output channel besides, as many words as the packing says.
+    pub records: &'a [i32],
     /// Output.
     pub range: Output,
 }

@@ -1,5 +1,7 @@
 //! Images as rows, whole or as rings of their last rows.
 
+use core::ops::Range;
+
 /// Rows of an image to read. A row is width times channels values, int8 unless said.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a, T = i8> {
@@ -21,10 +23,23 @@ impl<'a, T> Rows<'a, T> {
         self.data.get(start..start + self.row_len).unwrap_or_default()
     }
 
+    /// Returns rows `rows` as one run of values, or `None` if they do not follow one another (a ring that wraps).
+    pub fn contiguous(&self, rows: Range<usize>) -> Option<&'a [T]> {
+        let run = run(rows, self.row_len, self.slots)?;
+        self.data.get(run)
+    }
+
     /// Returns the number of values in a row.
     pub fn row_len(&self) -> usize {
         self.row_len
     }
+}
+
+/// Returns where rows that follow one another lie.
+fn run(rows: Range<usize>, row_len: usize, slots: usize) -> Option<Range<usize>> {
+    let count = rows.len();
+    let first = rows.start % slots;
+    (count <= slots - first).then(|| first * row_len..(first + count) * row_len)
 }
 
 /// Rows of an image to write.
@@ -46,6 +61,12 @@ impl<'a, T> RowsMut<'a, T> {
     pub fn row_mut(&mut self, row: usize) -> &mut [T] {
         let start = row % self.slots * self.row_len;
         self.data.get_mut(start..start + self.row_len).unwrap_or_default()
+    }
+
+    /// As [`Rows::contiguous`].
+    pub fn contiguous_mut(&mut self, rows: Range<usize>) -> Option<&mut [T]> {
+        let run = run(rows, self.row_len, self.slots)?;
+        self.data.get_mut(run)
     }
 
     /// Returns the number of values in a row.

@@ -60,7 +60,7 @@ fn convolutions() {
             multipliers,
             range: range(Rounding::Single),
         };
-        rows(&x, &y, |x, y| Reference::conv2d(&params, x, y, 0))
+        rows(&x, &y, |x, y| Reference::conv2d(&params, x, y, 0..1))
     });
     refuses_other_lengths([8, 12, 16, 4, 4, 4], |[x, y, weights, bias, mantissas, shifts]| {
         let (weights, bias, mantissas, shifts) = (i8s(&weights), words(&bias), words(&mantissas), i8s(&shifts));
@@ -75,7 +75,7 @@ fn convolutions() {
             multipliers,
             range: range(Rounding::Tflite),
         };
-        rows(&x, &y, |x, y| Reference::depthwise_conv2d(&params, x, y, 0))
+        rows(&x, &y, |x, y| Reference::depthwise_conv2d(&params, x, y, 0..1))
     });
     refuses_other_lengths([6, 8, 12, 4, 4, 4], |[x, y, weights, bias, mantissas, shifts]| {
         let (weights, bias, mantissas, shifts) = (i8s(&weights), words(&bias), words(&mantissas), i8s(&shifts));
@@ -110,7 +110,7 @@ fn weights_of_four_bits_and_transposed_convolutions() {
             multipliers,
             range,
         };
-        rows(&x, &y, |x, y| Reference::conv2d_i4(&params, x, y, 0))
+        rows(&x, &y, |x, y| Reference::conv2d_i4(&params, x, y, 0..1))
     });
     refuses_other_lengths([8, 12, 8, 4], |[x, y, weights, bias]| {
         let (weights, bias) = (i8s(&weights), words(&bias));
@@ -126,7 +126,7 @@ fn weights_of_four_bits_and_transposed_convolutions() {
             multipliers,
             range,
         };
-        rows(&x, &y, |x, y| Reference::depthwise_conv2d_i4(&params, x, y, 0))
+        rows(&x, &y, |x, y| Reference::depthwise_conv2d_i4(&params, x, y, 0..1))
     });
     // Three inputs to three outputs: nine weights in five bytes.
     refuses_other_lengths([6, 6, 5, 3], |[x, y, weights, bias]| {
@@ -151,7 +151,7 @@ fn weights_of_four_bits_and_transposed_convolutions() {
             multipliers,
             range,
         };
-        rows(&x, &y, |x, y| Reference::transpose_conv2d(&params, x, y, 0))
+        rows(&x, &y, |x, y| Reference::transpose_conv2d(&params, x, y, 0..1))
     });
 }
 
@@ -185,7 +185,7 @@ fn groups_that_do_not_divide_and_images_without_rows() {
         multipliers: Multipliers { mantissas: &[1; 1], shifts: &[0; 1] },
         range: range(Rounding::Single),
     };
-    let run = |params: &Conv2d<'_>| rows(&[0; 8], &[0; 12], |x, y| Reference::conv2d(params, x, y, 0));
+    let run = |params: &Conv2d<'_>| rows(&[0; 8], &[0; 12], |x, y| Reference::conv2d(params, x, y, 0..1));
     assert_eq!(run(&params), Ok(()));
     assert_eq!(run(&Conv2d { groups: 0, ..params }), Err(LengthError));
     assert_eq!(run(&Conv2d { groups: 3, ..params }), Err(LengthError));
@@ -204,10 +204,10 @@ fn pools() {
             divisors: Multipliers { mantissas: &mantissas, shifts: &shifts },
             range: range(Rounding::Single),
         };
-        rows(&x, &y, |x, y| Reference::average_pool2d(&params, x, y, 0))
+        rows(&x, &y, |x, y| Reference::average_pool2d(&params, x, y, 0..1))
     });
     let params = MaxPool2d { window: WINDOW, input: INPUT, output: POOLED, bounds: [-128, 127] };
-    refuses_other_lengths([8, 6], |[x, y]| rows(&x, &y, |x, y| Reference::max_pool2d(&params, x, y, 0)));
+    refuses_other_lengths([8, 6], |[x, y]| rows(&x, &y, |x, y| Reference::max_pool2d(&params, x, y, 0..1)));
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn an_average_of_nothing() {
         divisors: Multipliers { mantissas: &[], shifts: &[] },
         range: range(Rounding::Tflite),
     };
-    let result = rows(&[0; 8], &[0; 6], |x, y| Reference::average_pool2d(&params, x, y, 0));
+    let result = rows(&[0; 8], &[0; 6], |x, y| Reference::average_pool2d(&params, x, y, 0..1));
     assert_eq!(result, Err(LengthError));
 }
 

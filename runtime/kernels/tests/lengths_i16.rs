@@ -43,7 +43,7 @@ fn convolutions_and_matrices() {
             multipliers: Multipliers { mantissas: &vec![0; mantissas], shifts: &vec![0; shifts] },
             range: range(Rounding::Single),
         };
-        rows(x, y, |x, y| Reference::conv2d_i16(&params, x, y, 0))
+        rows(x, y, |x, y| Reference::conv2d_i16(&params, x, y, 0..1))
     });
     refuses_other_lengths([8, 12, 16, 4, 4, 4], |[x, y, weights, bias, mantissas, shifts]| {
         let params = DepthwiseConv2dI16 {
@@ -55,7 +55,7 @@ fn convolutions_and_matrices() {
             multipliers: Multipliers { mantissas: &vec![0; mantissas], shifts: &vec![0; shifts] },
             range: range(Rounding::Tflite),
         };
-        rows(x, y, |x, y| Reference::depthwise_conv2d_i16(&params, x, y, 0))
+        rows(x, y, |x, y| Reference::depthwise_conv2d_i16(&params, x, y, 0..1))
     });
     refuses_other_lengths([6, 8, 12, 4, 4, 4], |[x, y, weights, bias, mantissas, shifts]| {
         let params = FullyConnectedI16 {

@@ -6,7 +6,6 @@ use tanbo_compiler::float::{FloatModel, FloatPort};
 use tanbo_compiler::graph::SourceType;
 use tanbo_compiler::quantize::Progress;
 use tanbo_compiler::quantize::report::{Judge, OutputComparison};
-use tanbo_format::Family;
 
 use crate::Verdict;
 use crate::agreement::{Agreement, significant};
@@ -70,8 +69,14 @@ pub fn validate(args: &ValidateArgs, out: &Output) -> Result<Verdict, CliError> 
     let source = Source::open(&args.file, Some(&args.float), out)?;
     let loaded = source.load_for(None, runner.family()?)?;
     // The reference kernels read the portable packing.
-    let portable = if source.is_model() { Some(source.load_for(None, Family::Portable)?) } else { None };
-    let reference = portable.as_ref().unwrap_or(&loaded);
+    let reference = source.portable()?.ok_or_else(|| {
+        let reason = "its constants are packed for a kernel family, which the reference kernels do not read";
+        CliError::new(
+            args.file.display(),
+            reason,
+            "give the .onnx or .tflite model, or an artifact of --target portable",
+        )
+    })?;
     let outputs = model.outputs().get(..model.model_outputs()).unwrap_or_default();
     let inputs = pairs("input", &loaded.inputs, model.inputs(), args)?;
     let results = pairs("output", &loaded.outputs, outputs, args)?;

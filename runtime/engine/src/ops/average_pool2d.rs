@@ -17,5 +17,5 @@ pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
         divisors: call.multipliers(0)?,
         range: call.range(range.output_zero_point, range.low, range.high),
     };
-    call.each_output_row(&x, |input, output, row| K::average_pool2d(&params, input, output, row))
+    call.output_rows(&x, |input, output, rows| K::average_pool2d(&params, input, output, rows))
 }

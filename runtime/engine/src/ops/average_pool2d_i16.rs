@@ -16,5 +16,5 @@ pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
         divisors: call.multipliers(0)?,
         range: call.range(0, attributes.range.low, attributes.range.high),
     };
-    call.each_output_row(&x, |input, output, row| K::average_pool2d_i16(&params, input, output, row))
+    call.output_rows(&x, |input, output, rows| K::average_pool2d_i16(&params, input, output, rows))
 }

@@ -8,7 +8,7 @@ use super::{Call, image, window};
 
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let (params, x) = params(call, ConvI16::from_conv2d(call.step.attrs)?)?;
-    call.each_output_row(&x, |input, output, row| K::conv2d_i16(&params, input, output, row))
+    call.output_rows(&x, |input, output, rows| K::conv2d_i16(&params, input, output, rows))
 }
 
 /// Returns the parameters of a step with these attributes and the constants of `conv2d_i16`, and its input.

@@ -8,7 +8,7 @@ use super::{Call, image, window};
 
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let (params, x) = params(call)?;
-    call.each_output_row(&x, |input, output, row| K::depthwise_conv2d(&params, input, output, row))
+    call.output_rows(&x, |input, output, rows| K::depthwise_conv2d(&params, input, output, rows))
 }
 
 /// Returns the parameters of a step with the attributes and constants of `depthwise_conv2d`, and its input.

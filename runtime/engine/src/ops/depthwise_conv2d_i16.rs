@@ -17,5 +17,5 @@ pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
         multipliers: call.multipliers(2)?,
         range: call.range_i16(conv.range.low, conv.range.high),
     };
-    call.each_output_row(&x, |input, output, row| K::depthwise_conv2d_i16(&params, input, output, row))
+    call.output_rows(&x, |input, output, rows| K::depthwise_conv2d_i16(&params, input, output, rows))
 }

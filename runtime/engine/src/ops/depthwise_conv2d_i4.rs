@@ -6,5 +6,5 @@ use super::{Call, depthwise_conv2d};
 
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let (params, x) = depthwise_conv2d::params(call)?;
-    call.each_output_row(&x, |input, output, row| K::depthwise_conv2d_i4(&params, input, output, row))
+    call.output_rows(&x, |input, output, rows| K::depthwise_conv2d_i4(&params, input, output, rows))
 }

@@ -14,5 +14,5 @@ pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
         output: image(&y)?,
         bounds: [attributes.range.low, attributes.range.high],
     };
-    call.each_output_row(&x, |input, output, row| K::max_pool2d(&params, input, output, row))
+    call.output_rows(&x, |input, output, rows| K::max_pool2d(&params, input, output, rows))
 }

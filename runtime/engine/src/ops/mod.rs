@@ -36,6 +36,7 @@ mod mean_i16;
 mod minimum;
 mod mul;
 mod mul_i16;
+mod packed;
 mod pad;
 mod recurrence;
 mod reduce_max;
@@ -127,6 +128,16 @@ pub(crate) const fn run_fn<K: Kernels>(op: Op) -> RunFn {
         Op::LayerNorm => layer_norm::run::<K>,
         Op::L2Norm => l2_norm::run::<K>,
         Op::Div => div::run::<K>,
+    }
+}
+
+/// Returns the adapter of `op` with packed constants, `None` if it has no packings. As [`run_fn`].
+pub(crate) const fn packed_run_fn<K: Kernels>(op: Op) -> Option<RunFn> {
+    match op {
+        Op::Conv2d => Some(packed::conv2d::<K>),
+        Op::DepthwiseConv2d => Some(packed::depthwise_conv2d::<K>),
+        Op::FullyConnected => Some(packed::fully_connected::<K>),
+        _ => None,
     }
 }
 
@@ -323,19 +334,15 @@ impl<'m> Call<'_, 'm> {
         Some((inputs, RowsMut::new(output, row_bytes / size_of::<T>(), slots)?))
     }
 
-    /// Calls `kernel` with the rows of `x`, the rows of the output, and each output row that is asked for.
-    pub fn each_output_row<T: Pod>(
+    /// Calls `kernel` with the rows of `x`, the rows of the output, and which of them are asked for.
+    pub fn output_rows<T: Pod>(
         &mut self,
         x: &Tensor<'_>,
-        mut kernel: impl FnMut(Rows<'_, T>, &mut RowsMut<'_, T>, usize) -> KernelResult,
+        kernel: impl FnOnce(Rows<'_, T>, &mut RowsMut<'_, T>, Range<usize>) -> KernelResult,
     ) -> Option<()> {
         let rows = self.rows.clone();
         let (inputs, mut output) = self.split_rows()?;
-        let input = inputs.rows(x)?;
-        for row in rows {
-            kernel(input, &mut output, row).ok()?;
-        }
-        Some(())
+        kernel(inputs.rows(x)?, &mut output, rows).ok()
     }
 
     /// Calls `each` with every input row and output row as bytes: for operators that take one value at a time.

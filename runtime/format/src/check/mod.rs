@@ -8,12 +8,14 @@ mod dense;
 mod elementwise;
 mod moves;
 mod norm;
+mod packed;
 mod pool;
 mod recurrent;
 mod selection;
 mod softmax;
 mod wide;
 
+use tanbo_packing::Layout;
 use tanbo_quant::{Multiplier, Rounding};
 
 use crate::attrs::{self, Conv, ConvI16, MultiplierWords, Pool, Range, Window};
@@ -27,17 +29,21 @@ type Checked = Result<(), Kind>;
 /// Checks a step of one operator: its first input and its output are given, further inputs are in the step.
 type CheckFn = fn(&Model<'_>, &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked;
 
-/// The checks of a set of operators. An artifact with any other operator is refused.
+/// The checks of a set of operators and packings. An artifact with any other is refused.
 #[derive(Clone, Copy, Debug)]
-pub struct Checks([Option<CheckFn>; OP_TABLE_LEN]);
+pub struct Checks {
+    portable: [Option<CheckFn>; OP_TABLE_LEN],
+    packed: Option<&'static [Layout]>,
+}
 
 impl Checks {
-    /// The checks of every operator.
-    pub const ALL: &'static Self = &Self::from_bits(u64::MAX);
+    /// The checks of every operator in every packing.
+    pub const ALL: &'static Self = &Self::new(u64::MAX, tanbo_packing::ALL);
 
-    /// Returns the checks of the operators whose bits are set. In `const` context, so that no others are linked.
+    /// Returns the checks of the operators whose bits are set, in the portable packing, and of the packings `layouts`. In
+    /// `const` context, so that no others are linked.
     #[allow(clippy::indexing_slicing, reason = "const context, bounded by `Op::ALL`")]
-    pub const fn from_bits(operators: u64) -> Self {
+    pub const fn new(operators: u64, layouts: &'static [Layout]) -> Self {
         let mut checks = [None; OP_TABLE_LEN];
         let mut i = 0;
         while i < Op::ALL.len() {
@@ -47,12 +53,17 @@ impl Checks {
             }
             i += 1;
         }
-        Self(checks)
+        // Without packings, their check is not linked.
+        Self { portable: checks, packed: if layouts.is_empty() { None } else { Some(layouts) } }
     }
 
-    /// Checks a step; an operator outside the set is an error of its own.
+    /// Checks a step; an operator or a packing outside the set is an error of its own.
     pub(crate) fn step(&self, model: &Model<'_>, step: &Step<'_>, y: &Tensor<'_>) -> Checked {
-        let check = self.0.get(step.op as usize).copied().flatten().ok_or(Kind::Operator)?;
+        if step.variant != 0 {
+            let layouts = self.packed.ok_or(Kind::Operator)?;
+            return packed::step(model, step, y, layouts);
+        }
+        let check = self.portable.get(step.op as usize).copied().flatten().ok_or(Kind::Operator)?;
         let x = step.inputs.first().and_then(|&t| model.tensor(t)).ok_or(Kind::Arity)?;
         check(model, step, &x, y)
     }

@@ -1,0 +1,67 @@
+//! Kernel families by number: the table that an artifact asks for, and the best one of a CPU.
+
+use tanbo_format::Family;
+use tanbo_kernels::{Kernels, Reference};
+
+use crate::op_set::OpSet;
+
+/// Stands for the kernel family with the number `FAMILY`, which an artifact's header states: see [`TableOf`].
+#[derive(Debug)]
+pub struct ByFamily<const FAMILY: u8>;
+
+/// The kernel table of a family, in `const` context: how `include_model!` finds an artifact's kernels.
+pub trait TableOf {
+    /// The kernels.
+    type Table: Kernels;
+}
+
+/// Families and their kernels, those of the same architecture from the least to the best.
+macro_rules! families {
+    (kernels { $($family:ident: $kernels:ty,)* } reference_only { $($other:ident,)* }) => {
+        const FAMILIES: &[Family] = &[$(Family::$family),*];
+
+        /// Returns every operator in the kernels of `family`, or `None` if this target or its CPU does not run them.
+        ///
+        /// Links all operators. Firmware names its model instead: `include_model!`.
+        pub fn table(family: Family) -> Option<&'static OpSet> {
+            match family {
+                $(Family::$family if <$kernels>::COMPILED => {
+                    static SET: OpSet = OpSet::all::<$kernels>();
+                    SET.is_available().then_some(&SET)
+                })*
+                _ => None,
+            }
+        }
+
+        $(impl TableOf for ByFamily<{ Family::$family as u8 }> {
+            type Table = $kernels;
+        })*
+        $(impl TableOf for ByFamily<{ Family::$other as u8 }> {
+            type Table = Reference;
+        })*
+    };
+}
+
+families! {
+    kernels {
+        Portable: Reference,
+    }
+    reference_only { M0, M3, Dsp, Mve, Rv32, Armv7, Neon, Dotprod, Avx2, }
+}
+
+/// Returns every operator in the kernels that an artifact of `family` runs with here: the family's where this CPU has them,
+/// else the reference kernels, which read no packing but the portable one.
+pub fn table_or_reference(family: Family) -> &'static OpSet {
+    static REFERENCE: OpSet = OpSet::all::<Reference>();
+    table(family).unwrap_or(&REFERENCE)
+}
+
+/// Returns the families whose kernels this CPU runs, the portable one first, the fastest last.
+pub fn families() -> impl DoubleEndedIterator<Item = Family> {
+    FAMILIES.iter().copied().filter(|&family| table(family).is_some())
+}
+
+/// Returns the family with the fastest kernels that this CPU runs.
+pub fn best_family() -> Family {
+    families().next_back().unwrap_or(Family::Portable)
+}

@@ -1,0 +1,73 @@
+//! Layer 0: which packings of weights there are, and how many bytes each takes.
+//!
+//! Knows shapes and sizes; knows neither weights nor artifacts. The verifier asks here how long the constants and the
+//! scratch of a packed step must be, and the kernels that read them ask again before they touch a byte. What lies in
+//! these bytes is told in FORMAT.md and by the `pack` function of the kernel family.
+#![no_std]
+#![forbid(unsafe_code)]
+
+/// A packing: a layout of a step's constants that the kernels of one family read. Each family's file names its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Packing(u8);
+
+impl Packing {
+    /// Returns the number: `variant` of a step record, never 0.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+}
+
+/// The operators that have packings. A fully connected step is a convolution with a kernel of one tap over an image of
+/// one row, its width the number of rows of the matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// `conv2d` with one group, and `fully_connected`.
+    Conv2d,
+    /// `depthwise_conv2d`.
+    DepthwiseConv2d,
+}
+
+/// Shape of a packed step: what its lengths follow from. Nothing is promised of the numbers: they come from an artifact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shape {
+    /// Height and width of the kernel in taps.
+    pub kernel: [usize; 2],
+    /// Distance between outputs.
+    pub stride: [usize; 2],
+    /// Distance between taps.
+    pub dilation: [usize; 2],
+    /// Padding above and to the left.
+    pub pad: [usize; 2],
+    /// Height, width and channels of the input image.
+    pub input: [usize; 3],
+    /// Height, width and channels of the output image.
+    pub output: [usize; 3],
+}
+
+/// Lengths of a packed step's constants, exact, and of its scratch, at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sizes {
+    /// Bytes of packed weights.
+    pub weight_bytes: usize,
+    /// 32-bit words of records: what the kernel wants of each output channel besides weights.
+    pub record_words: usize,
+    /// Bytes of scratch; 0 for none.
+    pub scratch_bytes: usize,
+}
+
+/// One packing with its lengths.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// Which packing.
+    pub packing: Packing,
+    /// Returns the lengths of a step, or `None` for a shape that this packing does not have.
+    pub sizes: fn(Kind, &Shape) -> Option<Sizes>,
+}
+
+/// Every packing.
+pub const ALL: &[Layout] = &[];
+
+/// Returns the layout with this number among `layouts`.
+pub fn find(layouts: &'static [Layout], variant: u8) -> Option<&'static Layout> {
+    layouts.iter().find(|layout| layout.packing.number() == variant)
+}
