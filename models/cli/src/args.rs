@@ -56,7 +56,7 @@ pub struct CompileArgs {
     /// Artifact to write.
     #[arg(short, long, value_name = "OUT.tnb")]
     pub output: PathBuf,
-    /// Kernel family to pack for: portable, m0, m3, dsp, mve, rv32, armv7, neon, dotprod, avx2.
+    /// Kernel family to pack for: portable, m0, m3, dsp, mve, rv32, armv7, neon, dotprod, avx2, vnni.
     #[arg(long, value_name = "FAMILY", default_value = "portable", value_parser = family)]
     pub target: Family,
     /// Model card to embed: UTF-8 text.

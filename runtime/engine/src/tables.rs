@@ -1,6 +1,8 @@
 //! Kernel families by number: the table that an artifact asks for, and the best one of a CPU.
 
 use tanbo_format::Family;
+use tanbo_kernels::arch::avx2::Avx2;
+use tanbo_kernels::arch::vnni::Vnni;
 use tanbo_kernels::{Kernels, Reference};
 
 use crate::op_set::OpSet;
@@ -45,8 +47,10 @@ macro_rules! families {
 families! {
     kernels {
         Portable: Reference,
+        Avx2: Avx2,
+        Vnni: Vnni,
     }
-    reference_only { M0, M3, Dsp, Mve, Rv32, Armv7, Neon, Dotprod, Avx2, }
+    reference_only { M0, M3, Dsp, Mve, Rv32, Armv7, Neon, Dotprod, }
 }
 
 /// Returns every operator in the kernels that an artifact of `family` runs with here: the family's where this CPU has them,

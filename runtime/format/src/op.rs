@@ -445,6 +445,8 @@ pub enum Family {
     Dotprod = 8,
     /// x86-64 with AVX2.
     Avx2 = 9,
+    /// x86-64 with AVX-512 VNNI.
+    Vnni = 10,
 }
 
 impl Family {
@@ -460,6 +462,7 @@ impl Family {
         Self::Neon,
         Self::Dotprod,
         Self::Avx2,
+        Self::Vnni,
     ];
 
     /// Returns the family with this number.
@@ -480,6 +483,7 @@ impl Family {
             Self::Neon => "neon",
             Self::Dotprod => "dotprod",
             Self::Avx2 => "avx2",
+            Self::Vnni => "vnni",
         }
     }
 }

@@ -12,6 +12,8 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[allow(unsafe_code, reason = "the one place for it")]
+pub mod arch;
 #[cfg(feature = "pack")]
 pub mod pack;
 pub mod params;

@@ -6,6 +6,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod x86;
+
 /// A packing: a layout of a step's constants that the kernels of one family read. Each family's file names its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Packing(u8);
@@ -65,7 +67,7 @@ pub struct Layout {
 }
 
 /// Every packing.
-pub const ALL: &[Layout] = &[];
+pub const ALL: &[Layout] = &[x86::AVX2, x86::VNNI];
 
 /// Returns the layout with this number among `layouts`.
 pub fn find(layouts: &'static [Layout], variant: u8) -> Option<&'static Layout> {

@@ -1,0 +1,450 @@
+//! The kernels in registers of 256 bits.
+
+use core::arch::x86_64::*;
+use core::ops::Range;
+
+use tanbo_packing::Layout;
+use tanbo_packing::x86::{AVX2, AVX2_FAMILY, Family, LANE_WORDS};
+
+use crate::arch::x86::{self, Block, DepthwiseRow, GENERAL, HIGH, Machine, Pixel, SUM};
+use crate::{KernelResult, Packed, Rows, RowsMut};
+
+#[target_feature(enable = "avx2")]
+pub(super) fn conv2d(
+    p: &Packed<'_>,
+    input: Rows<'_>,
+    output: &mut RowsMut<'_>,
+    rows: Range<usize>,
+    scratch: &mut [u8],
+) -> KernelResult {
+    // SAFETY: this function is compiled for the instructions.
+    unsafe { x86::conv2d::<Registers>(p, input, output, rows, scratch) }
+}
+
+#[target_feature(enable = "avx2")]
+pub(super) fn depthwise_conv2d(
+    p: &Packed<'_>,
+    input: Rows<'_>,
+    output: &mut RowsMut<'_>,
+    rows: Range<usize>,
+    scratch: &mut [u8],
+) -> KernelResult {
+    // SAFETY: this function is compiled for the instructions.
+    unsafe { x86::depthwise_conv2d::<Registers>(p, input, output, rows, scratch) }
+}
+
+/// The registers of AVX2.
+struct Registers;
+
+impl Machine for Registers {
+    const FAMILY: Family = AVX2_FAMILY;
+    const LAYOUT: Layout = AVX2;
+
+    #[inline(always)]
+    unsafe fn copy(from: *const i8, to: *mut u8, count: usize, zero_point: i32) {
+        // SAFETY: the caller's; every load lies in the `count` values.
+        unsafe {
+            let zero_point = _mm256_set1_epi16(zero_point as i16);
+            let half = _mm256_castsi256_si128(zero_point);
+            let put = |at: usize, values: __m128i| {
+                let wide = _mm256_sub_epi16(_mm256_cvtepi8_epi16(values), zero_point);
+                _mm256_storeu_si256(to.add(at.wrapping_mul(2)).cast(), wide);
+            };
+            let put_half = |at: usize, values: __m128i| {
+                let wide = _mm_sub_epi16(_mm_cvtepi8_epi16(values), half);
+                _mm_storeu_si128(to.add(at.wrapping_mul(2)).cast(), wide);
+            };
+            if count >= 16 {
+                let last = count.wrapping_sub(16);
+                let mut done = 0;
+                while done < last {
+                    put(done, _mm_loadu_si128(from.add(done).cast()));
+                    done = done.wrapping_add(16);
+                }
+                put(last, _mm_loadu_si128(from.add(last).cast()));
+            } else if count >= 8 {
+                let last = count.wrapping_sub(8);
+                put_half(0, _mm_loadl_epi64(from.cast()));
+                put_half(last, _mm_loadl_epi64(from.add(last).cast()));
+            } else if count >= 4 {
+                let last = count.wrapping_sub(4);
+                put_half(0, _mm_cvtsi32_si128(from.cast::<i32>().read_unaligned()));
+                put_half(last, _mm_cvtsi32_si128(from.add(last).cast::<i32>().read_unaligned()));
+            } else {
+                for at in 0..count {
+                    put_half(at, _mm_cvtsi32_si128(i32::from(from.add(at).read())));
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn fill(to: *mut u8, count: usize, _zero_point: i32) {
+        // SAFETY: the caller's.
+        unsafe {
+            let bytes = count.wrapping_mul(2);
+            let mut done = 0;
+            while done < bytes {
+                _mm256_storeu_si256(to.add(done).cast(), _mm256_setzero_si256());
+                done = done.wrapping_add(32);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn conv(block: &Block, registers: usize, mode: i32) {
+        // SAFETY: the caller's.
+        unsafe {
+            match (registers, mode) {
+                (1, HIGH) => conv::<8, 1, HIGH>(block),
+                (_, HIGH) => conv::<6, 2, HIGH>(block),
+                (1, SUM) => conv::<8, 1, SUM>(block),
+                (_, SUM) => conv::<6, 2, SUM>(block),
+                (1, _) => conv::<8, 1, GENERAL>(block),
+                (_, _) => conv::<6, 2, GENERAL>(block),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn depthwise(row: &DepthwiseRow, mode: i32) {
+        // SAFETY: the caller's.
+        unsafe {
+            match (mode, row.tap_count) {
+                (HIGH, 10) => depthwise::<HIGH, 5>(row),
+                (HIGH, _) => depthwise::<HIGH, 0>(row),
+                (SUM, 10) => depthwise::<SUM, 5>(row),
+                (SUM, _) => depthwise::<SUM, 0>(row),
+                (_, 10) => depthwise::<GENERAL, 5>(row),
+                (_, _) => depthwise::<GENERAL, 0>(row),
+            }
+        }
+    }
+}
+
+/// Computes the pixels of a block, `M` at a time with `N` registers of 8 output channels each: `M·N` accumulators, `N`
+/// registers of weights, one broadcast of two activations. Per pair of values `M` broadcasts, `N` loads, `M·N` `VPMADDWD` of
+/// 16 products and as many `VPADDD`: with `N = 2`, `M = 6` 32 instructions for 192 MAC.
+///
+/// # Safety
+/// The block's pointers reach as far as its numbers say.
+#[target_feature(enable = "avx2")]
+#[inline(never)]
+unsafe fn conv<const M: usize, const N: usize, const MODE: i32>(block: &Block) {
+    // SAFETY: the caller's; every pixel index is below the number of pixels.
+    unsafe {
+        let mut pixel = block.pixel(0);
+        loop {
+            let left = block.pixels.wrapping_sub(pixel.index);
+            if left >= M {
+                pixel = tile::<M, N, MODE>(block, pixel);
+            } else if left == 0 {
+                break;
+            } else if left > 1 && block.pixels >= M {
+                // Some pixels again: the same values.
+                tile::<M, N, MODE>(block, block.pixel(block.pixels.wrapping_sub(M)));
+                break;
+            } else {
+                pixel = tile::<1, N, MODE>(block, pixel);
+            }
+        }
+    }
+}
+
+/// Computes `M` pixels and returns the next one.
+///
+/// # Safety
+/// As [`conv`]; the pixels are in the block.
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn tile<const M: usize, const N: usize, const MODE: i32>(block: &Block, pixel: Pixel) -> Pixel {
+    // SAFETY: the caller's.
+    unsafe {
+        let (places, next) = block.places::<M>(pixel);
+        let first = block.output.add(pixel.index.wrapping_mul(block.channels));
+        let mut sums = [[_mm256_setzero_si256(); N]; M];
+        each!(j < N {
+            let bias = record(block.records, j, 0);
+            each!(m < M { sums[m][j] = bias; });
+        });
+        let mut weights = block.weights;
+        let mut down = 0usize;
+        for _ in 0..block.runs[0].0 {
+            let mut across = down;
+            for _ in 0..block.runs[1].0 {
+                let mut at = across;
+                for _ in 0..block.groups {
+                    let mut w = [_mm256_setzero_si256(); N];
+                    each!(j < N { w[j] = _mm256_loadu_si256(weights.add(32 * j).cast()); });
+                    weights = weights.add(32 * N);
+                    each!(m < M {
+                        let x = _mm256_set1_epi32(places[m].add(at).cast::<i32>().read_unaligned());
+                        each!(j < N { sums[m][j] = _mm256_add_epi32(sums[m][j], _mm256_madd_epi16(x, w[j])); });
+                    });
+                    at = at.wrapping_add(4);
+                }
+                across = across.wrapping_add(block.runs[1].1);
+            }
+            down = down.wrapping_add(block.runs[0].1);
+        }
+        each!(j < N {
+            let scale = Scale::load::<MODE>(block.records, j);
+            each!(m < M { sums[m][j] = scale.apply::<MODE>(sums[m][j]); });
+        });
+        let range = Bounds::new(block.zero_point, block.low, block.high);
+        let output = |pixel: usize| first.add(pixel.wrapping_mul(block.channels));
+        match N {
+            1 => each!(four < M.div_ceil(4) {
+                let m: [usize; 4] = [4 * four, last(4 * four + 1, M), last(4 * four + 2, M), last(4 * four + 3, M)];
+                let bytes = range.pack(sums[m[0]][0], sums[m[1]][0], sums[m[2]][0], sums[m[3]][0]);
+                let halves = [_mm256_castsi256_si128(bytes), _mm256_extracti128_si256::<1>(bytes)];
+                each!(i < 4 {
+                    if 4 * four + i < M {
+                        let half = if i == 0 || i == 2 { halves[i / 2] } else { _mm_srli_si128::<8>(halves[i / 2]) };
+                        if block.valid == 8 {
+                            _mm_storel_epi64(output(4 * four + i).cast(), half);
+                        } else {
+                            write(output(4 * four + i), block.valid, half);
+                        }
+                    }
+                });
+            }),
+            _ => each!(two < M.div_ceil(2) {
+                let m = [2 * two, last(2 * two + 1, M)];
+                let bytes = range.pack(sums[m[0]][0], sums[m[0]][1 % N], sums[m[1]][0], sums[m[1]][1 % N]);
+                let halves = [_mm256_castsi256_si128(bytes), _mm256_extracti128_si256::<1>(bytes)];
+                each!(i < 2 {
+                    if 2 * two + i < M {
+                        if block.valid == 16 {
+                            _mm_storeu_si128(output(2 * two + i).cast(), halves[i]);
+                        } else {
+                            write(output(2 * two + i), block.valid, halves[i]);
+                        }
+                    }
+                });
+            }),
+        }
+        next
+    }
+}
+
+/// Writes the first `count` bytes of a register, at most 16.
+///
+/// # Safety
+/// `to` has room for them.
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn write(to: *mut i8, count: usize, bytes: __m128i) {
+    let mut values = [0i8; 16];
+    // SAFETY: the caller's; `values` has 16 bytes and `count` is bounded by them.
+    unsafe {
+        _mm_storeu_si128(values.as_mut_ptr().cast(), bytes);
+        let from = values.as_ptr();
+        if count >= 8 {
+            let last = count.min(16).wrapping_sub(8);
+            to.cast::<u64>().write_unaligned(from.cast::<u64>().read_unaligned());
+            to.add(last).cast::<u64>().write_unaligned(from.add(last).cast::<u64>().read_unaligned());
+        } else if count >= 4 {
+            let last = count.wrapping_sub(4);
+            to.cast::<u32>().write_unaligned(from.cast::<u32>().read_unaligned());
+            to.add(last).cast::<u32>().write_unaligned(from.add(last).cast::<u32>().read_unaligned());
+        } else {
+            for at in 0..count {
+                to.add(at).write(from.add(at).read());
+            }
+        }
+    }
+}
+
+/// Returns `index`, or the last one below `count`.
+const fn last(index: usize, count: usize) -> usize {
+    if index < count { index } else { count - 1 }
+}
+
+/// Returns word `word` of the records of register `register`.
+///
+/// # Safety
+/// `records` has them.
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn record(records: *const i32, register: usize, word: usize) -> __m256i {
+    let at = register.wrapping_mul(LANE_WORDS).wrapping_add(word).wrapping_mul(8);
+    // SAFETY: the caller's.
+    unsafe { _mm256_loadu_si256(records.add(at).cast()) }
+}
+
+/// How a register of accumulators is requantized. `HIGH` takes 7 instructions for 8 lanes, `SUM` 8, `GENERAL` 12.
+#[derive(Clone, Copy)]
+struct Scale {
+    mantissa: __m256i,
+    odd_mantissa: __m256i,
+    shift: __m256i,
+    /// Even and odd addends; in `HIGH` the first is that of all lanes, in 32 bits.
+    addends: [__m256i; 2],
+    left: __m256i,
+    mask: __m256i,
+}
+
+impl Scale {
+    /// # Safety
+    /// `records` has the records of `register`.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    unsafe fn load<const MODE: i32>(records: *const i32, register: usize) -> Self {
+        // SAFETY: the caller's.
+        unsafe {
+            let mantissa = record(records, register, 1);
+            let (high, low) = (record(records, register, 3), record(records, register, 4));
+            let addends = match MODE {
+                HIGH => [high, high],
+                // Each 64-bit lane: the high word of a lane above its low word.
+                _ => [
+                    _mm256_blend_epi32::<0xaa>(low, _mm256_slli_epi64::<32>(high)),
+                    _mm256_blend_epi32::<0xaa>(_mm256_srli_epi64::<32>(low), high),
+                ],
+            };
+            Self {
+                mantissa,
+                odd_mantissa: _mm256_srli_epi64::<32>(mantissa),
+                shift: record(records, register, 2),
+                addends,
+                left: record(records, register, 5),
+                mask: record(records, register, 6),
+            }
+        }
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn apply<const MODE: i32>(&self, sums: __m256i) -> __m256i {
+        let sums = if MODE == GENERAL { _mm256_sllv_epi32(sums, self.left) } else { sums };
+        let mut even = _mm256_mul_epi32(sums, self.mantissa);
+        let mut odd = _mm256_mul_epi32(_mm256_srli_epi64::<32>(sums), self.odd_mantissa);
+        if MODE != HIGH {
+            even = _mm256_add_epi64(even, self.addends[0]);
+            odd = _mm256_add_epi64(odd, self.addends[1]);
+        }
+        let mut high = _mm256_blend_epi32::<0xaa>(_mm256_srli_epi64::<32>(even), odd);
+        if MODE == HIGH {
+            high = _mm256_add_epi32(high, self.addends[0]);
+        }
+        if MODE == GENERAL {
+            high = _mm256_add_epi32(high, _mm256_and_si256(_mm256_srai_epi32::<31>(sums), self.mask));
+        }
+        _mm256_srav_epi32(high, self.shift)
+    }
+}
+
+/// Zero point and bounds of an output.
+#[derive(Clone, Copy)]
+struct Bounds {
+    zero_point: __m256i,
+    low: __m256i,
+    high: __m256i,
+    order: __m256i,
+}
+
+impl Bounds {
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn new(zero_point: i32, low: i32, high: i32) -> Self {
+        Self {
+            zero_point: _mm256_set1_epi16(zero_point as i16),
+            low: _mm256_set1_epi8(low as i8),
+            high: _mm256_set1_epi8(high as i8),
+            order: _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7),
+        }
+    }
+
+    /// Packs four registers into 32 bytes, in the order of the 128-bit parts: four of each register at a time.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn pack_parts(&self, a: __m256i, b: __m256i, c: __m256i, d: __m256i) -> __m256i {
+        let first = _mm256_adds_epi16(_mm256_packs_epi32(a, b), self.zero_point);
+        let second = _mm256_adds_epi16(_mm256_packs_epi32(c, d), self.zero_point);
+        _mm256_min_epi8(_mm256_max_epi8(_mm256_packs_epi16(first, second), self.low), self.high)
+    }
+
+    /// Packs four registers into 32 bytes, one after the other.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn pack(&self, a: __m256i, b: __m256i, c: __m256i, d: __m256i) -> __m256i {
+        _mm256_permutevar8x32_epi32(self.pack_parts(a, b, c, d), self.order)
+    }
+}
+
+/// Computes a row of a depthwise convolution, 16 outputs at a time: the values of two taps are interleaved (2 instructions),
+/// then two `VPMADDWD` and `VPADDD` of 8 outputs each. For 3x3 taps 10 loads, 10 interleaves, 10 `VPMADDWD` and 10 `VPADDD` for
+/// 144 MAC.
+///
+/// # Safety
+/// The row's pointers reach as far as its numbers say.
+#[target_feature(enable = "avx2")]
+#[inline(never)]
+unsafe fn depthwise<const MODE: i32, const GROUPS: usize>(row: &DepthwiseRow) {
+    // SAFETY: the caller's; loads beyond the row's end stay in the slack of the copied image.
+    unsafe {
+        let groups = if GROUPS > 0 { GROUPS } else { row.tap_count / 2 };
+        let length = row.width.wrapping_mul(row.copied);
+        let bounds = Bounds::new(row.zero_point, row.low, row.high);
+        let mut table = 0usize;
+        let mut done = 0usize;
+        while done < length {
+            let records = row.records.add(table.wrapping_mul(16 * LANE_WORDS));
+            let mut weights = row.weights.add(table.wrapping_mul(groups).wrapping_mul(64));
+            let image = row.image.add(done.wrapping_mul(2));
+            let mut sums = [record(records, 0, 0), record(records, 1, 0)];
+            let mut taps = row.taps.cast::<u32>();
+            for _ in 0..groups {
+                let a = _mm256_loadu_si256(image.add(taps.read_unaligned() as usize).cast());
+                let b = _mm256_loadu_si256(image.add(taps.add(1).read_unaligned() as usize).cast());
+                taps = taps.add(2);
+                let low = _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), _mm256_loadu_si256(weights.cast()));
+                let high = _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), _mm256_loadu_si256(weights.add(32).cast()));
+                sums = [_mm256_add_epi32(sums[0], low), _mm256_add_epi32(sums[1], high)];
+                weights = weights.add(64);
+            }
+            let low = Scale::load::<MODE>(records, 0).apply::<MODE>(sums[0]);
+            let high = Scale::load::<MODE>(records, 1).apply::<MODE>(sums[1]);
+            let bytes = _mm256_permute4x64_epi64::<0b1000>(bounds.pack_parts(low, high, low, high));
+            let bytes = _mm256_castsi256_si128(bytes);
+            let left = length.wrapping_sub(done);
+            if row.copied != row.channels {
+                spread(row, done, left.min(16), bytes);
+            } else if left >= 16 {
+                _mm_storeu_si128(row.output.add(done).cast(), bytes);
+            } else {
+                write(row.output.add(done), left, bytes);
+            }
+            done = done.wrapping_add(16);
+            table = table.wrapping_add(1);
+            if table == row.period {
+                table = 0;
+            }
+        }
+    }
+}
+
+/// Writes the first `count` bytes, outputs from `begin` on, without those that fill channels up.
+///
+/// # Safety
+/// The row's output has the pixels that they belong to.
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn spread(row: &DepthwiseRow, begin: usize, count: usize, bytes: __m128i) {
+    let mut values = [0i8; 32];
+    // SAFETY: `values` has 16 bytes from every place among the first 16; a pixel's channels end where `channels` says.
+    unsafe {
+        _mm_storeu_si128(values.as_mut_ptr().cast(), bytes);
+        let mut done = 0;
+        while done < count {
+            let at = begin.wrapping_add(done);
+            let (pixel, channel) = (at / row.copied, at % row.copied);
+            let run = row.copied.wrapping_sub(channel).min(count.wrapping_sub(done));
+            let keep = row.channels.saturating_sub(channel).min(run);
+            let to = row.output.add(pixel.wrapping_mul(row.channels).wrapping_add(channel));
+            write(to, keep, _mm_loadu_si128(values.as_ptr().wrapping_add(done).cast()));
+            done = done.wrapping_add(run);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Kernel families: one folder each, compiled for the targets that have it. The only place with `unsafe` or assembly.
+
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+/// Repeats a block for each `$i` below `$n`, a constant of at most 16: registers in arrays stay registers only where every
+/// index is a constant from the first compiler pass on.
+macro_rules! each {
+    ($i:ident < $n:tt $body:block) => { each!(@ $i $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15) };
+    ($i:ident < $n:ident . div_ceil ($d:literal) $body:block) => { each!(@ $i ($n.div_ceil($d)), $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15) };
+    (@ $i:ident $n:tt, $body:block, $($index:literal)*) => {{
+        $(if $index < $n {
+            let $i: usize = $index;
+            $body
+        })*
+    }};
+}
+
+pub mod avx2;
+pub mod vnni;
+#[cfg(any(feature = "pack", all(target_arch = "x86_64", feature = "std")))]
+mod x86;
+
+/// The packing functions of the families, for compilers and hosts.
+#[cfg(feature = "pack")]
+pub mod packs {
+    pub use super::x86::pack::{avx2, vnni};
+}

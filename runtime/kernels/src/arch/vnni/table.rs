@@ -1,0 +1,50 @@
+//! The table.
+
+use core::ops::Range;
+
+use tanbo_packing::Layout;
+use tanbo_packing::x86::VNNI;
+
+use super::Vnni;
+use super::registers;
+use crate::{KernelResult, Kernels, LengthError, Packed, Rows, RowsMut};
+
+impl Kernels for Vnni {
+    const NAME: &'static str = "vnni";
+    const LAYOUTS: &'static [Layout] = &[VNNI];
+
+    fn available() -> bool {
+        std::arch::is_x86_feature_detected!("avx512f")
+            && std::arch::is_x86_feature_detected!("avx512bw")
+            && std::arch::is_x86_feature_detected!("avx512vl")
+            && std::arch::is_x86_feature_detected!("avx512vnni")
+    }
+
+    fn conv2d_packed(
+        params: &Packed<'_>,
+        input: Rows<'_>,
+        output: &mut RowsMut<'_>,
+        rows: Range<usize>,
+        scratch: &mut [u8],
+    ) -> KernelResult {
+        if !Self::available() {
+            return Err(LengthError);
+        }
+        // SAFETY: the CPU has the instructions.
+        unsafe { registers::conv2d(params, input, output, rows, scratch) }
+    }
+
+    fn depthwise_conv2d_packed(
+        params: &Packed<'_>,
+        input: Rows<'_>,
+        output: &mut RowsMut<'_>,
+        rows: Range<usize>,
+        scratch: &mut [u8],
+    ) -> KernelResult {
+        if !Self::available() {
+            return Err(LengthError);
+        }
+        // SAFETY: the CPU has the instructions.
+        unsafe { registers::depthwise_conv2d(params, input, output, rows, scratch) }
+    }
+}
