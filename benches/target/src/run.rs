@@ -2,7 +2,7 @@
 
 use crate::digest;
 use core::{fmt, str};
-use tanbo::{Engine, Model};
+use tanbo::{Engine, Model, Progress};
 use tanbo_emulated::{count::counted, files, files::FileError, job, ram::ALIGN, stack::Stack};
 
 /// What came of a job, as far as it went.
@@ -10,6 +10,8 @@ use tanbo_emulated::{count::counted, files, files::FileError, job, ram::ALIGN, s
 pub struct JobReport {
     /// Runs begun and ended.
     pub runs: u32,
+    /// Chains begun and ended, each counted by itself.
+    pub chains: u32,
     /// Output files written.
     pub outputs: usize,
     /// Arena that the artifact asks for, bytes.
@@ -132,12 +134,29 @@ pub fn run(n: usize, ram: &mut [u8], stack: &Stack, report: &mut JobReport) -> R
         files::write(&name, engine.output_bytes(i)?).map_err(|error| Refused::File(name, error))?;
         report.outputs += 1;
     }
+    if wish.chains {
+        engine.reset();
+        load_inputs(n, &mut engine)?;
+        count_chains(&mut engine, report)?;
+    }
     if wish.digest {
         engine.reset();
         load_inputs(n, &mut engine)?;
         report.digest = Some(digest(&mut engine)?);
     }
     Ok(())
+}
+
+/// Counts each chain of one inference by itself.
+fn count_chains(engine: &mut Engine<'_, '_>, report: &mut JobReport) -> Result<(), Refused> {
+    engine.restart();
+    loop {
+        let progress = counted(|| engine.step(u32::MAX));
+        report.chains += 1;
+        if progress? == Progress::Done {
+            return Ok(());
+        }
+    }
 }
 
 /// Reads the input files into the arena, which every inference uses up.

@@ -2,6 +2,7 @@
 //!
 //! Everything CI does is a command here. Exit status: 0 all well, 1 a check failed, 2 it could not be run.
 
+mod bench;
 mod board;
 mod budget;
 mod layers;
@@ -49,6 +50,14 @@ enum Command {
         #[arg(long)]
         update: bool,
     },
+    /// Measures each step of the committed models and of those named: instructions, or time on this machine.
+    Bench {
+        /// host, host:reference, or an emulated core; repeat the flag.
+        #[arg(short, long = "runner", default_value = "m4")]
+        runners: Vec<String>,
+        /// More models: .onnx, .tflite or .tnb.
+        models: Vec<PathBuf>,
+    },
     /// Decodes the defmt log of an image, from standard input.
     Decode {
         /// The image, an ELF file.
@@ -76,6 +85,7 @@ fn main() -> ExitCode {
         Command::Board => board::check().map(|wrong| report::findings("board", &wrong)),
         Command::Budget { update: true } => budget::update().map(|()| true),
         Command::Budget { update: false } => budget::check().map(|wrong| report::findings("budget", &wrong)),
+        Command::Bench { runners, models } => bench::run(&runners, &models),
         Command::Decode { image } => board::decode_stdin(&image).map(|()| true),
         Command::Zoo { update } => zoo::check(update).map(|wrong| report::findings("zoo", &wrong)),
         Command::Lint => suite::lint(),

@@ -2,6 +2,8 @@
 //!
 //! `order.txt` says which jobs to do. Job `n` lives in directory `n`: the host writes `job.txt`, the artifact and one file
 //! per model input; the program writes one file per model output and, last, the report. Texts are lines of `key=value`.
+//!
+//! The program counts (see [`crate::count`]) a stretch of nothing first, then, job by job, each run and each chain.
 
 use core::{fmt, fmt::Write as _, str::FromStr};
 
@@ -72,13 +74,16 @@ pub struct Wish {
     pub inputs: usize,
     /// How often to run, each time with the same inputs.
     pub runs: u32,
+    /// Whether to count each chain by itself, in one more run.
+    pub chains: bool,
     /// Whether to digest every intermediate tensor, in one more run that is not counted.
     pub digest: bool,
 }
 
 impl fmt::Display for Wish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "inputs={}\nruns={}\ndigest={}", self.inputs, self.runs, u8::from(self.digest))
+        writeln!(f, "inputs={}\nruns={}", self.inputs, self.runs)?;
+        writeln!(f, "chains={}\ndigest={}", u8::from(self.chains), u8::from(self.digest))
     }
 }
 
@@ -88,6 +93,7 @@ impl Wish {
         Some(Self {
             inputs: number(text, "inputs")?,
             runs: number(text, "runs")?,
+            chains: number::<u8>(text, "chains")? != 0,
             digest: number::<u8>(text, "digest")? != 0,
         })
     }
@@ -100,6 +106,8 @@ pub struct Report<'a> {
     pub error: Option<&'a str>,
     /// How many runs were begun and ended.
     pub runs: u32,
+    /// How many chains were begun and ended, each counted by itself.
+    pub chains: u32,
     /// How many output files there are.
     pub outputs: usize,
     /// Arena that the artifact asks for, bytes.
@@ -117,7 +125,7 @@ impl fmt::Display for Report<'_> {
         if let Some(error) = self.error {
             writeln!(f, "error={error}")?;
         }
-        writeln!(f, "runs={}\noutputs={}", self.runs, self.outputs)?;
+        writeln!(f, "runs={}\nchains={}\noutputs={}", self.runs, self.chains, self.outputs)?;
         writeln!(f, "arena_bytes={}\nstack_bytes={}", self.arena_bytes, self.stack_bytes)?;
         writeln!(f, "table={}", self.table)?;
         if let Some(digest) = self.digest {
@@ -135,6 +143,7 @@ impl<'a> Report<'a> {
         Some(Self {
             error: value(text, "error"),
             runs: number(text, "runs")?,
+            chains: number(text, "chains")?,
             outputs: number(text, "outputs")?,
             arena_bytes: number(text, "arena_bytes")?,
             stack_bytes: number(text, "stack_bytes")?,
@@ -161,11 +170,12 @@ mod tests {
     fn texts_round_trip() {
         let order = Order { first: 3, end: 400 };
         assert_eq!(Order::parse(&order.to_string()), Some(order));
-        let wish = Wish { inputs: 3, runs: 2, digest: true };
+        let wish = Wish { inputs: 3, runs: 2, chains: true, digest: false };
         assert_eq!(Wish::parse(&wish.to_string()), Some(wish));
         let report = Report {
             error: Some("bad magic at byte 0"),
             runs: 1,
+            chains: 13,
             outputs: 2,
             arena_bytes: usize::MAX,
             stack_bytes: 5,

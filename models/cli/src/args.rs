@@ -140,6 +140,9 @@ pub struct BenchArgs {
     /// host, host:reference, or an emulated core: m0 m3 m4 m7 m33 m55 rv32 armv7 a53 a72 a76.
     #[arg(short, long, default_value = "host")]
     pub runner: String,
+    /// Also measure each chain of steps by itself, in one more run: instructions, or time on this machine.
+    #[arg(long)]
+    pub steps: bool,
     /// Also build a bare-metal image linked for this model alone, and measure its flash and static RAM.
     #[arg(long)]
     pub flash: bool,

@@ -265,11 +265,13 @@ fn macs(model: &Model<'_>, step: &Step<'_>, output: &Tensor<'_>) -> u64 {
     let per_output = match step.op {
         // Each input value meets every tap and every output channel of its group.
         Op::TransposeConv2d | Op::TransposeConv2dI16 => return input.elements() as u64 * (length(0) / channels),
-        // Two weights to a byte: an odd number of them is not seen from there.
-        Op::Conv2dI4 => attrs::Conv::from_conv2d(step.attrs)
+        // Neither packed weights nor two to a byte tell how many there are.
+        Op::Conv2d | Op::Conv2dI4 => attrs::Conv::from_conv2d(step.attrs)
             .map(|conv| taps(conv) * channels / u64::from(conv.groups.unsigned_abs().max(1))),
-        Op::DepthwiseConv2dI4 => attrs::Conv::from_depthwise_conv2d(step.attrs).map(taps),
+        Op::DepthwiseConv2d | Op::DepthwiseConv2dI4 => attrs::Conv::from_depthwise_conv2d(step.attrs).map(taps),
         Op::FullyConnectedI4 => attrs::fully_connected_i4(step.attrs).map(|(_, depth)| depth.unsigned_abs().into()),
+        // Each input value meets every unit.
+        Op::FullyConnected => return u64::from(output.shape.last().copied().unwrap_or(1)) * input.elements() as u64,
         op if op.has_weights() => length(0).checked_div(length(1)),
         // Weights over the input and over what is kept, each used once a step for all units together.
         op if op.states() > 0 => output.shape.last().map(|&units| (length(0) + length(1)) / u64::from(units)),

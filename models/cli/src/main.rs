@@ -12,6 +12,8 @@ mod agreement;
 mod args;
 #[cfg(feature = "run")]
 mod arrays;
+#[cfg(feature = "run")]
+mod chains;
 mod command;
 #[cfg(feature = "onnx")]
 mod curve;

@@ -33,6 +33,8 @@ pub struct Ran {
     pub outputs: Vec<Vec<Vec<u8>>>,
     /// For each sample the instructions of each of its runs; empty on this machine.
     pub instructions: Vec<Vec<u64>>,
+    /// Instructions of each chain of the last sample, if they were asked for.
+    pub chains: Vec<u64>,
     /// Deepest stack of the engine's `run`.
     pub stack_bytes: usize,
     /// Kernel table that ran.
@@ -100,17 +102,33 @@ impl Runner {
     /// # Errors
     /// A runner that cannot be built or started; a model that it has no room for.
     pub fn run(&self, artifact: &Aligned, samples: &[Vec<Vec<u8>>], runs: u32) -> Result<Ran, CliError> {
+        self.run_counting(artifact, samples, runs, false)
+    }
+
+    /// As [`Runner::run`]; with `chains`, an emulated core also counts each chain by itself.
+    ///
+    /// # Errors
+    /// Those of [`Runner::run`].
+    pub fn run_counting(
+        &self,
+        artifact: &Aligned,
+        samples: &[Vec<Vec<u8>>],
+        runs: u32,
+        chains: bool,
+    ) -> Result<Ran, CliError> {
         match self {
             Self::Host | Self::HostReference => on_host(artifact, self.table(artifact)?, samples, false),
             Self::Emulated(runner) => {
                 let mut all = Ran::default();
                 for part in samples.chunks(JOBS) {
-                    let jobs: Vec<Job> =
-                        part.iter().map(|inputs| Job { runs, ..Job::new(artifact.to_vec(), inputs.clone()) }).collect();
+                    let job =
+                        |inputs: &Vec<Vec<u8>>| Job { runs, chains, ..Job::new(artifact.to_vec(), inputs.clone()) };
+                    let jobs: Vec<Job> = part.iter().map(job).collect();
                     for report in host::run_jobs(runner, &jobs)? {
                         let report = report?;
                         all.outputs.push(report.outputs);
                         all.instructions.push(report.instructions);
+                        all.chains = report.chains;
                         all.stack_bytes = all.stack_bytes.max(report.stack_bytes);
                         all.table = report.table;
                     }

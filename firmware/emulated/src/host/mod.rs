@@ -32,6 +32,8 @@ pub struct Job {
     pub inputs: Vec<Vec<u8>>,
     /// How often to run; every run gets the same inputs. 1 or more.
     pub runs: u32,
+    /// Also count each chain by itself, in one more run.
+    pub chains: bool,
     /// Also digest every intermediate tensor, in one more run that is not counted.
     pub digest: bool,
     /// Wall-clock limit of the emulation.
@@ -39,9 +41,9 @@ pub struct Job {
 }
 
 impl Job {
-    /// Two runs without digest, at most ten minutes.
+    /// Two runs without counts of chains or digest, at most ten minutes.
     pub fn new(artifact: Vec<u8>, inputs: Vec<Vec<u8>>) -> Self {
-        Self { artifact, inputs, runs: 2, digest: false, timeout: Duration::from_secs(600) }
+        Self { artifact, inputs, runs: 2, chains: false, digest: false, timeout: Duration::from_secs(600) }
     }
 }
 
@@ -50,8 +52,10 @@ impl Job {
 pub struct Report {
     /// The bytes of each model output, in model order, after the last run.
     pub outputs: Vec<Vec<u8>>,
-    /// Exact instructions of each run, around the engine's `run` only.
+    /// Exact instructions of each run, around the engine's `run` only: what the markers cost is taken off.
     pub instructions: Vec<u64>,
+    /// Exact instructions of each chain of one more run, around the engine's `step` only, if they were asked for.
+    pub chains: Vec<u64>,
     /// Arena that the artifact asked for, bytes.
     pub arena_bytes: usize,
     /// Deepest stack of the engine's `run`, bytes.
@@ -95,7 +99,7 @@ pub fn run_jobs(runner: &Runner, jobs: &[Job]) -> Result<Vec<Result<Report, Runn
         for (i, input) in job.inputs.iter().enumerate() {
             put(&job::input_name(n, i), input)?;
         }
-        let wish = job::Wish { inputs: job.inputs.len(), runs: job.runs, digest: job.digest };
+        let wish = job::Wish { inputs: job.inputs.len(), runs: job.runs, chains: job.chains, digest: job.digest };
         put(&job::wish_name(n), format!("{wish}").as_bytes())?;
     }
     let mut reports = Vec::with_capacity(jobs.len());
@@ -104,7 +108,9 @@ pub fn run_jobs(runner: &Runner, jobs: &[Job]) -> Result<Vec<Result<Report, Runn
         put(job::ORDER, format!("{}", job::Order { first, end: jobs.len() }).as_bytes())?;
         let timeout = jobs.iter().skip(first).map(|job| job.timeout).sum();
         let outcome = runner.run(&image, dir.path(), timeout)?;
-        let mut pairs = outcome.pairs.iter().copied();
+        // The first stretch holds nothing: what it counts is what the markers cost.
+        let markers = outcome.pairs.first().copied().unwrap_or_default();
+        let mut pairs = outcome.pairs.iter().skip(1).map(|count| count.saturating_sub(markers));
         for n in first..jobs.len() {
             // A core that faulted or panicked left no report; its last words are on the console.
             let Ok(text) = fs::read_to_string(dir.path().join(job::report_name(n).as_str())) else {
@@ -127,11 +133,12 @@ fn read_report(
 ) -> Result<Report, RunnerError> {
     let bad = || RunnerError::BadReport { runner: runner.name.clone(), text: String::from(text) };
     let report = job::Report::parse(text).ok_or_else(bad)?;
-    let instructions: Vec<u64> = pairs.take(report.runs as usize).collect();
+    let instructions: Vec<u64> = pairs.by_ref().take(report.runs as usize).collect();
+    let chains: Vec<u64> = pairs.take(report.chains as usize).collect();
     if let Some(error) = report.error {
         return Err(RunnerError::Refused { runner: runner.name.clone(), error: String::from(error) });
     }
-    if instructions.len() != report.runs as usize {
+    if instructions.len() != report.runs as usize || chains.len() != report.chains as usize {
         return Err(bad());
     }
     let outputs = (0..report.outputs)
@@ -143,6 +150,7 @@ fn read_report(
     Ok(Report {
         outputs,
         instructions,
+        chains,
         arena_bytes: report.arena_bytes,
         stack_bytes: report.stack_bytes,
         table: String::from(report.table),

@@ -7,6 +7,7 @@ use tanbo_format::emit::Aligned;
 
 use crate::Verdict;
 use crate::args::BenchArgs;
+use crate::chains::{self, ChainCost, Measured};
 use crate::error::CliError;
 use crate::facts::Facts;
 use crate::output::{Output, grouped};
@@ -39,6 +40,8 @@ struct Document {
     ram_static_bytes: Option<u64>,
     artifact_bytes: usize,
     macs: u64,
+    /// Each chain by itself; with --steps.
+    steps: Option<Vec<ChainCost>>,
     /// Whether every output byte equals the reference kernels' on this machine; null for an artifact that they cannot read,
     /// being packed for others.
     bit_exact: Option<bool>,
@@ -70,7 +73,7 @@ pub fn bench(args: &BenchArgs, out: &Output) -> Result<Verdict, CliError> {
     };
 
     // The measured runs first, so that an error comes before long work.
-    let mut ran = runner.run(&loaded.artifact, std::slice::from_ref(lcg), 2)?;
+    let mut ran = runner.run_counting(&loaded.artifact, std::slice::from_ref(lcg), 2, args.steps)?;
     let instructions = ran.instructions.first().and_then(|runs| runs.get(1)).copied();
     let rest = runner.run(&loaded.artifact, others, 1)?;
     ran.outputs.extend(rest.outputs);
@@ -86,6 +89,15 @@ pub fn bench(args: &BenchArgs, out: &Output) -> Result<Verdict, CliError> {
         Runner::Emulated(_) => None,
         _ => Some(latency(&runner, &loaded.artifact, lcg, args.runs)?),
     };
+    let steps = match (&runner, &latency_us) {
+        _ if !args.steps => None,
+        (Runner::Emulated(_), _) => Some(Measured::Instructions(std::mem::take(&mut ran.chains))),
+        (_, latency) => {
+            let runs = latency.as_ref().map_or(1, |latency| latency.runs);
+            Some(Measured::Nanoseconds(chains::times(&runner, &loaded.artifact, lcg, runs)?))
+        }
+    };
+    let steps = steps.map(|measured| chains::costs(&loaded, &facts, &measured)).transpose()?;
     let image = match &runner {
         Runner::Emulated(core) if args.flash => core.image_size(&loaded.artifact)?,
         _ => None,
@@ -106,6 +118,7 @@ pub fn bench(args: &BenchArgs, out: &Output) -> Result<Verdict, CliError> {
         ram_static_bytes: image.map(|size| size.ram_static_bytes),
         artifact_bytes: facts.artifact_bytes,
         macs: facts.macs,
+        steps,
         bit_exact,
         streams: STREAMS.iter().map(|stream| stream.name).collect(),
     };
@@ -179,5 +192,9 @@ fn text(document: &Document) -> String {
         None => "not compared: packed for other kernels than the reference; give the model".into(),
     };
     rows.push(("bit-exact", exact));
-    rows.into_iter().map(|(name, value)| format!("{name:<13} {value}\n")).collect()
+    let mut text: String = rows.into_iter().map(|(name, value)| format!("{name:<13} {value}\n")).collect();
+    if let Some(steps) = &document.steps {
+        text += &format!("\n{}", chains::text(steps, document.instructions));
+    }
+    text
 }

@@ -1,0 +1,132 @@
+//! What each chain of a model's plan takes: one step, or several whose rows alternate and which only count together.
+
+use std::time::Instant;
+
+use serde::Serialize;
+use tanbo::Progress;
+use tanbo_format::emit::Aligned;
+
+use crate::error::CliError;
+use crate::facts::{Facts, shortened};
+use crate::output::{grouped, shape, table};
+use crate::runner::{Runner, load, refused, with_engine};
+use crate::source::Loaded;
+
+/// A chain, and what it takes.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChainCost {
+    /// Its first step.
+    pub step: usize,
+    /// How many steps it has.
+    pub steps: usize,
+    /// Names of the model's nodes, where the file has them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<String>,
+    /// Operators.
+    pub operators: Vec<&'static str>,
+    /// Output shape of its last step.
+    pub output: Vec<usize>,
+    /// Multiply-accumulates, padding taps counted.
+    pub macs: u64,
+    /// Exact, around the engine's `step` only; null on this machine.
+    pub instructions: Option<u64>,
+    /// Null where there are no multiply-accumulates.
+    pub instructions_per_mac: Option<f64>,
+    /// Least of many runs on this machine; null on an emulated core.
+    pub nanoseconds: Option<u64>,
+}
+
+/// What was measured of each chain.
+#[derive(Clone, Debug)]
+pub enum Measured {
+    /// Instructions.
+    Instructions(Vec<u64>),
+    /// Time, nanoseconds.
+    Nanoseconds(Vec<u64>),
+}
+
+/// Returns what each chain of the model takes.
+///
+/// # Errors
+/// An artifact that the verifier refuses; another number of chains.
+pub fn costs(loaded: &Loaded, facts: &Facts, measured: &Measured) -> Result<Vec<ChainCost>, CliError> {
+    let model = loaded.model()?;
+    let (Measured::Instructions(values) | Measured::Nanoseconds(values)) = measured;
+    if values.len() != model.chain_count() {
+        let reason = format_args!("{} chains were measured, the plan has {}", values.len(), model.chain_count());
+        return Err(CliError::new("bench", reason, "report this as a bug"));
+    }
+    let chains = (0..model.chain_count() as u16).filter_map(|number| model.chain(number)).zip(values);
+    Ok(chains
+        .map(|(steps, &value)| {
+            let steps = usize::from(steps.start)..usize::from(steps.end);
+            let of = facts.steps.get(steps.clone()).unwrap_or_default();
+            let macs: u64 = of.iter().map(|step| step.macs).sum();
+            let instructions = matches!(measured, Measured::Instructions(_)).then_some(value);
+            ChainCost {
+                step: steps.start,
+                steps: steps.len(),
+                nodes: of.iter().filter_map(|step| step.name.clone()).collect(),
+                operators: of.iter().map(|step| step.op).collect(),
+                output: of.last().map(|step| step.output.shape.clone()).unwrap_or_default(),
+                macs,
+                instructions,
+                instructions_per_mac: instructions.filter(|_| macs > 0).map(|count| count as f64 / macs as f64),
+                nanoseconds: matches!(measured, Measured::Nanoseconds(_)).then_some(value),
+            }
+        })
+        .collect())
+}
+
+/// Returns the least time of each chain over `runs` inferences on this machine, nanoseconds. The clock's own time, some
+/// tens of nanoseconds, is in it.
+///
+/// # Errors
+/// An engine that refuses the artifact or an input.
+pub fn times(runner: &Runner, artifact: &Aligned, inputs: &[Vec<u8>], runs: usize) -> Result<Vec<u64>, CliError> {
+    with_engine(artifact, runner.table(artifact)?, |engine, _| {
+        let mut least = vec![u64::MAX; engine.model().chain_count()];
+        for _ in 0..runs {
+            load(engine, inputs)?;
+            engine.restart();
+            for least in &mut least {
+                let start = Instant::now();
+                let progress = engine.step(u32::MAX);
+                *least = (*least).min(start.elapsed().as_nanos() as u64);
+                if progress.map_err(refused)? == Progress::Done {
+                    break;
+                }
+            }
+        }
+        Ok(least)
+    })
+}
+
+/// Returns the table for people. `total` is what the whole inference takes, in instructions: what lies outside the chains
+/// is the engine's own loop, less the call that counting each chain adds.
+pub fn text(chains: &[ChainCost], total: Option<u64>) -> String {
+    let unit = if total.is_some() { "instructions" } else { "ns (least)" };
+    let mut rows =
+        vec![["step", "operator", "output", "MACs", unit, "per MAC", "share", "node"].map(String::from).to_vec()];
+    let value = |chain: &ChainCost| chain.instructions.or(chain.nanoseconds).unwrap_or_default();
+    let sum: u64 = chains.iter().map(value).sum();
+    for chain in chains {
+        let last = chain.step + chain.steps.saturating_sub(1);
+        rows.push(vec![
+            if chain.steps == 1 { chain.step.to_string() } else { format!("{}-{last}", chain.step) },
+            chain.operators.join("+"),
+            shape(&chain.output),
+            grouped(chain.macs),
+            grouped(value(chain)),
+            if chain.macs == 0 { String::new() } else { format!("{:.2}", value(chain) as f64 / chain.macs as f64) },
+            format!("{:.1} %", value(chain) as f64 * 100.0 / sum.max(1) as f64),
+            shortened(chain.nodes.last().map(String::as_str).unwrap_or_default()),
+        ]);
+    }
+    let mut text = table(&rows);
+    if let Some(total) = total {
+        let outside = total as i64 - sum as i64;
+        text += &format!("chains {}, outside them {outside}, in all {}\n", grouped(sum), grouped(total));
+    }
+    text
+}
