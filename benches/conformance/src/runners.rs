@@ -34,14 +34,18 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 const SMALL_ONLY: [&str; 1] = ["microbit"];
 /// Every runner that must have run, with the kernel tables it must have used. The reference kernels run the sets of
 /// portable cases, a family's table those that are packed for it.
-const EXPECTED: [(&str, &str); 13] = [
+const EXPECTED: [(&str, &str); 17] = [
     ("host", "reference"),
     ("m0", "reference"),
     ("m3", "reference"),
     ("m4", "reference"),
+    ("m4", "dsp"),
     ("m7", "reference"),
+    ("m7", "dsp"),
     ("m33", "reference"),
+    ("m33", "dsp"),
     ("m55", "reference"),
+    ("m55", "dsp"),
     ("rv32", "reference"),
     ("armv7", "reference"),
     ("a53", "reference"),

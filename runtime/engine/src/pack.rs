@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use tanbo_format::emit::{Artifact, ConstData, StorageSpec, TensorSpec};
-use tanbo_format::packing::{Layout, Sizes, x86};
+use tanbo_format::packing::{Layout, Sizes, dsp, x86};
 use tanbo_format::{Family, FormatError, FormatErrorKind, Model, Op, Place, attrs, shape_of};
 use tanbo_kernels::arch::packs;
 use tanbo_kernels::pack::{PackFn, Source};
@@ -36,8 +36,11 @@ pub struct PackedStep {
 }
 
 /// Each family that packs: how, and which lengths its packings have.
-const PACKERS: &[(Family, PackFn, &[Layout])] =
-    &[(Family::Avx2, packs::avx2, &[x86::AVX2]), (Family::Vnni, packs::vnni, &[x86::VNNI])];
+const PACKERS: &[(Family, PackFn, &[Layout])] = &[
+    (Family::Dsp, packs::dsp, &[dsp::DSP]),
+    (Family::Avx2, packs::avx2, &[x86::AVX2]),
+    (Family::Vnni, packs::vnni, &[x86::VNNI]),
+];
 
 /// Packs a step whose input and output have the shapes `x` and `y`; `None` where it stays as it is: an operator or a shape
 /// without a packing, or weights for which the family's kernels are not proven exact.

@@ -2,6 +2,7 @@
 
 use tanbo_format::Family;
 use tanbo_kernels::arch::avx2::Avx2;
+use tanbo_kernels::arch::dsp::Dsp;
 use tanbo_kernels::arch::vnni::Vnni;
 use tanbo_kernels::{Kernels, Reference};
 
@@ -47,10 +48,11 @@ macro_rules! families {
 families! {
     kernels {
         Portable: Reference,
+        Dsp: Dsp,
         Avx2: Avx2,
         Vnni: Vnni,
     }
-    reference_only { M0, M3, Dsp, Mve, Rv32, Armv7, Neon, Dotprod, }
+    reference_only { M0, M3, Mve, Rv32, Armv7, Neon, Dotprod, }
 }
 
 /// Returns every operator in the kernels that an artifact of `family` runs with here: the family's where this CPU has them,

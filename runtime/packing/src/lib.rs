@@ -6,6 +6,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod dsp;
 pub mod x86;
 
 /// A packing: a layout of a step's constants that the kernels of one family read. Each family's file names its own.
@@ -67,7 +68,7 @@ pub struct Layout {
 }
 
 /// Every packing.
-pub const ALL: &[Layout] = &[x86::AVX2, x86::VNNI];
+pub const ALL: &[Layout] = &[dsp::DSP, x86::AVX2, x86::VNNI];
 
 /// Returns the layout with this number among `layouts`.
 pub fn find(layouts: &'static [Layout], variant: u8) -> Option<&'static Layout> {

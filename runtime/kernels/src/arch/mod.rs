@@ -15,6 +15,7 @@ macro_rules! each {
 }
 
 pub mod avx2;
+pub mod dsp;
 pub mod vnni;
 #[cfg(any(feature = "pack", all(target_arch = "x86_64", feature = "std")))]
 mod x86;
@@ -22,5 +23,6 @@ mod x86;
 /// The packing functions of the families, for compilers and hosts.
 #[cfg(feature = "pack")]
 pub mod packs {
+    pub use super::dsp::pack as dsp;
     pub use super::x86::pack::{avx2, vnni};
 }

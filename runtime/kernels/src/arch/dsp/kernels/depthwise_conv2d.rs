@@ -1,0 +1,136 @@
+//! Depthwise convolutions with one output channel per input channel: 3×3 by prepared rows, other windows tap by tap.
+
+use core::ops::Range;
+
+use tanbo_packing::{Kind, dsp};
+use tanbo_quant::Rounding;
+
+use super::{address, clamp, conv2d, line, taps, window3x3, words};
+use crate::{KernelResult, LengthError, Packed, Rows, RowsMut};
+
+/// Computes output rows.
+pub fn run(
+    p: &Packed<'_>,
+    input: Rows<'_>,
+    output: &mut RowsMut<'_>,
+    rows: Range<usize>,
+    scratch: &mut [u8],
+) -> KernelResult {
+    let Some(division) = dsp::Depthwise::new(Kind::DepthwiseConv2d, &p.shape) else {
+        return conv2d::run(Kind::DepthwiseConv2d, p, input, output, rows, scratch);
+    };
+    let sizes = super::check(Kind::DepthwiseConv2d, p, &input, output)?;
+    let scratch = words(scratch).get_mut(..sizes.scratch_bytes / 4).ok_or(LengthError)?;
+    let zero_point = p.input_zero_point as i8;
+    match division.prepared {
+        Some(_) => scratch.fill(u32::from(zero_point as i16 as u16) * 0x0001_0001),
+        None => scratch[division.taps..].fill(u32::from(zero_point as u8) * 0x0101_0101),
+    }
+    let channels = p.shape.input[2];
+    let whole = channels / 4 * 4;
+    for row in rows {
+        let to = output.row_mut(row);
+        let mut part = |first, count, group| match division.prepared {
+            Some(_) => window(p, input, row, Part { first, count, group }, to, scratch),
+            None => pixels(p, input, row, Part { first, count, group }, to, scratch, division.taps),
+        };
+        part(0, whole, 0);
+        if whole < channels {
+            part(channels - 4, 4, whole / 4);
+        }
+        clamp(&p.range, to);
+    }
+    Ok(())
+}
+
+/// Channels that lie in groups of four of the packing.
+struct Part {
+    first: usize,
+    /// Channels, a multiple of four.
+    count: usize,
+    /// Group of the first.
+    group: usize,
+}
+
+/// Computes some channels of a row of 3×3 windows.
+fn window(p: &Packed<'_>, input: Rows<'_>, row: usize, part: Part, output: &mut [i8], prepared: &mut [u32]) {
+    let [height, width, channels] = p.shape.input;
+    let [output_height, output_width, _] = p.shape.output;
+    let left = p.shape.pad[1];
+    let (image, y) = (row / output_height, row % output_height);
+    // The row under the middle of the window: inside, see `dsp::Depthwise::new`.
+    let middle = y * p.shape.stride[0] + 1 - p.shape.pad[0];
+    let (above, below) = (middle.checked_sub(1), middle + 1 < height);
+    let rows = [above.unwrap_or(middle), middle, middle + usize::from(below)];
+    let (pairs, singles) = match p.shape.stride[1] {
+        1 => (output_width / 2, output_width % 2),
+        _ => (0, output_width),
+    };
+    let needed = p.shape.stride[1] * (output_width - 1) + 3 - left;
+    let first = prepared.as_mut_ptr();
+    let pairs_end = first.addr() + pairs * window3x3::PAIR_BYTES;
+    let job = window3x3::Row {
+        requantize: [0; 3],
+        stride: channels,
+        pairs_end,
+        first,
+        output: output[part.first..].as_mut_ptr(),
+        singles_end: pairs_end + singles * window3x3::PAIR_BYTES,
+        rows: rows.map(|y| input.row(image * height + y)[part.first..].as_ptr()),
+        at: 0,
+        step: channels,
+        end: needed.min(width) * channels,
+        fill: u32::from_ne_bytes([p.input_zero_point as u8; 4]),
+        zero_point: p.input_zero_point,
+        records: p.records[part.group * 36..].as_ptr(),
+        channels: part.count,
+        left,
+        outside: usize::from(above.is_none()) + 2 * usize::from(!below),
+        tflite: usize::from(p.range.rounding == Rounding::Tflite),
+        prepared: first,
+    };
+    // SAFETY: rows and output are `width` and `output_width` pixels long (`check`), of which four channels at a time are
+    // read at `end / step` pixels at most and written at `pairs · 2 + singles = output_width`; `prepared` has the pairs that
+    // `needed` columns make up, the records nine words for each channel of the groups.
+    unsafe { window3x3::row(&job) }
+}
+
+/// Computes some channels of a row of any windows.
+fn pixels(
+    p: &Packed<'_>,
+    input: Rows<'_>,
+    row: usize,
+    part: Part,
+    output: &mut [i8],
+    scratch: &mut [u32],
+    taps: usize,
+) {
+    let [_, width, channels] = p.shape.input;
+    let [kernel_height, kernel_width] = p.shape.kernel;
+    let (sources, fill) = scratch.split_at_mut(taps);
+    for (x, pixel) in output.chunks_exact_mut(channels).enumerate() {
+        let mut slots = sources.iter_mut();
+        for ky in 0..kernel_height {
+            let line = line(p, input, row, ky);
+            for kx in 0..kernel_width {
+                let Some(slot) = slots.next() else { return };
+                let x = (x * p.shape.stride[1] + kx * p.shape.dilation[1]).wrapping_sub(p.shape.pad[1]);
+                let source = if x < width { line.get(x * channels..(x + 1) * channels) } else { None };
+                *slot = source.map_or(address(fill.as_ptr().cast()), |source| address(source.as_ptr()));
+            }
+        }
+        let mut job = taps::Pixel {
+            sources: sources.as_ptr().cast(),
+            taps,
+            at: part.first,
+            weights: p.weights[part.group * taps * 8..].as_ptr(),
+            records: p.records[part.group * 16..].as_ptr(),
+            output: pixel[part.first..].as_mut_ptr(),
+            channels: part.count,
+            tflite: usize::from(p.range.rounding == Rounding::Tflite),
+        };
+        // SAFETY: each of the `taps` pointers is to `channels` values of the input or of `fill`; `part` lies in the channels,
+        // its groups in weights and records, whose lengths `check` compared with the packing's.
+        unsafe { taps::pixel(&mut job) }
+    }
+}

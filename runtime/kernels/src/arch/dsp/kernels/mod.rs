@@ -1,0 +1,97 @@
+//! The kernels of [`Dsp`] and what they share.
+
+mod conv2d;
+mod depthwise_conv2d;
+mod patch;
+mod taps;
+mod tile;
+mod window3x3;
+
+use core::ops::Range;
+
+use tanbo_packing::{Kind, Layout, Sizes, dsp};
+
+use super::Dsp;
+use crate::{KernelResult, Kernels, LengthError, Output, Packed, Rows, RowsMut};
+
+/// First line of the assembly. The targets for v8-M leave the DSP extension out.
+#[cfg(tanbo_profile = "v8m.main")]
+macro_rules! isa {
+    () => {
+        ".cpu cortex-m33"
+    };
+}
+#[cfg(not(tanbo_profile = "v8m.main"))]
+macro_rules! isa {
+    () => {
+        ".syntax unified"
+    };
+}
+use isa;
+
+impl Kernels for Dsp {
+    const NAME: &'static str = "dsp";
+    const LAYOUTS: &'static [Layout] = &[dsp::DSP];
+
+    fn conv2d_packed(
+        params: &Packed<'_>,
+        input: Rows<'_>,
+        output: &mut RowsMut<'_>,
+        rows: Range<usize>,
+        scratch: &mut [u8],
+    ) -> KernelResult {
+        conv2d::run(Kind::Conv2d, params, input, output, rows, scratch)
+    }
+
+    fn depthwise_conv2d_packed(
+        params: &Packed<'_>,
+        input: Rows<'_>,
+        output: &mut RowsMut<'_>,
+        rows: Range<usize>,
+        scratch: &mut [u8],
+    ) -> KernelResult {
+        depthwise_conv2d::run(params, input, output, rows, scratch)
+    }
+}
+
+fn ensure(condition: bool) -> KernelResult {
+    if condition { Ok(()) } else { Err(LengthError) }
+}
+
+/// Returns the lengths of a packed step if those of its constants and rows are right.
+fn check(kind: Kind, p: &Packed<'_>, input: &Rows<'_>, output: &RowsMut<'_>) -> Result<Sizes, LengthError> {
+    let sizes = (dsp::DSP.sizes)(kind, &p.shape).ok_or(LengthError)?;
+    let row = |[_, width, channels]: [usize; 3]| width.checked_mul(channels).ok_or(LengthError);
+    ensure(p.packing == dsp::DSP.packing && p.weights.as_ptr().cast::<u32>().is_aligned())?;
+    ensure(p.weights.len() == sizes.weight_bytes && p.records.len() == sizes.record_words)?;
+    ensure(input.row_len() == row(p.shape.input)? && output.row_len() == row(p.shape.output)?)?;
+    Ok(sizes)
+}
+
+/// Returns the whole words of a scratch.
+fn words(scratch: &mut [u8]) -> &mut [u32] {
+    // SAFETY: four bytes of any values are a word.
+    unsafe { scratch.align_to_mut().1 }
+}
+
+/// Returns an address, which has 32 bits on every target of these kernels.
+fn address(pointer: *const i8) -> u32 {
+    pointer.expose_provenance() as u32
+}
+
+/// Returns the input row under row `ky` of the kernel at output row `row`, empty outside the input.
+fn line<'a>(p: &Packed<'_>, input: Rows<'a>, row: usize, ky: usize) -> &'a [i8] {
+    let (height, output_height) = (p.shape.input[0], p.shape.output[0]);
+    let (image, y) = (row / output_height, row % output_height);
+    let y = (y * p.shape.stride[0] + ky * p.shape.dilation[0]).wrapping_sub(p.shape.pad[0]);
+    if y < height { input.row(image * height + y) } else { &[] }
+}
+
+/// Clamps outputs to bounds narrower than int8's, which the assembly clamps to.
+fn clamp(range: &Output, outputs: &mut [i8]) {
+    if range.low > i8::MIN.into() || range.high < i8::MAX.into() {
+        for y in outputs {
+            *y = (i32::from(*y).max(range.low).min(range.high)) as i8;
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Convolution tiles: some pixels times all output channels, four values of the patch at a time.
+//!
+//! Weights lie in pairs as halfwords `256·w1 + w0`; `SXTB16` of a word of two pairs leaves `(w0, w2)`. A prepared patch has,
+//! for each four activations, `P = (a1, a3)` and `X = (256·a0 - a1 + 127, 256·a2 - a3 + 127)`, so that
+//! `SMLAD(word, P) + SMLAD(SXTB16(word), X)` is `256·(a0·w0 + .. + a3·w3) + 127·(w0 + w2)`. The second term is in the bias of
+//! the record. Accumulators are thus 256 times the true ones at the end; in between they may wrap.
+
+use core::arch::naked_asm;
+
+/// What a tile works on. The layout is known to the assembly below.
+#[repr(C)]
+pub struct Tile {
+    /// Prepared patch, as [`prepare`](super::patch) writes it.
+    pub patch: *const u32,
+    /// Packed weights.
+    pub weights: *const i8,
+    /// Passes through the loop of four steps; a step is four values of the patch.
+    pub blocks: usize,
+    /// Steps left out of the first pass, 0 to 3.
+    pub skip: usize,
+    /// Records of the output channels.
+    pub records: *const i32,
+    /// Output channels.
+    pub channels: usize,
+    /// First output of the first pixel.
+    pub output: *mut i8,
+    /// Distance between pixels of the output.
+    pub stride: usize,
+    /// 1 for TensorFlow Lite's rounding, 0 for single rounding.
+    pub tflite: usize,
+}
+
+// Four accumulators of one channel each to int8: `$f` is 1 for TensorFlow Lite rounding.
+//
+// single, 3 instructions: ((acc·m >> 32) + C) >> s, C = (zp << s) + 2^(s - 1); s counts the factor 256.
+// tflite, 5 instructions: RD(HM(acc / 256, m), s) + zp with C = (zp << s) + 2^(s - 1), one less for negative sums.
+macro_rules! requantize {
+    (single $acc:literal) => {
+        concat!(
+            "smmla ",
+            $acc,
+            ", ",
+            $acc,
+            ", r1, r2\nasr ",
+            $acc,
+            ", ",
+            $acc,
+            ", r3\nssat ",
+            $acc,
+            ", #8, ",
+            $acc,
+            "\n"
+        )
+    };
+    (tflite $acc:literal) => {
+        concat!(
+            "add r10, r2, ",
+            $acc,
+            ", asr #31\nasr ",
+            $acc,
+            ", ",
+            $acc,
+            ", #7\nsmmlar ",
+            $acc,
+            ", ",
+            $acc,
+            ", r1, r10\n",
+            "asr ",
+            $acc,
+            ", ",
+            $acc,
+            ", r3\nssat ",
+            $acc,
+            ", #8, ",
+            $acc,
+            "\n"
+        )
+    };
+}
+
+// A tile of pixels times two channels per round.
+//
+// Registers: r0-r2 patch, r3 patch pointer, r4-r9 accumulators (channel 0 of all pixels, then channel 1), r10 r11 weights,
+// r12 weight pointer, lr passes left. Stack: a copy of `Tile`.
+macro_rules! tile {
+    (
+        $(#[$doc:meta])* $name:ident:
+        step [$($step:literal)*] copy [$($copy:literal)*] biases $biases:literal first [$($first:literal)*] second [$($second:literal)*]
+        merge [$($merge:literal)*] halves [$($half:literal)*] bytes [$($byte:literal)*]
+    ) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// All pointers of the tile must be valid for what its counts say; the patch must be aligned to 4 bytes.
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name(tile: *const Tile) {
+            naked_asm!(
+                super::isa!(),
+                "push {{r4-r11, lr}}",
+                "ldm r0, {{r1-r9}}",
+                "push {{r1-r9}}",
+                "2:",
+                "ldr r0, [sp, #16]",
+                concat!("ldrd ", $biases, ", [r0]"),
+                "ldrd lr, r10, [sp, #8]",
+                "ldrd r3, r12, [sp]",
+                $($copy,)*
+                "tbb [pc, r10]",
+                "3:",
+                ".byte (40f - 3b) / 2, (41f - 3b) / 2, (42f - 3b) / 2, (43f - 3b) / 2",
+                "40:",
+                $($step,)*
+                "41:",
+                $($step,)*
+                "42:",
+                $($step,)*
+                "43:",
+                $($step,)*
+                "subs lr, #1",
+                "bne 40b",
+                "str r12, [sp, #4]",
+                "ldr r0, [sp, #16]",
+                "ldr r1, [sp, #32]",
+                "adds r0, #8",
+                "cmp r1, #0",
+                "beq 5f",
+                "ldm r0!, {{r1, r2, r3}}",
+                $(requantize!(tflite $first),)*
+                "ldm r0!, {{r1, r2, r3}}",
+                $(requantize!(tflite $second),)*
+                "b 6f",
+                "5:",
+                "ldm r0!, {{r1, r2, r3}}",
+                $(requantize!(single $first),)*
+                "ldm r0!, {{r1, r2, r3}}",
+                $(requantize!(single $second),)*
+                "6:",
+                "ldr r3, [sp, #20]",
+                "ldrd r1, r2, [sp, #24]",
+                "subs r3, #2",
+                "blo 7f",
+                $($merge,)*
+                $($half,)*
+                "strd r0, r3, [sp, #16]",
+                "str r1, [sp, #24]",
+                "bne 2b",
+                "add sp, #36",
+                "pop {{r4-r11, pc}}",
+                // The last of an odd number of channels.
+                "7:",
+                $($byte,)*
+                "add sp, #36",
+                "pop {{r4-r11, pc}}",
+            )
+        }
+    };
+}
+
+tile! {
+    /// Three pixels: 17 instructions for 24 MACs, and 2 in four steps.
+    three:
+    step [
+        "ldrd r10, r11, [r12], #8" "ldm r3!, {{r0, r1, r2}}"
+        "smlad r4, r10, r0, r4" "smlad r5, r10, r1, r5" "smlad r6, r10, r2, r6"
+        "smlad r7, r11, r0, r7" "smlad r8, r11, r1, r8" "smlad r9, r11, r2, r9"
+        "sxtb16 r10, r10" "sxtb16 r11, r11" "ldm r3!, {{r0, r1, r2}}"
+        "smlad r4, r10, r0, r4" "smlad r5, r10, r1, r5" "smlad r6, r10, r2, r6"
+        "smlad r7, r11, r0, r7" "smlad r8, r11, r1, r8" "smlad r9, r11, r2, r9"
+    ]
+    copy ["mov r5, r4" "mov r6, r4" "mov r8, r7" "mov r9, r7"]
+    biases "r4, r7" first ["r4" "r5" "r6"] second ["r7" "r8" "r9"]
+    merge ["bfi r4, r7, #8, #8" "bfi r5, r8, #8, #8" "bfi r6, r9, #8, #8"]
+    halves ["strh r5, [r1, r2]" "strh r6, [r1, r2, lsl #1]" "strh r4, [r1], #2"]
+    bytes ["strb r4, [r1]" "strb r5, [r1, r2]" "strb r6, [r1, r2, lsl #1]"]
+}
+
+tile! {
+    /// Two pixels: 13 instructions for 16 MACs, and 2 in four steps.
+    two:
+    step [
+        "ldrd r10, r11, [r12], #8" "ldm r3!, {{r0, r1}}"
+        "smlad r4, r10, r0, r4" "smlad r5, r10, r1, r5" "smlad r7, r11, r0, r7" "smlad r8, r11, r1, r8"
+        "sxtb16 r10, r10" "sxtb16 r11, r11" "ldm r3!, {{r0, r1}}"
+        "smlad r4, r10, r0, r4" "smlad r5, r10, r1, r5" "smlad r7, r11, r0, r7" "smlad r8, r11, r1, r8"
+    ]
+    copy ["mov r5, r4" "mov r8, r7"]
+    biases "r4, r7" first ["r4" "r5"] second ["r7" "r8"]
+    merge ["bfi r4, r7, #8, #8" "bfi r5, r8, #8, #8"]
+    halves ["strh r5, [r1, r2]" "strh r4, [r1], #2"]
+    bytes ["strb r4, [r1]" "strb r5, [r1, r2]"]
+}
+
+tile! {
+    /// One pixel: 8 instructions for 8 MACs, and 2 in four steps.
+    one:
+    step [
+        "ldrd r10, r11, [r12], #8" "ldm r3!, {{r0, r1}}"
+        "smlad r4, r10, r0, r4" "smlad r7, r11, r0, r7" "sxtb16 r10, r10" "sxtb16 r11, r11"
+        "smlad r4, r10, r1, r4" "smlad r7, r11, r1, r7"
+    ]
+    copy []
+    biases "r4, r7" first ["r4"] second ["r7"]
+    merge ["bfi r4, r7, #8, #8"]
+    halves ["strh r4, [r1], #2"]
+    bytes ["strb r4, [r1]"]
+}
+
+/// One pixel, four channels a round, for weights in fours: 14 instructions for 16 MACs, and 2 in four steps.
+///
+/// Registers: r0 r1 patch, r3 patch pointer, r4-r7 accumulators, r8-r11 weights, r12 weight pointer, lr passes left.
+///
+/// # Safety
+/// As of the other tiles.
+#[unsafe(naked)]
+pub unsafe extern "C" fn one_by_four(tile: *const Tile) {
+    macro_rules! step {
+        () => {
+            concat!(
+                "ldm r12!, {{r8-r11}}\nldm r3!, {{r0, r1}}\n",
+                "smlad r4, r8, r0, r4\nsmlad r5, r9, r0, r5\nsmlad r6, r10, r0, r6\nsmlad r7, r11, r0, r7\n",
+                "sxtb16 r8, r8\nsxtb16 r9, r9\nsxtb16 r10, r10\nsxtb16 r11, r11\n",
+                "smlad r4, r8, r1, r4\nsmlad r5, r9, r1, r5\nsmlad r6, r10, r1, r6\nsmlad r7, r11, r1, r7\n"
+            )
+        };
+    }
+    naked_asm!(
+        super::isa!(),
+        "push {{r4-r11, lr}}",
+        "ldm r0, {{r1-r9}}",
+        "push {{r1-r9}}",
+        "2:",
+        "ldr r0, [sp, #16]",
+        "ldrd lr, r10, [sp, #8]",
+        "ldrd r3, r12, [sp]",
+        "ldm r0!, {{r4-r7}}",
+        "str r0, [sp, #16]",
+        "tbb [pc, r10]",
+        "3:",
+        ".byte (40f - 3b) / 2, (41f - 3b) / 2, (42f - 3b) / 2, (43f - 3b) / 2",
+        "40:",
+        step!(),
+        "41:",
+        step!(),
+        "42:",
+        step!(),
+        "43:",
+        step!(),
+        "subs lr, #1",
+        "bne 40b",
+        "str r12, [sp, #4]",
+        "ldr r1, [sp, #32]",
+        "ldr r0, [sp, #16]",
+        "cmp r1, #0",
+        "beq 5f",
+        "ldm r0!, {{r1, r2, r3}}",
+        requantize!(tflite "r4"),
+        "ldm r0!, {{r1, r2, r3}}",
+        requantize!(tflite "r5"),
+        "ldm r0!, {{r1, r2, r3}}",
+        requantize!(tflite "r6"),
+        "ldm r0!, {{r1, r2, r3}}",
+        requantize!(tflite "r7"),
+        "b 6f",
+        "5:",
+        "ldm r0!, {{r1, r2, r3}}",
+        requantize!(single "r4"),
+        "ldm r0!, {{r1, r2, r3}}",
+        requantize!(single "r5"),
+        "ldm r0!, {{r1, r2, r3}}",
+        requantize!(single "r6"),
+        "ldm r0!, {{r1, r2, r3}}",
+        requantize!(single "r7"),
+        "6:",
+        "ldrd r2, r1, [sp, #20]",
+        "bfi r4, r5, #8, #8",
+        "bfi r6, r7, #8, #8",
+        "pkhbt r4, r4, r6, lsl #16",
+        "subs r2, #4",
+        "blo 7f",
+        "str r4, [r1], #4",
+        "str r0, [sp, #16]",
+        "strd r2, r1, [sp, #20]",
+        "bne 2b",
+        "add sp, #36",
+        "pop {{r4-r11, pc}}",
+        // One to three channels are left.
+        "7:",
+        "adds r2, #4",
+        "8:",
+        "strb r4, [r1], #1",
+        "lsr r4, r4, #8",
+        "subs r2, #1",
+        "bne 8b",
+        "add sp, #36",
+        "pop {{r4-r11, pc}}",
+    )
+}

@@ -1,0 +1,143 @@
+//! Cortex-M with the DSP extension (M4, M7, M33): lengths, and how the kernels divide their scratch.
+//!
+//! Everything is 32-bit words: pointers of these targets are, and hosts that pack must get the same lengths.
+
+use crate::{Kind, Layout, Packing, Shape, Sizes};
+
+/// The packing of `Dsp`.
+pub const DSP: Layout = Layout { packing: Packing(1), sizes };
+
+/// Bytes of a word.
+const WORD: usize = 4;
+
+/// How a convolution is divided. Its weights are words of four values, `lanes` channels after one another:
+/// `[channels / lanes, words, lanes]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conv2d {
+    /// Words of a pixel's patch.
+    pub words: usize,
+    /// Channels that lie together.
+    pub lanes: usize,
+    /// Output channels rounded up to `lanes`.
+    pub channels: usize,
+    /// Pixels computed together, at most.
+    pub pixels: usize,
+    /// Whether patches are prepared from the input; otherwise their bytes are gathered first.
+    pub direct: bool,
+    /// Pointers per pixel to the runs of a patch.
+    pub runs: usize,
+    /// Words of zero points that stand for taps outside the input.
+    pub fill: usize,
+}
+
+impl Conv2d {
+    /// Returns the division of a convolution, also of a depthwise one with a single input channel.
+    pub fn new(kind: Kind, shape: &Shape) -> Option<Self> {
+        let [input_height, width, inputs] = shape.input;
+        let [height, output_width, outputs] = shape.output;
+        if (kind == Kind::DepthwiseConv2d && inputs != 1) || [input_height, width, height, output_width].contains(&0) {
+            return None;
+        }
+        let taps = shape.kernel[0].checked_mul(shape.kernel[1])?;
+        let depth = taps.checked_mul(inputs)?;
+        if depth == 0 || outputs == 0 {
+            return None;
+        }
+        let pixels = height.checked_mul(output_width)?;
+        let lanes = if pixels == 1 { 4 } else { 2 };
+        let direct = inputs.is_multiple_of(WORD);
+        let fill = if direct { shape.kernel[1].checked_mul(inputs)? / WORD } else { 0 };
+        Some(Self {
+            words: depth.div_ceil(WORD),
+            lanes,
+            channels: outputs.checked_next_multiple_of(lanes)?,
+            pixels: pixels.min(3),
+            direct,
+            runs: if direct { taps } else { 1 },
+            fill,
+        })
+    }
+
+    /// Returns the words of scratch: patches, pointers, zero points, gathered bytes.
+    pub fn scratch(&self) -> Option<[usize; 4]> {
+        let patch = self.words.checked_mul(self.pixels)?;
+        let gathered = if self.direct { 0 } else { patch };
+        Some([patch.checked_mul(2)?, self.runs.checked_mul(self.pixels)?, self.fill, gathered])
+    }
+
+    fn sizes(&self) -> Option<Sizes> {
+        let weights = self.channels.checked_mul(self.words)?.checked_mul(WORD)?;
+        Some(lengths(weights, self.channels.checked_mul(4)?, self.scratch()?))
+    }
+}
+
+/// How a depthwise convolution with as many output as input channels is divided: groups of four channels, of which the
+/// last ends with the last channel and may overlap the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depthwise {
+    /// Groups.
+    pub groups: usize,
+    /// Taps.
+    pub taps: usize,
+    /// Words of zero points that stand for taps outside the input.
+    pub fill: usize,
+    /// For a 3×3 window that walks one or two columns at a time: words prepared of four channels of a row.
+    pub prepared: Option<usize>,
+}
+
+impl Depthwise {
+    /// Words prepared of two columns of four channels.
+    pub const PAIR: usize = 12;
+
+    /// Returns the division of a depthwise convolution.
+    pub fn new(kind: Kind, shape: &Shape) -> Option<Self> {
+        let [height, width, channels] = shape.input;
+        if kind != Kind::DepthwiseConv2d || shape.output[2] != channels || channels < 4 {
+            return None;
+        }
+        let taps = shape.kernel[0].checked_mul(shape.kernel[1])?;
+        if [taps, height, width, shape.output[0], shape.output[1]].contains(&0) {
+            return None;
+        }
+        let prepared = prepared_pairs(shape).and_then(|pairs| pairs.checked_mul(Self::PAIR));
+        Some(Self { groups: channels.div_ceil(4), taps, fill: channels.div_ceil(WORD), prepared })
+    }
+
+    fn sizes(&self) -> Option<Sizes> {
+        let channels = self.groups.checked_mul(4)?;
+        match self.prepared {
+            Some(words) => Some(lengths(0, channels.checked_mul(9)?, [words, 0, 0, 0])),
+            None => {
+                let weights = channels.checked_mul(self.taps)?.checked_mul(2)?;
+                Some(lengths(weights, channels.checked_mul(4)?, [self.taps, self.fill, 0, 0]))
+            }
+        }
+    }
+}
+
+/// Returns the column pairs that a row of 3×3 windows reads, or `None` for another window.
+fn prepared_pairs(shape: &Shape) -> Option<usize> {
+    let [rows, columns] = [shape.output[0], shape.output[1]];
+    let [top, left] = shape.pad;
+    if shape.kernel != [3, 3] || shape.dilation != [1, 1] || top > 1 || left > 1 || !matches!(shape.stride[1], 1 | 2) {
+        return None;
+    }
+    // The middle row of every window lies inside.
+    let last = rows.checked_sub(1)?.checked_mul(shape.stride[0])?.checked_add(1)?.checked_sub(top)?;
+    if last >= shape.input[0] {
+        return None;
+    }
+    if shape.stride[1] == 1 { columns.div_ceil(2).checked_add(1) } else { columns.checked_add(1) }
+}
+
+fn lengths(weight_bytes: usize, record_words: usize, scratch: [usize; 4]) -> Sizes {
+    let words = scratch.iter().fold(0usize, |sum, &words| sum.saturating_add(words));
+    Sizes { weight_bytes, record_words, scratch_bytes: words.saturating_mul(WORD) }
+}
+
+fn sizes(kind: Kind, shape: &Shape) -> Option<Sizes> {
+    match Depthwise::new(kind, shape) {
+        Some(division) => division.sizes(),
+        None => Conv2d::new(kind, shape)?.sizes(),
+    }
+}
