@@ -34,7 +34,7 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 const SMALL_ONLY: [&str; 1] = ["microbit"];
 /// Every runner that must have run, with the kernel tables it must have used. The reference kernels run the sets of
 /// portable cases, a family's table those that are packed for it.
-const EXPECTED: [(&str, &str); 17] = [
+const EXPECTED: [(&str, &str); 20] = [
     ("host", "reference"),
     ("m0", "reference"),
     ("m3", "reference"),
@@ -49,8 +49,11 @@ const EXPECTED: [(&str, &str); 17] = [
     ("rv32", "reference"),
     ("armv7", "reference"),
     ("a53", "reference"),
+    ("a53", "neon"),
     ("a72", "reference"),
+    ("a72", "neon"),
     ("a76", "reference"),
+    ("a76", "dotprod"),
     ("microbit", "reference"),
 ];
 

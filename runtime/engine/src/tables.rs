@@ -2,7 +2,9 @@
 
 use tanbo_format::Family;
 use tanbo_kernels::arch::avx2::Avx2;
+use tanbo_kernels::arch::dotprod::Dotprod;
 use tanbo_kernels::arch::dsp::Dsp;
+use tanbo_kernels::arch::neon::Neon;
 use tanbo_kernels::arch::vnni::Vnni;
 use tanbo_kernels::{Kernels, Reference};
 
@@ -48,11 +50,13 @@ macro_rules! families {
 families! {
     kernels {
         Portable: Reference,
-        Dsp: Dsp,
+        Neon: Neon,
+        Dotprod: Dotprod,
         Avx2: Avx2,
         Vnni: Vnni,
+        Dsp: Dsp,
     }
-    reference_only { M0, M3, Mve, Rv32, Armv7, Neon, Dotprod, }
+    reference_only { M0, M3, Mve, Rv32, Armv7, }
 }
 
 /// Returns every operator in the kernels that an artifact of `family` runs with here: the family's where this CPU has them,

@@ -6,7 +6,10 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod arm;
+pub mod dotprod;
 pub mod dsp;
+pub mod neon;
 pub mod x86;
 
 /// A packing: a layout of a step's constants that the kernels of one family read. Each family's file names its own.
@@ -68,7 +71,7 @@ pub struct Layout {
 }
 
 /// Every packing.
-pub const ALL: &[Layout] = &[dsp::DSP, x86::AVX2, x86::VNNI];
+pub const ALL: &[Layout] = &[dsp::DSP, x86::AVX2, x86::VNNI, neon::LAYOUT, dotprod::LAYOUT];
 
 /// Returns the layout with this number among `layouts`.
 pub fn find(layouts: &'static [Layout], variant: u8) -> Option<&'static Layout> {

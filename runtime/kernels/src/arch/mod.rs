@@ -14,8 +14,11 @@ macro_rules! each {
     }};
 }
 
+mod arm;
 pub mod avx2;
+pub mod dotprod;
 pub mod dsp;
+pub mod neon;
 pub mod vnni;
 #[cfg(any(feature = "pack", all(target_arch = "x86_64", feature = "std")))]
 mod x86;
@@ -23,6 +26,8 @@ mod x86;
 /// The packing functions of the families, for compilers and hosts.
 #[cfg(feature = "pack")]
 pub mod packs {
+    pub use super::dotprod::pack::pack as dotprod;
     pub use super::dsp::pack as dsp;
+    pub use super::neon::pack::pack as neon;
     pub use super::x86::pack::{avx2, vnni};
 }

@@ -1,0 +1,100 @@
+//! Addition of two tensors of one shape, one of which has the multiplier 1/2: the importers scale both so.
+//!
+//! The half of `(x - z) << 20` is `(x - z) << 19`, exactly, in both roundings: SMLSL by -2^15 of `(x - z) << 4` adds it. For 16
+//! values: 8 instructions for that input, 16 for the other (24 where halves go away from zero), 16 to 24 for the sum's
+//! scaling and narrowing, 3 loads and stores.
+
+use core::arch::aarch64::*;
+
+use tanbo_quant::Multiplier;
+
+use super::lanes::Bounds;
+use super::uniform::{Uniform, by_sixteen, differences};
+use crate::arch::arm::scaling;
+use crate::{KernelResult, Output, Sum, reference};
+
+/// Headroom that this kernel is written for, bits.
+const LEFT_SHIFT: i32 = 20;
+/// The multiplier 1/2.
+const HALF: Multiplier = Multiplier { mantissa: 1 << 30, shift: 0 };
+
+/// Computes every output.
+pub fn run(p: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> KernelResult {
+    match Plan::new(p) {
+        Some(plan) if input1.len() == output.len() && input2.len() == output.len() => {
+            let inputs = if plan.swapped { [input2, input1] } else { [input1, input2] };
+            match (plan.modes, plan.range.low >= plan.range.zero_point) {
+                ([scaling::SINGLE_LEFT, _], _) => {
+                    plan.run::<{ scaling::SINGLE_LEFT }, { scaling::SINGLE_LEFT }>(inputs, output);
+                }
+                (_, true) => plan.run::<{ scaling::TFLITE }, { scaling::TFLITE_POSITIVE }>(inputs, output),
+                (_, false) => plan.run::<{ scaling::TFLITE }, { scaling::TFLITE }>(inputs, output),
+            }
+            Ok(())
+        }
+        _ => reference::add::run(p, input1, input2, output),
+    }
+}
+
+/// An addition that this kernel computes: the first input has the multiplier 1/2.
+struct Plan {
+    swapped: bool,
+    zero_points: [i32; 2],
+    scale: Uniform,
+    result: Uniform,
+    modes: [i32; 2],
+    range: Output,
+}
+
+impl Plan {
+    fn new(p: &Sum<'_>) -> Option<Self> {
+        let swapped = p.multipliers[0] != HALF;
+        let [first, second] = if swapped { [1, 0] } else { [0, 1] };
+        let elements = |shape: &[u32]| shape.iter().try_fold(1u32, |n, &axis| n.checked_mul(axis));
+        let count = elements(p.output_shape)?;
+        // Shapes that broadcast to one of as many elements are that shape.
+        let same = p.shapes.iter().all(|shape| elements(shape) == Some(count));
+        let int8 = |value: i32| i8::try_from(value).is_ok();
+        let exact = same
+            && p.multipliers[first] == HALF
+            && p.left_shift == LEFT_SHIFT
+            // So that nothing saturates: the difference has 9 bits.
+            && p.multipliers[second].shift <= 0
+            && p.zero_points.into_iter().all(int8)
+            && [p.range.zero_point, p.range.low, p.range.high].into_iter().all(int8);
+        if !exact {
+            return None;
+        }
+        // What the inputs' sum is scaled from has no bounds: halves go away from zero.
+        let wide = Output { low: i32::MIN, ..p.range };
+        let (scale, mode) = Uniform::new(p.multipliers[second], &wide)?;
+        let (result, result_mode) = Uniform::new(p.multiplier, &p.range)?;
+        let zero_points = [p.zero_points[first], p.zero_points[second]];
+        Some(Self { swapped, zero_points, scale, result, modes: [mode, result_mode], range: p.range })
+    }
+
+    #[inline(never)]
+    fn run<const INPUT: i32, const RESULT: i32>(&self, inputs: [&[i8]; 2], output: &mut [i8]) {
+        let bounds = Bounds::new(&self.range);
+        // SAFETY: NEON is part of every AArch64 target of this crate.
+        let [zero1, zero2] = self.zero_points.map(|zero_point| unsafe { vdupq_n_s8(zero_point as i8) });
+        by_sixteen(inputs, output, |[x1, x2]| {
+            // SAFETY: as above.
+            unsafe {
+                let minus = vdup_n_s16(i16::MIN);
+                let [a, b] = differences(x1, zero1).map(|a| vshlq_n_s16::<4>(a));
+                let [c, d] = differences(x2, zero2).map(|c| vshlq_n_s16::<4>(c));
+                let sum = |halves: int16x4_t, others: int16x4_t| {
+                    let scaled = self.scale.apply::<INPUT>(vshll_n_s16::<16>(others));
+                    self.result.apply::<RESULT>(vmlsl_s16(scaled, halves, minus))
+                };
+                bounds.narrow([
+                    sum(vget_low_s16(a), vget_low_s16(c)),
+                    sum(vget_high_s16(a), vget_high_s16(c)),
+                    sum(vget_low_s16(b), vget_low_s16(d)),
+                    sum(vget_high_s16(b), vget_high_s16(d)),
+                ])
+            }
+        });
+    }
+}

@@ -1,0 +1,96 @@
+//! Operators with one multiplier for all values: its scaling in lanes.
+
+use core::arch::aarch64::*;
+
+use tanbo_quant::{Multiplier, Rounding};
+
+use crate::Output;
+use crate::arch::arm::scaling;
+
+/// A multiplier in every lane.
+#[derive(Clone, Copy)]
+pub struct Uniform {
+    mantissa: int32x4_t,
+    right: int32x4_t,
+    left: int32x4_t,
+}
+
+/// Least mantissa whose product with a saturated value surely lies outside int16.
+const LEAST_MANTISSA: i32 = 1 << 20;
+
+impl Uniform {
+    /// Returns the multiplier with its way of scaling, one of [`scaling`], to `range`; `None` if lanes have none.
+    #[inline]
+    pub fn new(multiplier: Multiplier, range: &Output) -> Option<(Self, i32)> {
+        let Multiplier { mantissa, shift } = multiplier;
+        let (mode, right) = match range.rounding {
+            Rounding::Single => (scaling::SINGLE_LEFT, shift.min(-1)),
+            Rounding::Tflite if shift > 0 => return None,
+            Rounding::Tflite if range.low >= range.zero_point => (scaling::TFLITE_POSITIVE, shift),
+            Rounding::Tflite => (scaling::TFLITE, shift),
+        };
+        if mantissa < LEAST_MANTISSA {
+            return None;
+        }
+        // SAFETY: NEON is part of every AArch64 target of this crate.
+        let [mantissa, right, left] = [mantissa, right, shift - right].map(|word| unsafe { vdupq_n_s32(word) });
+        Some((Self { mantissa, right, left }, mode))
+    }
+
+    /// Returns `a` scaled.
+    #[inline(always)]
+    pub fn apply<const MODE: i32>(&self, a: int32x4_t) -> int32x4_t {
+        // SAFETY: as above.
+        unsafe {
+            match MODE {
+                scaling::SINGLE_LEFT => vrshlq_s32(vqdmulhq_s32(vqshlq_s32(a, self.left), self.mantissa), self.right),
+                scaling::TFLITE_POSITIVE => vrshlq_s32(vqrdmulhq_s32(a, self.mantissa), self.right),
+                _ => {
+                    let product = vqrdmulhq_s32(a, self.mantissa);
+                    let product = vsraq_n_s32::<31>(product, vandq_s32(product, self.right));
+                    vrshlq_s32(product, self.right)
+                }
+            }
+        }
+    }
+}
+
+/// Runs `each` for every 16 values, the last ones from a copy if there are fewer: outputs at the same place.
+///
+/// `each` gets pointers to 16 values of each input and to 16 outputs.
+#[inline(always)]
+pub fn by_sixteen<const N: usize>(
+    inputs: [&[i8]; N],
+    output: &mut [i8],
+    mut each: impl FnMut([int8x16_t; N]) -> int8x16_t,
+) {
+    let length = inputs.iter().map(|input| input.len()).fold(output.len(), usize::min);
+    let whole = length / 16 * 16;
+    let mut at = 0;
+    while at < whole {
+        // SAFETY: `at + 16 <= length`.
+        unsafe {
+            let x = inputs.map(|input| vld1q_s8(input.as_ptr().add(at)));
+            vst1q_s8(output.as_mut_ptr().add(at), each(x));
+        }
+        at += 16;
+    }
+    let rest = length - whole;
+    if rest > 0 {
+        let mut buffers = [[0i8; 16]; N];
+        for (buffer, input) in buffers.iter_mut().zip(&inputs) {
+            buffer[..rest].copy_from_slice(&input[whole..length]);
+        }
+        let mut outputs = [0i8; 16];
+        // SAFETY: the buffers are 16 bytes long.
+        unsafe { vst1q_s8(outputs.as_mut_ptr(), each(buffers.map(|buffer| vld1q_s8(buffer.as_ptr())))) };
+        output[whole..length].copy_from_slice(&outputs[..rest]);
+    }
+}
+
+/// Returns `x - zero_point` of 16 values, in two halves.
+#[inline(always)]
+pub fn differences(x: int8x16_t, zero_point: int8x16_t) -> [int16x8_t; 2] {
+    // SAFETY: NEON is part of every AArch64 target of this crate.
+    unsafe { [vsubl_s8(vget_low_s8(x), vget_low_s8(zero_point)), vsubl_high_s8(x, zero_point)] }
+}
