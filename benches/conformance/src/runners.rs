@@ -34,7 +34,7 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 const SMALL_ONLY: [&str; 1] = ["microbit"];
 /// Every runner that must have run, with the kernel tables it must have used. The reference kernels run the sets of
 /// portable cases, a family's table those that are packed for it.
-const EXPECTED: [(&str, &str); 20] = [
+const EXPECTED: [(&str, &str); 21] = [
     ("host", "reference"),
     ("m0", "reference"),
     ("m3", "reference"),
@@ -46,6 +46,7 @@ const EXPECTED: [(&str, &str); 20] = [
     ("m33", "dsp"),
     ("m55", "reference"),
     ("m55", "dsp"),
+    ("m55", "mve"),
     ("rv32", "reference"),
     ("armv7", "reference"),
     ("a53", "reference"),

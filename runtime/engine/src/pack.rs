@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use tanbo_format::emit::{Artifact, ConstData, StorageSpec, TensorSpec};
-use tanbo_format::packing::{Layout, Sizes, dotprod, dsp, neon, x86};
+use tanbo_format::packing::{Layout, Sizes, dotprod, dsp, mve, neon, x86};
 use tanbo_format::{Family, FormatError, FormatErrorKind, Model, Op, Place, attrs, shape_of};
 use tanbo_kernels::arch::packs;
 use tanbo_kernels::pack::{PackFn, Source};
@@ -40,6 +40,7 @@ const PACKERS: &[(Family, PackFn, &[Layout])] = &[
     (Family::Dsp, packs::dsp, &[dsp::DSP]),
     (Family::Neon, packs::neon, &[neon::LAYOUT]),
     (Family::Dotprod, packs::dotprod, &[dotprod::LAYOUT]),
+    (Family::Mve, packs::mve, &[mve::MVE]),
     (Family::Avx2, packs::avx2, &[x86::AVX2]),
     (Family::Vnni, packs::vnni, &[x86::VNNI]),
 ];

@@ -4,6 +4,7 @@ use tanbo_format::Family;
 use tanbo_kernels::arch::avx2::Avx2;
 use tanbo_kernels::arch::dotprod::Dotprod;
 use tanbo_kernels::arch::dsp::Dsp;
+use tanbo_kernels::arch::mve::Mve;
 use tanbo_kernels::arch::neon::Neon;
 use tanbo_kernels::arch::vnni::Vnni;
 use tanbo_kernels::{Kernels, Reference};
@@ -55,8 +56,9 @@ families! {
         Avx2: Avx2,
         Vnni: Vnni,
         Dsp: Dsp,
+        Mve: Mve,
     }
-    reference_only { M0, M3, Mve, Rv32, Armv7, }
+    reference_only { M0, M3, Rv32, Armv7, }
 }
 
 /// Returns every operator in the kernels that an artifact of `family` runs with here: the family's where this CPU has them,

@@ -9,6 +9,7 @@
 pub mod arm;
 pub mod dotprod;
 pub mod dsp;
+pub mod mve;
 pub mod neon;
 pub mod x86;
 
@@ -71,7 +72,7 @@ pub struct Layout {
 }
 
 /// Every packing.
-pub const ALL: &[Layout] = &[dsp::DSP, x86::AVX2, x86::VNNI, neon::LAYOUT, dotprod::LAYOUT];
+pub const ALL: &[Layout] = &[dsp::DSP, mve::MVE, x86::AVX2, x86::VNNI, neon::LAYOUT, dotprod::LAYOUT];
 
 /// Returns the layout with this number among `layouts`.
 pub fn find(layouts: &'static [Layout], variant: u8) -> Option<&'static Layout> {

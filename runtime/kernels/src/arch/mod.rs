@@ -18,6 +18,7 @@ mod arm;
 pub mod avx2;
 pub mod dotprod;
 pub mod dsp;
+pub mod mve;
 pub mod neon;
 pub mod vnni;
 #[cfg(any(feature = "pack", all(target_arch = "x86_64", feature = "std")))]
@@ -28,6 +29,7 @@ mod x86;
 pub mod packs {
     pub use super::dotprod::pack::pack as dotprod;
     pub use super::dsp::pack as dsp;
+    pub use super::mve::pack::pack as mve;
     pub use super::neon::pack::pack as neon;
     pub use super::x86::pack::{avx2, vnni};
 }

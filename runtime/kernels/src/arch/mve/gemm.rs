@@ -1,0 +1,179 @@
+//! Patches times packed weights.
+
+use core::ptr;
+
+use tanbo_packing::mve::{GROUP, HEAD_WORDS, RECORD_WORDS, VECTOR};
+use tanbo_quant::Rounding;
+
+use crate::{KernelResult, LengthError, Output, Packed};
+
+/// Parameters of `tanbo_mve_gemm_*`, in the order that gemm.s reads.
+#[repr(C)]
+#[derive(Debug)]
+struct Gemm {
+    first: *const i8,
+    /// Address of the second pixel's patch; of `tanbo_mve_gemm_row` the bytes of a group's weights.
+    second: usize,
+    rounds: usize,
+    /// Vectors that the first round of four leaves out.
+    skip: usize,
+    end: *const i32,
+    weights: *const i8,
+    records: *const i32,
+    out: *mut i8,
+    pairs: usize,
+    step: usize,
+    out_step: usize,
+    single: usize,
+    low: i32,
+    high: i32,
+    zero_point: i32,
+    /// Places of four outputs, each beside its neighbour's of the other pixel or group.
+    lanes: [u32; 4],
+}
+
+type Kernel = unsafe extern "C" fn(*const Gemm);
+
+unsafe extern "C" {
+    fn tanbo_mve_gemm_cut(params: *const Gemm);
+    fn tanbo_mve_gemm_tflite(params: *const Gemm);
+    fn tanbo_mve_gemm_single(params: *const Gemm);
+    fn tanbo_mve_gemm_general(params: *const Gemm);
+    fn tanbo_mve_gemm_row(params: *const Gemm);
+}
+
+/// How sums become outputs; gemm.s tells how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Cut,
+    Tflite,
+    Single,
+    General,
+}
+
+impl Mode {
+    /// Returns the shortest way that is exact, from the greatest shift: it decides numbers, never places.
+    pub(super) fn of(range: &Output, greatest_shift: i32) -> Self {
+        match range.rounding {
+            Rounding::Single if greatest_shift < 0 => Self::Single,
+            Rounding::Tflite if range.low >= range.zero_point && greatest_shift <= 0 => Self::Cut,
+            Rounding::Tflite if greatest_shift < 0 => Self::Tflite,
+            _ => Self::General,
+        }
+    }
+}
+
+/// Weights of a matrix: groups of four outputs, vectors of 16 values.
+#[derive(Debug)]
+pub(super) struct Matrix<'a> {
+    weights: &'a [i8],
+    records: &'a [i32],
+    outputs: usize,
+    chunks: usize,
+    pair: Kernel,
+    params: Gemm,
+}
+
+impl<'a> Matrix<'a> {
+    /// Returns the matrix of a convolution with `outputs` channels that sum `chunks` vectors.
+    pub(super) fn new(p: &Packed<'a>, outputs: usize, chunks: usize) -> Result<Self, LengthError> {
+        let groups = outputs.div_ceil(GROUP);
+        let (&[greatest_shift], records) = p.records.split_first_chunk::<HEAD_WORDS>().ok_or(LengthError)?;
+        let exact = p.weights.len() == groups * chunks * GROUP * VECTOR && records.len() == groups * RECORD_WORDS;
+        if !exact || chunks == 0 || outputs == 0 {
+            return Err(LengthError);
+        }
+        let pair: Kernel = match Mode::of(&p.range, greatest_shift) {
+            Mode::Cut => tanbo_mve_gemm_cut,
+            Mode::Tflite => tanbo_mve_gemm_tflite,
+            Mode::Single => tanbo_mve_gemm_single,
+            Mode::General => tanbo_mve_gemm_general,
+        };
+        let rounds = chunks.div_ceil(4);
+        let params = Gemm {
+            first: ptr::null(),
+            second: 0,
+            rounds,
+            skip: rounds * 4 - chunks,
+            end: ptr::null(),
+            weights: ptr::null(),
+            records: ptr::null(),
+            out: ptr::null_mut(),
+            pairs: 0,
+            step: 0,
+            out_step: 2 * outputs,
+            single: usize::from(p.range.rounding == Rounding::Single),
+            low: p.range.low.wrapping_sub(p.range.zero_point),
+            high: p.range.high.wrapping_sub(p.range.zero_point),
+            zero_point: p.range.zero_point,
+            lanes: [0; 4],
+        };
+        Ok(Self { weights: p.weights, records, outputs, chunks, pair, params })
+    }
+
+    /// Returns how many values of a patch are read.
+    pub(super) fn patch_len(&self) -> usize {
+        self.chunks * VECTOR
+    }
+
+    /// Multiplies `pixels` patches, `step` bytes apart, of which whole vectors are read.
+    pub(super) fn multiply(&mut self, patches: &[i8], step: usize, pixels: usize, out: &mut [i8]) -> KernelResult {
+        let Some(last) = pixels.checked_sub(1) else { return Ok(()) };
+        if last * step + self.patch_len() > patches.len() || pixels * self.outputs > out.len() {
+            return Err(LengthError);
+        }
+        let whole = self.outputs / GROUP;
+        self.params.first = patches.as_ptr();
+        self.params.step = 2 * step;
+        self.params.pairs = pixels / 2;
+        if self.params.pairs > 0 {
+            self.params.second = patches[step..].as_ptr() as usize;
+            self.set_lanes(self.outputs);
+            self.run(self.pair, 0, whole, out, 0);
+            self.run_partial(out);
+        }
+        if pixels % 2 == 1 {
+            let (patch, out) = (&patches[last * step..], &mut out[last * self.outputs..]);
+            let even = whole / 2 * 2;
+            self.params.first = patch.as_ptr();
+            self.params.pairs = 1;
+            self.params.second = self.chunks * GROUP * VECTOR;
+            self.set_lanes(GROUP);
+            self.run(tanbo_mve_gemm_row, 0, even, out, 0);
+            self.params.second = patch.as_ptr() as usize;
+            self.set_lanes(0);
+            self.run(self.pair, even, whole, out, even * GROUP);
+            self.run_partial(out);
+        }
+        Ok(())
+    }
+
+    fn set_lanes(&mut self, other: usize) {
+        for (lane, places) in self.params.lanes.iter_mut().enumerate() {
+            let place = lane.min(self.outputs - 1);
+            *places = (place | (place + other) << 16) as u32;
+        }
+    }
+
+    /// Runs over a last group of fewer than four channels: it repeats some of the one before, or the last channel.
+    fn run_partial(&mut self, out: &mut [i8]) {
+        if !self.outputs.is_multiple_of(GROUP) {
+            let whole = self.outputs / GROUP;
+            self.run(self.pair, whole, whole + 1, out, self.outputs.saturating_sub(GROUP));
+        }
+    }
+
+    /// Runs a kernel over groups `first..end`, whose outputs begin at `at`.
+    fn run(&mut self, kernel: Kernel, first: usize, end: usize, out: &mut [i8], at: usize) {
+        if first == end {
+            return;
+        }
+        self.params.weights = self.weights[first * self.chunks * GROUP * VECTOR..].as_ptr();
+        self.params.records = self.records[first * RECORD_WORDS..].as_ptr();
+        self.params.end = self.records[end * RECORD_WORDS..].as_ptr();
+        self.params.out = out[at..].as_mut_ptr();
+        // SAFETY: `multiply` has checked that patches lie `step` bytes apart in `patches`, as many as it sets, and their
+        // outputs in `out`; `new`, that weights and records hold groups up to `end`; the kernel touches nothing else.
+        unsafe { kernel(&self.params) }
+    }
+}
