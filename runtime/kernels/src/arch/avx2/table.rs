@@ -7,7 +7,8 @@ use tanbo_packing::x86::AVX2;
 
 use super::Avx2;
 use super::registers;
-use crate::{KernelResult, Kernels, LengthError, Packed, Rows, RowsMut};
+use crate::arch::x86::{pool, sum};
+use crate::{AveragePool2d, KernelResult, Kernels, LengthError, MaxPool2d, Packed, Rows, RowsMut, Sum};
 
 impl Kernels for Avx2 {
     const NAME: &'static str = "avx2";
@@ -43,5 +44,41 @@ impl Kernels for Avx2 {
         }
         // SAFETY: the CPU has the instructions.
         unsafe { registers::depthwise_conv2d(params, input, output, rows, scratch) }
+    }
+    fn average_pool2d(
+        params: &AveragePool2d<'_>,
+        input: Rows<'_>,
+        output: &mut RowsMut<'_>,
+        rows: Range<usize>,
+    ) -> KernelResult {
+        if !Self::available() {
+            return Err(LengthError);
+        }
+        // SAFETY: the CPU has the instructions.
+        unsafe { pool::average(params, input, output, rows) }
+    }
+
+    fn max_pool2d(params: &MaxPool2d, input: Rows<'_>, output: &mut RowsMut<'_>, rows: Range<usize>) -> KernelResult {
+        if !Self::available() {
+            return Err(LengthError);
+        }
+        // SAFETY: the CPU has the instructions.
+        unsafe { pool::max(params, input, output, rows) }
+    }
+
+    fn add(params: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> KernelResult {
+        if !Self::available() {
+            return Err(LengthError);
+        }
+        // SAFETY: the CPU has the instructions.
+        unsafe { sum::sum(params, input1, input2, output, 1) }
+    }
+
+    fn sub(params: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> KernelResult {
+        if !Self::available() {
+            return Err(LengthError);
+        }
+        // SAFETY: the CPU has the instructions.
+        unsafe { sum::sum(params, input1, input2, output, -1) }
     }
 }

@@ -7,14 +7,16 @@ use tanbo_packing::x86::VNNI;
 
 use super::Vnni;
 use super::registers;
-use crate::{KernelResult, Kernels, LengthError, Packed, Rows, RowsMut};
+use crate::arch::x86::{pool, sum};
+use crate::{AveragePool2d, KernelResult, Kernels, LengthError, MaxPool2d, Packed, Rows, RowsMut, Sum};
 
 impl Kernels for Vnni {
     const NAME: &'static str = "vnni";
     const LAYOUTS: &'static [Layout] = &[VNNI];
 
     fn available() -> bool {
-        std::arch::is_x86_feature_detected!("avx512f")
+        std::arch::is_x86_feature_detected!("avx2")
+            && std::arch::is_x86_feature_detected!("avx512f")
             && std::arch::is_x86_feature_detected!("avx512bw")
             && std::arch::is_x86_feature_detected!("avx512vl")
             && std::arch::is_x86_feature_detected!("avx512vnni")
@@ -46,5 +48,41 @@ impl Kernels for Vnni {
         }
         // SAFETY: the CPU has the instructions.
         unsafe { registers::depthwise_conv2d(params, input, output, rows, scratch) }
+    }
+    fn average_pool2d(
+        params: &AveragePool2d<'_>,
+        input: Rows<'_>,
+        output: &mut RowsMut<'_>,
+        rows: Range<usize>,
+    ) -> KernelResult {
+        if !Self::available() {
+            return Err(LengthError);
+        }
+        // SAFETY: the CPU has the instructions.
+        unsafe { pool::average(params, input, output, rows) }
+    }
+
+    fn max_pool2d(params: &MaxPool2d, input: Rows<'_>, output: &mut RowsMut<'_>, rows: Range<usize>) -> KernelResult {
+        if !Self::available() {
+            return Err(LengthError);
+        }
+        // SAFETY: the CPU has the instructions.
+        unsafe { pool::max(params, input, output, rows) }
+    }
+
+    fn add(params: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> KernelResult {
+        if !Self::available() {
+            return Err(LengthError);
+        }
+        // SAFETY: the CPU has the instructions.
+        unsafe { sum::sum(params, input1, input2, output, 1) }
+    }
+
+    fn sub(params: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> KernelResult {
+        if !Self::available() {
+            return Err(LengthError);
+        }
+        // SAFETY: the CPU has the instructions.
+        unsafe { sum::sum(params, input1, input2, output, -1) }
     }
 }

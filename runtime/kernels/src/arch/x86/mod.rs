@@ -14,7 +14,11 @@
 pub mod pack;
 
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
+pub(super) mod pool;
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
 mod run;
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+pub(super) mod sum;
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
 pub(super) use run::*;
 
