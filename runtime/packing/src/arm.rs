@@ -87,10 +87,19 @@ pub struct Scratch {
 impl Scratch {
     /// Returns the scratch of padded rows alone.
     pub fn rows(shape: &Shape) -> Option<Self> {
+        Self::ring(shape, 0)
+    }
+
+    /// Returns the scratch of the padded rows that two output rows without strides read.
+    pub fn row_pairs(shape: &Shape) -> Option<Self> {
+        Self::ring(shape, 1)
+    }
+
+    fn ring(shape: &Shape, more: usize) -> Option<Self> {
         let [_, width, _] = shape.output;
         let columns = span(width, shape.stride[1])?.checked_add(span(shape.kernel[1], shape.dilation[1])?)?;
         let row_bytes = columns.checked_add(1)?.checked_mul(shape.input[2])?;
-        let ring_rows = span(shape.kernel[0], shape.dilation[0])?.checked_add(1)?;
+        let ring_rows = span(shape.kernel[0], shape.dilation[0])?.checked_add(1 + more)?;
         let bytes = ring_rows.checked_mul(row_bytes)?.checked_add(SLACK)?;
         // Positions of rows do not overflow either.
         span(shape.output[0], shape.stride[0])?.checked_add(ring_rows)?;

@@ -220,11 +220,11 @@ impl<'a> Ring<'a> {
         self.loaded = end;
     }
 
-    /// Returns the padded rows under each line of taps: `row_bytes` long, more than 16 bytes follow in the scratch.
+    /// Returns the padded rows under the first `count` lines of taps: `row_bytes` long, more than 16 bytes follow in the scratch.
     #[inline(always)]
-    pub fn rows(&self) -> impl Iterator<Item = *const i8> + '_ {
+    pub fn rows(&self, count: usize) -> impl Iterator<Item = *const i8> + '_ {
         let mut slot = self.slot;
-        (0..self.shape.kernel[0]).map(move |_| {
+        (0..count).map(move |_| {
             // In bounds: `slot` is below `ring_rows`.
             let row = self.scratch.as_ptr().cast::<i8>().wrapping_add(slot * self.place.row_bytes);
             slot += self.shape.dilation[0];
@@ -247,7 +247,7 @@ impl<'a> Ring<'a> {
         let mut to = self.patches().cast_mut().wrapping_add(first * patch);
         let apart = kernel_w > 1 && self.shape.dilation[1] != 1;
         let (runs, bytes) = if apart { (kernel_w, channels) } else { (1, kernel_w * channels) };
-        for row in self.rows() {
+        for row in self.rows(self.shape.kernel[0]) {
             for kx in 0..runs {
                 let from = row.wrapping_add(kx * self.shape.dilation[1] * channels);
                 // SAFETY: `width` runs of `bytes` bytes, `step` apart, end with the padded row, behind which there are 16

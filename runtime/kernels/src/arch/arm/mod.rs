@@ -4,4 +4,5 @@
 pub(super) mod image;
 #[cfg(feature = "pack")]
 pub(super) mod pack;
+#[cfg(any(feature = "pack", target_arch = "aarch64"))]
 pub(super) mod scaling;

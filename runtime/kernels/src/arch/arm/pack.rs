@@ -47,6 +47,7 @@ impl Channels {
             Rounding::Single => scaling::SINGLE_LEFT,
             Rounding::Tflite if all().any(|m| m.shift > 0) => scaling::TFLITE_LEFT,
             Rounding::Tflite if source.range.low >= source.range.zero_point => scaling::TFLITE_POSITIVE,
+            Rounding::Tflite if all().any(|m| m.shift == 0) => scaling::TFLITE_LEFT,
             Rounding::Tflite => scaling::TFLITE,
         };
         let channels = (0..source.bias.len()).map(|o| {
@@ -106,6 +107,11 @@ impl<'a> Matrix<'a> {
     /// Returns the weights of a depthwise convolution over one input channel, HWO.
     pub fn depthwise_conv2d(weights: &'a [i8], channels: usize, inputs: usize) -> Option<Self> {
         Self::conv2d(weights, channels, inputs).map(|matrix| Self { steps: [channels, 1], ..matrix })
+    }
+
+    /// Returns how many weights a channel has.
+    pub fn inputs(&self) -> usize {
+        self.inputs
     }
 
     /// Returns the weight, 0 beyond the matrix.

@@ -16,7 +16,7 @@ pub const SINGLE: i32 = 0;
 pub const SINGLE_LEFT: i32 = 1;
 /// `shift(near(a, m), s)`.
 pub const TFLITE_POSITIVE: i32 = 2;
-/// The same with halves away from zero.
+/// The same with halves away from zero, every `s` 1 or more: SSRA adds the sign to the product.
 pub const TFLITE: i32 = 3;
-/// The same after a shift to the left that wraps.
+/// The same after a shift to the left that wraps, with any `s`.
 pub const TFLITE_LEFT: i32 = 4;

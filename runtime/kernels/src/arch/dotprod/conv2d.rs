@@ -5,9 +5,10 @@
 //!
 //! Registers: v0-v3 weights (of 16 channels), v4-v7 16 inputs of each pixel, v16-v31 sums, four vectors a pixel.
 //!
-//! Instructions for 16 inputs, 16 channels, 4 pixels: 64 to multiply, 4 LD1 of 64 bytes of weights, 4 LDR of pixels, 2 of the
-//! loop: 74 for 1024 MACs, 0.072 per MAC. 8 channels: 40 for 512; 4 channels: 23 for 256. One pixel, 16 channels: 23 for 256,
-//! 0.090.
+//! Instructions for 16 inputs, 16 channels, 4 pixels: 64 to multiply, 4 LD1 of 64 bytes of weights, 4 LDR of pixels, 1 of the
+//! loop: 73 for 1024 MACs, 0.071 per MAC. 8 channels: 39 for 512; 4 channels: 22 for 256. One pixel, 16 channels: 22 for 256,
+//! 0.086. For 64 outputs, 4 to load biases, 6 to load the scaling, 32 to apply it (48 with halves away from zero), 32 to narrow (8
+//! more for bounds inside int8), 4 to store, and about 10 of the loop.
 
 use core::arch::aarch64::*;
 use core::arch::asm;
@@ -69,7 +70,7 @@ macro_rules! dots_1x16 {
     };
 }
 
-/// The loop over inputs: `{n}` times 16 of them, then `{q}` times four, of up to three.
+/// The loop over inputs: `{n}` times 32 of them, 16 where bit 4 of `{k}` says so, then `{q}` times four, of up to three.
 macro_rules! inputs {
     ($load:expr, $by16:expr, $first:expr, $second:expr, $third:expr) => {
         concat!(
@@ -77,8 +78,13 @@ macro_rules! inputs {
             "2:\n",
             $load,
             $by16,
+            $load,
+            $by16,
             "subs {n}, {n}, #1\n b.ne 2b\n",
-            "3: cbz {q}, 4f\n",
+            "3: tbz {k}, #4, 5f\n",
+            $load,
+            $by16,
+            "5: cbz {q}, 4f\n",
             $load,
             $first,
             "cmp {q}, #2\n b.lo 4f\n",
@@ -95,7 +101,7 @@ macro_rules! tile {
     ($code:expr, $k:ident, $w:ident, $bias:ident, [$($x:ident = $from:expr),*], [$($acc:ident = $reg:tt),*]) => {
         asm!(
             $code,
-            n = inout(reg) $k / 16 => _, q = in(reg) $k / 4 % 4, w = inout(reg) $w => _, b = in(reg) $bias,
+            n = inout(reg) $k / 32 => _, k = in(reg) $k, q = in(reg) $k / 4 % 4, w = inout(reg) $w => _, b = in(reg) $bias,
             $($x = inout(reg) $from => _,)*
             $(out($reg) $acc,)*
             out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _, out("v7") _,
@@ -297,11 +303,26 @@ unsafe fn pixels(run: &Run, layer: &Layer<'_>) {
     // SAFETY: the caller's.
     unsafe {
         match layer.records.first().copied().unwrap_or_default() {
-            scaling::SINGLE => blocks::<{ scaling::SINGLE }>(run, layer),
-            scaling::SINGLE_LEFT => blocks::<{ scaling::SINGLE_LEFT }>(run, layer),
-            scaling::TFLITE_POSITIVE => blocks::<{ scaling::TFLITE_POSITIVE }>(run, layer),
-            scaling::TFLITE => blocks::<{ scaling::TFLITE }>(run, layer),
-            _ => blocks::<{ scaling::TFLITE_LEFT }>(run, layer),
+            scaling::SINGLE => either::<{ scaling::SINGLE }>(run, layer),
+            scaling::SINGLE_LEFT => blocks::<{ scaling::SINGLE_LEFT }, true>(run, layer),
+            scaling::TFLITE_POSITIVE => either::<{ scaling::TFLITE_POSITIVE }>(run, layer),
+            scaling::TFLITE => either::<{ scaling::TFLITE }>(run, layer),
+            _ => blocks::<{ scaling::TFLITE_LEFT }, true>(run, layer),
+        }
+    }
+}
+
+/// [`blocks`] with the bounds of `layer`, which the narrowing to int8 often has already.
+///
+/// # Safety
+/// As [`pixels`].
+unsafe fn either<const MODE: i32>(run: &Run, layer: &Layer<'_>) {
+    // SAFETY: the caller's.
+    unsafe {
+        if [layer.range.low, layer.range.high] == [-128, 127] {
+            blocks::<MODE, false>(run, layer);
+        } else {
+            blocks::<MODE, true>(run, layer);
         }
     }
 }
@@ -309,7 +330,7 @@ unsafe fn pixels(run: &Run, layer: &Layer<'_>) {
 /// # Safety
 /// As [`pixels`].
 #[target_feature(enable = "dotprod")]
-unsafe fn blocks<const MODE: i32>(run: &Run, layer: &Layer<'_>) {
+unsafe fn blocks<const MODE: i32, const CLAMP: bool>(run: &Run, layer: &Layer<'_>) {
     let k = layer.inputs.next_multiple_of(4);
     let mut weights = layer.weights.as_ptr();
     let mut records = layer.records.as_ptr().wrapping_add(HEADER_WORDS);
@@ -319,7 +340,13 @@ unsafe fn blocks<const MODE: i32>(run: &Run, layer: &Layer<'_>) {
     let first = run.y;
     for _ in 0..sixteens {
         // SAFETY: the caller's; the packing has so many weights and records for each block.
-        unsafe { sixteen::<MODE>(&run, k, weights, records, &bounds) };
+        unsafe {
+            if run.pixels == 1 {
+                one::<MODE, CLAMP>(run.x, run.y, k, weights, records, &bounds);
+            } else {
+                sixteen::<MODE, CLAMP>(&run, k, weights, records, &bounds);
+            }
+        }
         run.y = run.y.wrapping_add(16);
         weights = weights.wrapping_add(16 * k);
         records = records.wrapping_add(16 * WORDS);
@@ -329,9 +356,9 @@ unsafe fn blocks<const MODE: i32>(run: &Run, layer: &Layer<'_>) {
         // SAFETY: as above.
         unsafe {
             match block.lanes {
-                16 => sixteen_outlined::<MODE>(&run, k, weights, records, &bounds),
-                8 => eight::<MODE>(&run, k, weights, records, &bounds),
-                _ => four::<MODE>(&run, k, weights, records, &bounds, layer.channels.min(4)),
+                16 => sixteen_outlined::<MODE, CLAMP>(&run, k, weights, records, &bounds),
+                8 => eight::<MODE, CLAMP>(&run, k, weights, records, &bounds),
+                _ => four::<MODE, CLAMP>(&run, k, weights, records, &bounds, layer.channels.min(4)),
             }
         }
         weights = weights.wrapping_add(block.lanes * k);
@@ -345,25 +372,34 @@ unsafe fn blocks<const MODE: i32>(run: &Run, layer: &Layer<'_>) {
 /// As there.
 #[target_feature(enable = "dotprod")]
 #[inline(never)]
-unsafe fn sixteen_outlined<const MODE: i32>(run: &Run, k: usize, w: *const i8, record: *const i32, bounds: &Bounds) {
+unsafe fn sixteen_outlined<const MODE: i32, const CLAMP: bool>(
+    run: &Run,
+    k: usize,
+    w: *const i8,
+    record: *const i32,
+    bounds: &Bounds,
+) {
     // SAFETY: the caller's.
-    unsafe { sixteen::<MODE>(run, k, w, record, bounds) }
+    unsafe { sixteen::<MODE, CLAMP>(run, k, w, record, bounds) }
 }
 
 /// The pixels of a run four at a time; where fewer are left, the last one again instead of those that are missing.
 struct Tiles {
     x: *const i8,
     y: *mut i8,
-    x_steps: [usize; 4],
-    y_steps: [usize; 4],
+    /// Distances of the second, third and fourth pixel of a tile from the first one, of inputs and outputs.
+    second: [usize; 2],
+    third: [usize; 2],
+    fourth: [usize; 2],
     rest: usize,
 }
 
 impl Tiles {
     #[inline(always)]
     fn new(run: &Run) -> Self {
-        let steps = |step: usize| [0, step, 2 * step, 3 * step];
-        Self { x: run.x, y: run.y, x_steps: steps(run.x_step), y_steps: steps(run.y_step), rest: run.pixels }
+        let steps = [run.x_step, run.y_step];
+        let [third, fourth] = [2, 3].map(|times| steps.map(|step| times * step));
+        Self { x: run.x, y: run.y, second: steps, third, fourth, rest: run.pixels }
     }
 }
 
@@ -372,17 +408,17 @@ impl Iterator for Tiles {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.rest < 4 {
-            let last = self.rest.checked_sub(1)?;
-            for i in 1..4 {
-                self.x_steps[i] = self.x_steps[i.min(last)];
-                self.y_steps[i] = self.y_steps[i.min(last)];
-            }
+        match self.rest {
+            0 => return None,
+            1 => (self.second, self.third, self.fourth) = ([0; 2], [0; 2], [0; 2]),
+            2 => (self.third, self.fourth) = (self.second, self.second),
+            3 => self.fourth = self.third,
+            _ => {}
         }
-        let tile =
-            (self.x_steps.map(|step| self.x.wrapping_add(step)), self.y_steps.map(|step| self.y.wrapping_add(step)));
-        self.x = self.x.wrapping_add(self.x_steps[1] + self.x_steps[3]);
-        self.y = self.y.wrapping_add(self.y_steps[1] + self.y_steps[3]);
+        let steps = [[0; 2], self.second, self.third, self.fourth];
+        let tile = (steps.map(|[x, _]| self.x.wrapping_add(x)), steps.map(|[_, y]| self.y.wrapping_add(y)));
+        self.x = self.x.wrapping_add(self.second[0] + self.fourth[0]);
+        self.y = self.y.wrapping_add(self.second[1] + self.fourth[1]);
         self.rest = self.rest.saturating_sub(4);
         Some(tile)
     }
@@ -392,34 +428,75 @@ impl Iterator for Tiles {
 /// As [`pixels`], for one block of 16 channels.
 #[target_feature(enable = "dotprod")]
 #[inline]
-unsafe fn sixteen<const MODE: i32>(run: &Run, k: usize, w: *const i8, record: *const i32, bounds: &Bounds) {
-    let one = run.pixels % 4 == 1;
-    let whole = Run { pixels: run.pixels - usize::from(one), ..*run };
-    for (x, y) in Tiles::new(&whole) {
-        // SAFETY: the caller's.
-        unsafe {
-            let sums = four_by_16(x, k, w, record);
-            let scale = Scale::<4>::read(record.add(16));
-            for (y, sums) in y.into_iter().zip(sums) {
-                vst1q_s8(y, bounds.narrow(core::array::from_fn(|i| scale.apply::<MODE>(i, sums[i]))));
+unsafe fn sixteen<const MODE: i32, const CLAMP: bool>(
+    run: &Run,
+    k: usize,
+    w: *const i8,
+    record: *const i32,
+    bounds: &Bounds,
+) {
+    let (mut x, mut y, mut rest) = (run.x, run.y, run.pixels);
+    loop {
+        while rest >= 4 {
+            let pixels = [0, 1, 2, 3].map(|i| x.wrapping_add(i * run.x_step));
+            // SAFETY: the caller's.
+            unsafe {
+                let sums = four_by_16(pixels, k, w, record);
+                let scale = Scale::<4>::read(record.add(16));
+                for sums in sums {
+                    vst1q_s8(y, bounds.narrow::<CLAMP>(core::array::from_fn(|i| scale.apply::<MODE>(i, sums[i]))));
+                    y = y.wrapping_add(run.y_step);
+                }
             }
+            x = x.wrapping_add(4 * run.x_step);
+            rest -= 4;
         }
+        if rest < 2 || run.pixels < 4 {
+            break;
+        }
+        // Two or three are left: some of those before are computed again.
+        x = x.wrapping_sub((4 - rest) * run.x_step);
+        y = y.wrapping_sub((4 - rest) * run.y_step);
+        rest = 4;
     }
-    if one {
-        let (x, y) = (run.x.wrapping_add(whole.pixels * run.x_step), run.y.wrapping_add(whole.pixels * run.y_step));
+    for _ in 0..rest {
         // SAFETY: the caller's.
-        unsafe {
-            let sums = one_by_16(x, k, w, record);
-            let scale = Scale::<4>::read(record.add(16));
-            vst1q_s8(y, bounds.narrow(core::array::from_fn(|i| scale.apply::<MODE>(i, sums[i]))));
-        }
+        unsafe { one::<MODE, CLAMP>(x, y, k, w, record, bounds) };
+        x = x.wrapping_add(run.x_step);
+        y = y.wrapping_add(run.y_step);
+    }
+}
+
+/// # Safety
+/// As [`pixels`], for one pixel and one block of 16 channels.
+#[target_feature(enable = "dotprod")]
+#[inline]
+unsafe fn one<const MODE: i32, const CLAMP: bool>(
+    x: *const i8,
+    y: *mut i8,
+    k: usize,
+    w: *const i8,
+    record: *const i32,
+    bounds: &Bounds,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        let sums = one_by_16(x, k, w, record);
+        let scale = Scale::<4>::read(record.add(16));
+        vst1q_s8(y, bounds.narrow::<CLAMP>(core::array::from_fn(|i| scale.apply::<MODE>(i, sums[i]))));
     }
 }
 
 /// # Safety
 /// As [`pixels`], for one block of 8 channels.
 #[target_feature(enable = "dotprod")]
-unsafe fn eight<const MODE: i32>(run: &Run, k: usize, w: *const i8, record: *const i32, bounds: &Bounds) {
+unsafe fn eight<const MODE: i32, const CLAMP: bool>(
+    run: &Run,
+    k: usize,
+    w: *const i8,
+    record: *const i32,
+    bounds: &Bounds,
+) {
     for (x, y) in Tiles::new(run) {
         // SAFETY: the caller's.
         unsafe {
@@ -428,7 +505,7 @@ unsafe fn eight<const MODE: i32>(run: &Run, k: usize, w: *const i8, record: *con
             let scaled = sums.map(|[a, b]| [scale.apply::<MODE>(0, a), scale.apply::<MODE>(1, b)]);
             for i in [0, 2] {
                 let [[a, b], [c, d]] = [scaled[i], scaled[i + 1]];
-                let two = vreinterpretq_s64_s8(bounds.narrow([a, b, c, d]));
+                let two = vreinterpretq_s64_s8(bounds.narrow::<CLAMP>([a, b, c, d]));
                 vst1q_lane_s64::<0>(y[i].cast(), two);
                 vst1q_lane_s64::<1>(y[i + 1].cast(), two);
             }
@@ -439,7 +516,7 @@ unsafe fn eight<const MODE: i32>(run: &Run, k: usize, w: *const i8, record: *con
 /// # Safety
 /// As [`pixels`], for one block of 4 channels, of which the image has `channels`.
 #[target_feature(enable = "dotprod")]
-unsafe fn four<const MODE: i32>(
+unsafe fn four<const MODE: i32, const CLAMP: bool>(
     run: &Run,
     k: usize,
     w: *const i8,
@@ -452,7 +529,7 @@ unsafe fn four<const MODE: i32>(
         unsafe {
             let sums = four_by_4(x, k, w, record);
             let scale = Scale::<1>::read(record.add(4));
-            let outputs = vreinterpretq_s32_s8(bounds.narrow(sums.map(|[a]| scale.apply::<MODE>(0, a))));
+            let outputs = vreinterpretq_s32_s8(bounds.narrow::<CLAMP>(sums.map(|[a]| scale.apply::<MODE>(0, a))));
             store_four(y[0], vgetq_lane_s32::<0>(outputs), channels);
             store_four(y[1], vgetq_lane_s32::<1>(outputs), channels);
             store_four(y[2], vgetq_lane_s32::<2>(outputs), channels);

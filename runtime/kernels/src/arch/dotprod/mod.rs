@@ -1,7 +1,11 @@
 //! AArch64 with the dot product (FEAT_DotProd): Cortex-A55, A76 and later.
 
 #[cfg(target_arch = "aarch64")]
+mod columns_3x3;
+#[cfg(target_arch = "aarch64")]
 mod conv2d;
+#[cfg(target_arch = "aarch64")]
+mod depthwise_conv2d;
 #[cfg(feature = "pack")]
 pub(super) mod pack;
 mod table;

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use tanbo_packing::arm::{Blocks, taps};
+use tanbo_packing::neon::DEPTHWISE_LANES;
 use tanbo_packing::{Kind, dotprod};
 
 use crate::arch::arm::pack::{Channels, Matrix};
@@ -20,6 +21,7 @@ pub fn pack(source: &Source<'_>) -> Option<PackedConstants> {
         Kind::DepthwiseConv2d if shape.input[2] == 1 => {
             Matrix::depthwise_conv2d(source.weights, channels, taps(shape)?)?
         }
+        Kind::DepthwiseConv2d if dotprod::has_columns(shape) => return columns(source),
         Kind::DepthwiseConv2d => return neon::pack::depthwise_conv2d(source, packing),
     };
     let blocks = Blocks::new(channels, dotprod::LANES[0], dotprod::LANES[1]);
@@ -33,4 +35,33 @@ pub fn pack(source: &Source<'_>) -> Option<PackedConstants> {
     }
     let records = Channels::new(source, |o| matrix.sum(o))?.records(blocks, 1);
     Some(PackedConstants { packing, weights, records })
+}
+
+/// Packs a depthwise step of three by three taps: for each block of 16 channels its columns of taps, filled up with a zero behind for
+/// the upper of two output rows, then before for the lower one; blocks of 8 channels as NEON's.
+fn columns(source: &Source<'_>) -> Option<PackedConstants> {
+    let channels = source.shape.output[2];
+    let matrix = Matrix::depthwise_conv2d(source.weights, channels, 9)?;
+    let blocks = Blocks::new(channels, DEPTHWISE_LANES[0], DEPTHWISE_LANES[1]);
+    let mut weights = Vec::new();
+    for block in blocks {
+        let lanes = block.first..block.first + block.lanes;
+        if block.lanes != 16 {
+            if !lanes.clone().all(|channel| neon::pack::depthwise_sums_fit(&matrix, channel)) {
+                return None;
+            }
+            weights.extend((0..9).flat_map(|tap| lanes.clone().map(move |channel| matrix.get(channel, tap))));
+            continue;
+        }
+        for zero_behind in [true, false] {
+            for column in 0..3 {
+                for channel in lanes.clone() {
+                    let [a, b, c] = [0, 3, 6].map(|line| matrix.get(channel, line + column));
+                    weights.extend(if zero_behind { [a, b, c, 0] } else { [0, a, b, c] });
+                }
+            }
+        }
+    }
+    let records = Channels::new(source, |o| matrix.sum(o))?.records(blocks, 1);
+    Some(PackedConstants { packing: dotprod::LAYOUT.packing, weights, records })
 }

@@ -43,7 +43,7 @@ impl Kernels for Dotprod {
         if params.shape.input[2] == 1 {
             return super::conv2d::run(params, tanbo_packing::Kind::DepthwiseConv2d, input, output, rows, scratch);
         }
-        crate::arch::neon::depthwise_conv2d::run(params, &dotprod::LAYOUT, input, output, rows, scratch)
+        super::depthwise_conv2d::run(params, input, output, rows, scratch)
     }
 
     crate::arch::neon::operators!();

@@ -406,7 +406,13 @@ unsafe fn blocks<const MODE: i32>(run: &Run, layer: &Layer<'_>) {
     let first = run.y;
     for _ in 0..eights {
         // SAFETY: the caller's; the packing has so many weights and records for each block.
-        unsafe { eight::<MODE>(&run, k, weights, records, &bounds) };
+        unsafe {
+            if run.pixels == 1 {
+                one::<MODE>(run.x, run.y, k, weights, records, &bounds);
+            } else {
+                eight::<MODE>(&run, k, weights, records, &bounds);
+            }
+        }
         run.y = run.y.wrapping_add(8);
         weights = weights.wrapping_add(8 * k);
         records = records.wrapping_add(8 * WORDS);
@@ -448,7 +454,7 @@ unsafe fn eight<const MODE: i32>(run: &Run, k: usize, w: *const i8, record: *con
             let scale = Scale::<2>::read(record.add(32));
             let scaled = |i: usize, a: &[int32x4_t]| scale.apply::<MODE>(i, add_lanes(a));
             let both = [scaled(0, &a[..4]), scaled(1, &a[4..]), scaled(0, &b[..4]), scaled(1, &b[4..])];
-            let both = vreinterpretq_s64_s8(bounds.narrow(both));
+            let both = vreinterpretq_s64_s8(bounds.narrow::<true>(both));
             vst1q_lane_s64::<0>(y.cast(), both);
             y = y.wrapping_add(run.y_step);
             vst1q_lane_s64::<1>(y.cast(), both);
@@ -457,12 +463,21 @@ unsafe fn eight<const MODE: i32>(run: &Run, k: usize, w: *const i8, record: *con
             rest -= 2;
         }
         if rest == 1 {
-            let [a] = one_by_eight(x, k, w, record);
-            let scale = Scale::<2>::read(record.add(32));
-            let scaled = |i: usize, a: &[int32x4_t]| scale.apply::<MODE>(i, add_lanes(a));
-            let one = bounds.narrow_half([scaled(0, &a[..4]), scaled(1, &a[4..])]);
-            vst1q_lane_s64::<0>(y.cast(), vreinterpretq_s64_s8(one));
+            one::<MODE>(x, y, k, w, record, bounds);
         }
+    }
+}
+
+/// # Safety
+/// As [`pixels`], for one pixel and one block of 8 channels.
+#[inline(always)]
+unsafe fn one<const MODE: i32>(x: *const i8, y: *mut i8, k: usize, w: *const i8, record: *const i32, bounds: &Bounds) {
+    // SAFETY: the caller's.
+    unsafe {
+        let [a] = one_by_eight(x, k, w, record);
+        let scale = Scale::<2>::read(record.add(32));
+        let scaled = |i: usize, a: &[int32x4_t]| scale.apply::<MODE>(i, add_lanes(a));
+        vst1_s8(y, vget_low_s8(bounds.narrow_half([scaled(0, &a[..4]), scaled(1, &a[4..])])));
     }
 }
 

@@ -75,16 +75,16 @@ fn all_rows<const MODE: i32>(
             unsafe {
                 match (block.lanes, three) {
                     (16, Some(rows)) => line_3x3::sixteen::<MODE>(&line, rows),
-                    (16, None) => line.sixteen::<MODE>(&ring, kernel_w),
+                    (16, None) => line.sixteen::<MODE>(&ring, p.shape.kernel),
                     (_, Some(rows)) if channels >= 8 => line_3x3::eight::<MODE>(&line, rows),
                     (_, Some(rows)) => {
                         // Outputs of fewer channels: eight are stored, the next pixel's over those that are too many, as
                         // far as the row goes.
                         let whole = (width * channels).saturating_sub(8 - channels) / channels;
                         line_3x3::eight::<MODE>(&Line { width: whole, ..line }, rows);
-                        line.behind(whole).eight::<MODE>(&ring, kernel_w, channels);
+                        line.behind(whole).eight::<MODE>(&ring, p.shape.kernel, channels);
                     }
-                    _ => line.eight::<MODE>(&ring, kernel_w, channels.min(8)),
+                    _ => line.eight::<MODE>(&ring, p.shape.kernel, channels.min(8)),
                 }
             }
             weights = weights.wrapping_add(block.lanes * kernel_h * kernel_w);
@@ -126,7 +126,7 @@ impl Line {
     ///
     /// # Safety
     /// The rows hold the taps of each of `width` outputs; weights and records are those of 16 channels.
-    unsafe fn sixteen<const MODE: i32>(&self, ring: &Ring<'_>, kernel_w: usize) {
+    unsafe fn sixteen<const MODE: i32>(&self, ring: &Ring<'_>, [kernel_h, kernel_w]: [usize; 2]) {
         // SAFETY: the caller's.
         unsafe {
             let bias: Sums = core::array::from_fn(|i| vld1q_s32(self.records.add(i * 4)));
@@ -135,7 +135,7 @@ impl Line {
                 let mut sums = bias;
                 let mut pair = None;
                 let mut w = self.weights;
-                for row in ring.rows() {
+                for row in ring.rows(kernel_h) {
                     let mut x = row.add(self.first + ox * self.x_step);
                     for _ in 0..kernel_w {
                         let tap = (vld1q_s8(x), vld1q_s8(w));
@@ -154,7 +154,7 @@ impl Line {
                     sums = add_pair(sums, last, (vdupq_n_s8(0), vdupq_n_s8(0)));
                 }
                 let scaled = core::array::from_fn(|i| scale.apply::<MODE>(i, sums[i]));
-                vst1q_s8(self.y.wrapping_add(ox * self.y_step), self.bounds.narrow(scaled));
+                vst1q_s8(self.y.wrapping_add(ox * self.y_step), self.bounds.narrow::<true>(scaled));
             }
         }
     }
@@ -163,7 +163,7 @@ impl Line {
     ///
     /// # Safety
     /// As there.
-    unsafe fn eight<const MODE: i32>(&self, ring: &Ring<'_>, kernel_w: usize, channels: usize) {
+    unsafe fn eight<const MODE: i32>(&self, ring: &Ring<'_>, [kernel_h, kernel_w]: [usize; 2], channels: usize) {
         // SAFETY: the caller's.
         unsafe {
             let bias: [int32x4_t; 2] = core::array::from_fn(|i| vld1q_s32(self.records.add(i * 4)));
@@ -175,7 +175,7 @@ impl Line {
                 let mut add = |products: int16x8_t| {
                     sums = [vaddw_s16(sums[0], vget_low_s16(products)), vaddw_high_s16(sums[1], products)];
                 };
-                for row in ring.rows() {
+                for row in ring.rows(kernel_h) {
                     let mut x = row.add(self.first + ox * self.x_step);
                     for _ in 0..kernel_w {
                         pair = match pair {
@@ -208,9 +208,11 @@ impl Line {
 
 /// Returns the rows of a kernel of three by three, `None` of another.
 fn three_rows(kernel: [usize; 2], ring: &Ring<'_>) -> Option<[*const i8; 3]> {
-    let mut rows = ring.rows();
-    let three = [rows.next()?, rows.next()?, rows.next()?];
-    (kernel == [3, 3]).then_some(three)
+    if kernel != [3, 3] {
+        return None;
+    }
+    let mut rows = ring.rows(3);
+    Some([rows.next()?, rows.next()?, rows.next()?])
 }
 
 /// Adds the products of two taps, inputs and weights; their sum fits an int16.

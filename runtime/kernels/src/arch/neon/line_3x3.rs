@@ -156,7 +156,10 @@ pub unsafe fn sixteen<const MODE: i32>(line: &Line, rows: [*const i8; 3]) {
                 line,
                 rows,
                 each_16!("sqrdmulh", 8, 9, 10, 11),
-                concat!(away_from_zero_16!(), each_16!("srshl", 12, 13, 14, 15))
+                concat!(
+                    "ssra v0.4s, v0.4s, #31\n ssra v1.4s, v1.4s, #31\n ssra v2.4s, v2.4s, #31\n ssra v3.4s, v3.4s, #31\n",
+                    each_16!("srshl", 12, 13, 14, 15)
+                )
             ),
             _ => sixteen!(
                 line,
@@ -265,7 +268,12 @@ pub unsafe fn eight<const MODE: i32>(line: &Line, rows: [*const i8; 3]) {
                 eight!(line, rows, "", concat!(each_8!("sqrdmulh", 8, 9), each_8!("srshl", 12, 13)));
             }
             scaling::TFLITE => {
-                eight!(line, rows, each_8!("sqrdmulh", 8, 9), concat!(away_from_zero_8!(), each_8!("srshl", 12, 13)))
+                eight!(
+                    line,
+                    rows,
+                    each_8!("sqrdmulh", 8, 9),
+                    concat!("ssra v0.4s, v0.4s, #31\n ssra v1.4s, v1.4s, #31\n", each_8!("srshl", 12, 13))
+                )
             }
             _ => eight!(
                 line,

@@ -11,7 +11,7 @@ pub(super) mod depthwise_conv2d;
 #[cfg(target_arch = "aarch64")]
 pub(super) mod lanes;
 #[cfg(target_arch = "aarch64")]
-mod line_3x3;
+pub(super) mod line_3x3;
 #[cfg(target_arch = "aarch64")]
 pub(super) mod lut;
 #[cfg(target_arch = "aarch64")]

@@ -43,6 +43,6 @@ fn products<const MODE: i32>(p: &Product<'_>, scale: Uniform, inputs: [&[i8]; 2]
                 vmull_high_s16(b, d),
             ]
         };
-        bounds.narrow(products.map(|product| scale.apply::<MODE>(product)))
+        bounds.narrow::<true>(products.map(|product| scale.apply::<MODE>(product)))
     });
 }

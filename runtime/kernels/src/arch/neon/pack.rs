@@ -67,13 +67,15 @@ pub fn depthwise_conv2d(source: &Source<'_>, packing: tanbo_packing::Packing) ->
             weights.extend((block.first..block.first + block.lanes).map(|channel| matrix.get(channel, tap)));
         }
     }
-    // The kernels sum the products of taps 2i and 2i + 1 in an int16.
-    let magnitude = |channel, tap| u32::from(matrix.get(channel, tap).unsigned_abs());
-    let sums_fit =
-        |channel| (0..taps).step_by(2).all(|tap| magnitude(channel, tap) + magnitude(channel, tap + 1) <= PAIR_MAX);
-    if !(0..channels).all(sums_fit) {
+    if !(0..channels).all(|channel| depthwise_sums_fit(&matrix, channel)) {
         return None;
     }
     let records = Channels::new(source, |o| matrix.sum(o))?.records(blocks, 1);
     Some(PackedConstants { packing, weights, records })
+}
+
+/// Returns whether the products of a channel's taps 2i and 2i + 1, which the kernels add first, always fit an int16.
+pub fn depthwise_sums_fit(matrix: &Matrix<'_>, channel: usize) -> bool {
+    let magnitude = |tap| u32::from(matrix.get(channel, tap).unsigned_abs());
+    (0..matrix.inputs()).step_by(2).all(|tap| magnitude(tap) + magnitude(tap + 1) <= PAIR_MAX)
 }

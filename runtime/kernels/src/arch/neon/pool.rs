@@ -1,6 +1,6 @@
 //! Pooling and means: lanes are channels, 16 of them; the last ones are computed again with those before them.
 //!
-//! Sums of a line of taps are int16 (SADDW), those of lines int32; 2 instructions and a load for 16 values of a tap, 4 for a line.
+//! Sums of up to 255 taps are int16 (SADDW), those of more int32: 2 instructions and a load for 16 values of a tap.
 //! Divisions are done one by one, by the reference's own code.
 
 use core::arch::aarch64::*;
@@ -33,7 +33,7 @@ pub fn average(p: &AveragePool2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>,
                 return Err(LengthError);
             }
             for first in firsts(channels) {
-                let sums = taps.sums(&input, channels, first);
+                let sums = taps.sums(&input, p.input.width, channels, first);
                 let y = output.row_mut(row).get_mut(ox * channels + first..).unwrap_or_default();
                 for (&sum, y) in sums.iter().zip(y) {
                     *y = match p.range.rounding {
@@ -99,10 +99,7 @@ pub fn mean(p: &Mean<'_>, input: &[i8], output: &mut [i8]) -> KernelResult {
     }
     for first in firsts(channels) {
         let mut sums = Sums::zero();
-        let mut columns = input.get(first..).unwrap_or_default().chunks(channels);
-        for _ in 0..count.div_ceil(LONGEST_LINE) {
-            sums.add_line(columns.by_ref().take(LONGEST_LINE).filter_map(<[i8]>::first_chunk));
-        }
+        sums.add(input, channels, first);
         for (&sum, y) in sums.get().iter().zip(output.get_mut(first..).unwrap_or_default()) {
             *y = p.range.average(sum - p.input_zero_point * count as i32, p.multiplier) as i8;
         }
@@ -122,7 +119,6 @@ fn is_eligible(window: &Window, input: &Image, output: &Image, x: &Rows<'_>, y: 
         && output.height > 0
         && output.channels == input.channels
         && input.channels >= LANES
-        && window.kernel[1] <= LONGEST_LINE
         && window.dilation == [1, 1]
 }
 
@@ -157,10 +153,18 @@ impl Taps {
         row.chunks(channels).take(self.columns.len()).filter_map(<[i8]>::first_chunk)
     }
 
-    fn sums(&self, input: &Rows<'_>, channels: usize, first: usize) -> [i32; LANES] {
+    fn sums(&self, input: &Rows<'_>, width: usize, channels: usize, first: usize) -> [i32; LANES] {
         let mut sums = Sums::zero();
+        // Whole rows that follow one another are one line.
+        if self.columns == (0..width)
+            && let Some(all) = input.contiguous(self.lines.clone())
+        {
+            sums.add(all, channels, first);
+            return sums.get();
+        }
+        let columns = self.columns.start * channels..self.columns.end * channels;
         for line in self.lines.clone() {
-            sums.add_line(self.line(input, line, channels, first));
+            sums.add(input.row(line).get(columns.clone()).unwrap_or_default(), channels, first);
         }
         sums.get()
     }
@@ -189,23 +193,27 @@ impl Sums {
         Self([unsafe { vdupq_n_s32(0) }; 4])
     }
 
-    /// Adds at most [`LONGEST_LINE`] values to each.
+    /// Adds channels `first ..` of the pixels, which have `channels` of them, at least `first + 16`.
     #[inline(always)]
-    fn add_line<'a>(&mut self, line: impl Iterator<Item = &'a [i8; LANES]>) {
-        // SAFETY: as above; arrays are 16 bytes long.
-        unsafe {
-            let (mut low, mut high) = (vdupq_n_s16(0), vdupq_n_s16(0));
-            for x in line {
-                let x = vld1q_s8(x.as_ptr());
-                (low, high) = (vaddw_s8(low, vget_low_s8(x)), vaddw_high_s8(high, x));
+    fn add(&mut self, pixels: &[i8], channels: usize, first: usize) {
+        for pixels in pixels.chunks(channels * LONGEST_LINE) {
+            let mut x = pixels.as_ptr().wrapping_add(first);
+            // SAFETY: 16 channels from `first` on are read of every whole pixel.
+            unsafe {
+                let (mut low, mut high) = (vdupq_n_s16(0), vdupq_n_s16(0));
+                for _ in 0..pixels.len() / channels {
+                    let values = vld1q_s8(x);
+                    (low, high) = (vaddw_s8(low, vget_low_s8(values)), vaddw_high_s8(high, values));
+                    x = x.wrapping_add(channels);
+                }
+                let [a, b, c, d] = self.0;
+                self.0 = [
+                    vaddw_s16(a, vget_low_s16(low)),
+                    vaddw_high_s16(b, low),
+                    vaddw_s16(c, vget_low_s16(high)),
+                    vaddw_high_s16(d, high),
+                ];
             }
-            let [a, b, c, d] = self.0;
-            self.0 = [
-                vaddw_s16(a, vget_low_s16(low)),
-                vaddw_high_s16(b, low),
-                vaddw_s16(c, vget_low_s16(high)),
-                vaddw_high_s16(d, high),
-            ];
         }
     }
 

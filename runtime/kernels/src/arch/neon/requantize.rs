@@ -41,6 +41,6 @@ fn values<const MODE: i32>(p: &Requantize, scale: Uniform, input: &[i8], output:
         // SAFETY: as above.
         let wide =
             unsafe { [vmovl_s16(vget_low_s16(a)), vmovl_high_s16(a), vmovl_s16(vget_low_s16(b)), vmovl_high_s16(b)] };
-        bounds.narrow(wide.map(|difference| scale.apply::<MODE>(difference)))
+        bounds.narrow::<true>(wide.map(|difference| scale.apply::<MODE>(difference)))
     });
 }

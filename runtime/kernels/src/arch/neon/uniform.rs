@@ -26,7 +26,7 @@ impl Uniform {
         let (mode, right) = match range.rounding {
             Rounding::Single => (scaling::SINGLE_LEFT, shift.min(-1)),
             Rounding::Tflite if shift > 0 => return None,
-            Rounding::Tflite if range.low >= range.zero_point => (scaling::TFLITE_POSITIVE, shift),
+            Rounding::Tflite if range.low >= range.zero_point || shift == 0 => (scaling::TFLITE_POSITIVE, shift),
             Rounding::Tflite => (scaling::TFLITE, shift),
         };
         if mantissa < LEAST_MANTISSA {
@@ -35,6 +35,29 @@ impl Uniform {
         // SAFETY: NEON is part of every AArch64 target of this crate.
         let [mantissa, right, left] = [mantissa, right, shift - right].map(|word| unsafe { vdupq_n_s32(word) });
         Some((Self { mantissa, right, left }, mode))
+    }
+
+    /// Returns whether no negative difference from `zero_point`, shifted left by `left_shift`, is scaled to a half, which
+    /// TensorFlow Lite's rounding takes away from zero.
+    pub fn has_no_negative_half(&self, zero_point: i32, left_shift: i32) -> bool {
+        // SAFETY: NEON is part of every AArch64 target of this crate.
+        unsafe {
+            let one = vdupq_n_s32(1);
+            // `s` is minus `right`; of `s = 0`, which has no halves, the bit below is 0.
+            let half = vrshlq_s32(vshlq_s32(one, vnegq_s32(self.right)), vdupq_n_s32(-1));
+            let half = vandq_s32(half, vreinterpretq_s32_u32(vcltzq_s32(self.right)));
+            let fraction = vsubq_s32(vshlq_s32(one, vnegq_s32(self.right)), one);
+            let mut found = vdupq_n_u32(0);
+            let mut x = vaddq_s32(vld1q_s32([0, 1, 2, 3].as_ptr()), vdupq_n_s32(-128 - zero_point));
+            for _ in 0..64 {
+                let product = vqrdmulhq_s32(vshlq_s32(x, vdupq_n_s32(left_shift)), self.mantissa);
+                let tie = vandq_u32(vceqq_s32(vandq_s32(product, fraction), half), vcltzq_s32(product));
+                found = vorrq_u32(found, tie);
+                x = vaddq_s32(x, vdupq_n_s32(4));
+            }
+            // Without a shift a product has no fraction and "half" is 0: no tie either.
+            vmaxvq_u32(vandq_u32(found, vcltzq_s32(self.right))) == 0
+        }
     }
 
     /// Returns `a` scaled.
@@ -47,8 +70,7 @@ impl Uniform {
                 scaling::TFLITE_POSITIVE => vrshlq_s32(vqrdmulhq_s32(a, self.mantissa), self.right),
                 _ => {
                     let product = vqrdmulhq_s32(a, self.mantissa);
-                    let product = vsraq_n_s32::<31>(product, vandq_s32(product, self.right));
-                    vrshlq_s32(product, self.right)
+                    vrshlq_s32(vsraq_n_s32::<31>(product, product), self.right)
                 }
             }
         }
