@@ -20,6 +20,9 @@ pub const VECTOR: usize = 16;
 /// Most taps of a depthwise kernel: a channel's taps are one vector, byte offsets count them.
 const MAX_TAPS: usize = VECTOR;
 
+/// Most output channels: those of two pixels are stored by 16-bit offsets.
+const MAX_OUTPUTS: usize = 1 << 14;
+
 /// Scratch that a convolution's strip of columns should fit into, bytes.
 const STRIP_BYTES: usize = 2048;
 
@@ -58,8 +61,8 @@ impl Conv {
         let [kernel_h, kernel_w] = shape.kernel;
         let [_, stride_w] = shape.stride;
         let taps = kernel_h.checked_mul(kernel_w)?.checked_mul(channels)?;
-        // Outputs of two pixels are stored by 16-bit offsets.
-        let known = (kind == Kind::Conv2d || one_channel) && taps > 0 && width > 0 && (1..=1 << 14).contains(&outputs);
+        let known =
+            (kind == Kind::Conv2d || one_channel) && taps > 0 && width > 0 && (1..=MAX_OUTPUTS).contains(&outputs);
         if !known || shape.stride.contains(&0) || shape.dilation[1] != 1 && kernel_w != 1 {
             return None;
         }
@@ -103,7 +106,7 @@ impl Depthwise {
         let taps = kernel_h.checked_mul(kernel_w)?;
         let known = kind == Kind::DepthwiseConv2d
             && shape.output[2] == channels
-            && channels >= GROUP
+            && (GROUP..=MAX_OUTPUTS).contains(&channels)
             && shape.dilation == [1, 1]
             && !shape.stride.contains(&0)
             && (1..=MAX_TAPS).contains(&taps)

@@ -57,6 +57,7 @@ pub(super) fn run(
 }
 
 /// Fills the strip under output pixels `start..start + count` of row `row`.
+#[inline(never)] // its stack is not needed while products are summed
 fn cut(
     p: &Packed<'_>,
     strip: &Strip,
@@ -141,6 +142,7 @@ fn copy(
 }
 
 /// Computes rows of a convolution whose patches are pixels of `taps` values.
+#[inline(never)]
 fn pixels(
     s: &Shape,
     taps: usize,

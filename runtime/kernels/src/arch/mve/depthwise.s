@@ -4,7 +4,8 @@
 @   r0 output, r1 r3 r5 r7 columns of the four channels, r2 records, r4 zero point, r6 r8 r10 r12 sums, r9 from the end of a
 @   channel to the fourth one after it (general: from pixel to pixel), r11 bytes of a pixel, lr pixels; q0 to q3 weights, q4
 @   q7 taps, q4 results, q5 mantissas, q6 shifts
-@   19 instructions for four outputs, 0.53 for each MAC of a kernel of 3x3; besides 25 for four channels of a row
+@   34 instructions for the eight outputs of two pixels, 0.47 for each MAC of a kernel of 3x3; besides 27 for four channels of a
+@   row. `any` (38 and more) takes pixel by pixel, any kernel, stride and bounds.
 @
 @ The ring turns, the weights turn with it: they are gathered by q7, the place of each lane's tap.
 @ How sums are requantized: gemm.s. `cut` and `single` take int8's own bounds.
@@ -22,7 +23,7 @@
 .set D_STEP, 24
 .set D_SINGLE, 28
 .set D_LANES, 32
-.set D_LOW, 48
+.set D_LOW, 48 @ where pixels come in pairs: places of the outputs
 .set D_HIGH, 64
 .set D_FRAME, 80
 
@@ -64,11 +65,23 @@ function tanbo_mve_depthwise_\name
     vdup.8 q1, r4
     vmin.u8 q0, q0, q1
     vstrw.32 q0, [sp, #D_LANES]
+    .ifc \step, any
     ldrd r1, r2, [r0, #56]
     vdup.32 q0, r1
     vstrw.32 q0, [sp, #D_LOW]
     vdup.32 q0, r2
     vstrw.32 q0, [sp, #D_HIGH]
+    .else
+    @ places of four channels, each beside the next pixel's
+    movs r2, #0
+    vidup.u32 q0, r2, #1
+    mov.w r2, #0x10001
+    vmul.i32 q0, q0, r2
+    ldr r2, [r0, #12]
+    lsls r2, #16
+    vadd.i32 q0, q0, r2
+    vstrw.32 q0, [sp, #D_LOW]
+    .endif
     add.w r2, r0, #24
     ldm r2, {r4-r11}
     stm sp, {r4-r11}
@@ -98,7 +111,47 @@ function tanbo_mve_depthwise_\name
     vldrw.32 q5, [r2, #16]
     vldrb.s32 q6, [r2, #32]
     ldr r6, [sp, #D_WIDTH]
+    .ifc \step, any
     dls lr, r6
+    .else
+    lsrs r6, #1
+    wls lr, r6, 5f
+4:  @ next two pixels
+    ldm r2, {r6, r8, r10, r12}
+    tap q4, r1, r6, q0, \step
+    tap q7, r3, r8, q1, \step
+    tap q4, r5, r10, q2, \step
+    tap q7, r7, r12, q3, \step
+    vmov q4[2], q4[0], r6, r10
+    vmov q4[3], q4[1], r8, r12
+    ldm r2, {r6, r8, r10, r12}
+    tap q7, r1, r6, q0, \step
+    tap q7, r3, r8, q1, \step
+    tap q7, r5, r10, q2, \step
+    tap q7, r7, r12, q3, \step
+    vmov q7[2], q7[0], r6, r10
+    vmov q7[3], q7[1], r8, r12
+    .ifc \mode, cut
+    vqrdmulh.s32 q4, q4, q5
+    vqrdmulh.s32 q7, q7, q5
+    .else
+    vqdmulh.s32 q4, q4, q5
+    vqdmulh.s32 q7, q7, q5
+    .endif
+    vrshl.s32 q4, q4, q6
+    vrshl.s32 q7, q7, q6
+    vqmovnb.s32 q4, q4
+    vqmovnt.s32 q4, q7
+    vldrw.32 q7, [sp, #D_LOW]
+    vqadd.s16 q4, q4, r4
+    vqmovnb.s16 q4, q4
+    vstrb.16 q4, [r0, q7]
+    add.w r0, r0, r11, lsl #1
+    le lr, 4b
+5:  ldr r6, [sp, #D_WIDTH]
+    ands lr, r6, #1
+    beq 6f
+    .endif
 4:  @ next pixel
     ldm r2, {r6, r8, r10, r12}
     tap q4, r1, r6, q0, \step
@@ -151,8 +204,10 @@ function tanbo_mve_depthwise_\name
     .endif
     vstrb.32 q4, [r0]
     add r0, r11
+    .ifc \step, any
     le lr, 4b
-    ldrd r8, r6, [sp, #D_HOP]
+    .endif
+6:  ldrd r8, r6, [sp, #D_HOP]
     add r1, r8
     add r3, r8
     add r5, r8
@@ -175,41 +230,54 @@ depthwise any, general, any
 
 @ Writes a row of `width` pixels into a slot of the ring. r0: words destination, source, width, channels, bytes of a
 @ channel, height.
-@   r0 destination, r1 source, r2 pixels, r3 channels beyond the sixteens, r4 bytes of 16 channels, r5 height, r7 sixteens;
-@   q2 q3 places of the channels of two vectors
-@   6 instructions for 16 values, 7 for a pixel
+@   r0 destination, r1 source, r2 pixels, r3 channels, r4 bytes of a channel, r5 height, r6 r7 places, r8 channels left; q2 q3
+@   places of the channels of two vectors
+@   7 instructions for 16 values
 function tanbo_mve_ring_row
-    push {r4-r11, lr}
+    push {r4-r8, lr}
     ldm r0, {r0-r5}
     movs r6, #0
     vidup.u16 q2, r6, #1
     vmul.i16 q2, q2, r4
-    lsl.w r10, r4, #3
-    vadd.i16 q3, q2, r10
-    lsls r4, #4
-    lsrs r7, r3, #4
-    and r3, #15
-    add.w r8, r3, #7
-    bic r8, #7
-    sub.w r8, r8, r3
-1:  mov r6, r0
-    wls lr, r7, 3f
-2:  vldrb.u16 q0, [r1], #8
-    vldrb.u16 q1, [r1], #8
+    lsls r6, r4, #3
+    vadd.i16 q3, q2, r6
+    mov r8, r3
+    b 2f
+0:  @ next sixteen channels
+    mov r6, r0
+    mov r7, r1
+    dls lr, r2
+1:  vldrb.u16 q0, [r7]
+    vldrb.u16 q1, [r7, #8]
+    add r7, r3
     vstrb.16 q0, [r6, q2]
     vstrb.16 q1, [r6, q3]
-    add r6, r4
-    le lr, 2b
-3:  wlstp.16 lr, r3, 5f
-4:  vldrb.u16 q0, [r1], #8
-    vstrb.16 q0, [r6, q2]
-    add r6, r10
-    letp lr, 4b
-    sub.w r1, r1, r8
-5:  add r0, r5
-    subs r2, #1
-    bne 1b
-    pop {r4-r11, pc}
+    add r6, r5
+    le lr, 1b
+    adds r1, #16
+    add r0, r0, r4, lsl #4
+2:  subs r8, r8, #16
+    bhs 0b
+    adds r8, r8, #16
+    beq 6f
+    vctp.16 r8
+3:  @ next eight channels, or fewer
+    mov r6, r0
+    mov r7, r1
+    dls lr, r2
+4:  vpstt
+    vldrbt.u16 q0, [r7]
+    vstrbt.16 q0, [r6, q2]
+    add r7, r3
+    add r6, r5
+    le lr, 4b
+    adds r1, #8
+    add r0, r0, r4, lsl #3
+    subs r8, r8, #8
+    bls 6f
+    vctp.16 r8
+    b 3b
+6:  pop {r4-r8, pc}
 
 @ Writes r1 bytes of value r2 from r0 on, r3 bytes apart.
 @   q0 value, q1 places

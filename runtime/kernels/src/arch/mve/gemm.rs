@@ -14,6 +14,7 @@ struct Gemm {
     first: *const i8,
     /// Address of the second pixel's patch; of `tanbo_mve_gemm_row` the bytes of a group's weights.
     second: usize,
+    /// Of the kernels for few vectors the groups.
     rounds: usize,
     /// Vectors that the first round of four leaves out.
     skip: usize,
@@ -39,6 +40,10 @@ unsafe extern "C" {
     fn tanbo_mve_gemm_tflite(params: *const Gemm);
     fn tanbo_mve_gemm_single(params: *const Gemm);
     fn tanbo_mve_gemm_general(params: *const Gemm);
+    fn tanbo_mve_gemm_short_cut(params: *const Gemm);
+    fn tanbo_mve_gemm_short_single(params: *const Gemm);
+    fn tanbo_mve_gemm_one_cut(params: *const Gemm);
+    fn tanbo_mve_gemm_one_single(params: *const Gemm);
     fn tanbo_mve_gemm_row(params: *const Gemm);
 }
 
@@ -70,7 +75,8 @@ pub(super) struct Matrix<'a> {
     records: &'a [i32],
     outputs: usize,
     chunks: usize,
-    pair: Kernel,
+    /// Kernel for two pixels, and whether it counts groups in place of rounds.
+    pair: (bool, Kernel),
     params: Gemm,
 }
 
@@ -83,18 +89,23 @@ impl<'a> Matrix<'a> {
         if !exact || chunks == 0 || outputs == 0 {
             return Err(LengthError);
         }
-        let pair: Kernel = match Mode::of(&p.range, greatest_shift) {
-            Mode::Cut => tanbo_mve_gemm_cut,
-            Mode::Tflite => tanbo_mve_gemm_tflite,
-            Mode::Single => tanbo_mve_gemm_single,
-            Mode::General => tanbo_mve_gemm_general,
+        let int8_bounds = p.range.low == i32::from(i8::MIN) && p.range.high == i32::from(i8::MAX);
+        let mode = Mode::of(&p.range, greatest_shift);
+        let (counts_groups, pair): (bool, Kernel) = match (mode, chunks) {
+            (Mode::Cut, 1) if int8_bounds => (true, tanbo_mve_gemm_one_cut),
+            (Mode::Single, 1) if int8_bounds => (true, tanbo_mve_gemm_one_single),
+            (Mode::Cut, 1..=4) => (true, tanbo_mve_gemm_short_cut),
+            (Mode::Single, 1..=4) => (true, tanbo_mve_gemm_short_single),
+            (Mode::Cut, _) => (false, tanbo_mve_gemm_cut),
+            (Mode::Tflite, _) => (false, tanbo_mve_gemm_tflite),
+            (Mode::Single, _) => (false, tanbo_mve_gemm_single),
+            (Mode::General, _) => (false, tanbo_mve_gemm_general),
         };
-        let rounds = chunks.div_ceil(4);
         let params = Gemm {
             first: ptr::null(),
             second: 0,
-            rounds,
-            skip: rounds * 4 - chunks,
+            rounds: 0,
+            skip: chunks.next_multiple_of(4) - chunks,
             end: ptr::null(),
             weights: ptr::null(),
             records: ptr::null(),
@@ -102,13 +113,17 @@ impl<'a> Matrix<'a> {
             pairs: 0,
             step: 0,
             out_step: 2 * outputs,
-            single: usize::from(p.range.rounding == Rounding::Single),
+            single: match mode {
+                Mode::Cut => 2,
+                Mode::Single => 3,
+                Mode::Tflite | Mode::General => usize::from(p.range.rounding == Rounding::Single),
+            },
             low: p.range.low.wrapping_sub(p.range.zero_point),
             high: p.range.high.wrapping_sub(p.range.zero_point),
             zero_point: p.range.zero_point,
             lanes: [0; 4],
         };
-        Ok(Self { weights: p.weights, records, outputs, chunks, pair, params })
+        Ok(Self { weights: p.weights, records, outputs, chunks, pair: (counts_groups, pair), params })
     }
 
     /// Returns how many values of a patch are read.
@@ -139,7 +154,7 @@ impl<'a> Matrix<'a> {
             self.params.pairs = 1;
             self.params.second = self.chunks * GROUP * VECTOR;
             self.set_lanes(GROUP);
-            self.run(tanbo_mve_gemm_row, 0, even, out, 0);
+            self.run((false, tanbo_mve_gemm_row), 0, even, out, 0);
             self.params.second = patch.as_ptr() as usize;
             self.set_lanes(0);
             self.run(self.pair, even, whole, out, even * GROUP);
@@ -164,10 +179,11 @@ impl<'a> Matrix<'a> {
     }
 
     /// Runs a kernel over groups `first..end`, whose outputs begin at `at`.
-    fn run(&mut self, kernel: Kernel, first: usize, end: usize, out: &mut [i8], at: usize) {
+    fn run(&mut self, (counts_groups, kernel): (bool, Kernel), first: usize, end: usize, out: &mut [i8], at: usize) {
         if first == end {
             return;
         }
+        self.params.rounds = if counts_groups { end - first } else { self.chunks.div_ceil(4) };
         self.params.weights = self.weights[first * self.chunks * GROUP * VECTOR..].as_ptr();
         self.params.records = self.records[first * RECORD_WORDS..].as_ptr();
         self.params.end = self.records[end * RECORD_WORDS..].as_ptr();

@@ -5,10 +5,17 @@
 @   second; q0 q1 activations, q2 q3 weights, q4 q5 bounds less the zero point, q6 zero point, q7 places of the outputs
 @   14 instructions for 128 MAC (0.109); besides 2 for each round of four vectors and 25 to 29 for eight outputs
 @
+@ tanbo_mve_gemm_short_*: the same for up to four vectors; r11 counts groups.
+@   14 instructions for 128 MAC, 23 besides for eight outputs
+@
+@ tanbo_mve_gemm_one_*: the same for one vector, whose activations stay in q0 and q1, and int8's own bounds; q2 q3 weights and
+@ results, q4 q5 mantissas and shifts.
+@   32 instructions for eight outputs
+@
 @ tanbo_mve_gemm_row: one pixel by eight channels.
 @   r1 patch, r3 r5 weights of the two groups, otherwise as above; r0 r2 r4 r6 sum up the first group, r8 r10 r12 lr the
 @   second
-@   17 instructions for 128 MAC (0.133)
+@   17 instructions for 128 MAC (0.133); besides 2 for each round and 36 for eight outputs (general: 52)
 @
 @ How sums are requantized (m mantissas, s shifts, negative to the right):
 @   cut      VQRDMULH, VRSHL: where all below the zero point is cut off, half away from zero is half up; s <= 0
@@ -32,7 +39,7 @@
 .set COUNT, 32
 .set STEP, 36
 .set OUT_STEP, 40
-.set SINGLE, 44
+.set SINGLE, 44 @ 0 TensorFlow Lite's rounding, 1 single; tanbo_mve_gemm_row: 2 cut, 3 single, s < 0
 .set FRAME, 48
 
 .macro function name
@@ -107,12 +114,12 @@
     vmladava.s8 lr, q0, q3
 .endm
 
-@ Moves the sums into q0 and q1.
-.macro collect
-    vmov q0[2], q0[0], r0, r4
-    vmov q0[3], q0[1], r2, r6
-    vmov q1[2], q1[0], r8, r12
-    vmov q1[3], q1[1], r10, lr
+@ Moves the sums into x and y.
+.macro collect x, y
+    vmov \x[2], \x[0], r0, r4
+    vmov \x[3], \x[1], r2, r6
+    vmov \y[2], \y[0], r8, r12
+    vmov \y[3], \y[1], r10, lr
 .endm
 
 @ Requantizes q by mantissas m and shifts s of either sign, in the rounding that the frame names; s, t, r0, r2 are lost.
@@ -153,6 +160,31 @@
     vstrb.16 q0, [r9, q7]
 .endm
 
+@ Moves to the next two pixels; ne if there are any.
+.macro next_pair
+    ldrd r1, r3, [sp, #FIRST]
+    ldr r0, [sp, #STEP]
+    add r1, r0
+    add r3, r0
+    strd r1, r3, [sp, #FIRST]
+    ldrd r9, r2, [sp, #OUT]
+    ldr r0, [sp, #OUT_STEP]
+    add r9, r0
+    subs r2, #1
+    strd r9, r2, [sp, #OUT]
+.endm
+
+@ Multiplies x and y by mantissas m.
+.macro multiply mode, x, y, m
+    .ifc \mode, single
+    vqdmulh.s32 \x, \x, \m
+    vqdmulh.s32 \y, \y, \m
+    .else
+    vqrdmulh.s32 \x, \x, \m
+    vqrdmulh.s32 \y, \y, \m
+    .endif
+.endm
+
 .macro gemm_pair mode
 function tanbo_mve_gemm_\mode
     gemm_begin 56
@@ -171,7 +203,7 @@ function tanbo_mve_gemm_\mode
     pair_vector
     subs.w r11, r11, #1
     bne 2b
-    collect
+    collect q0, q1
     .ifc \mode, general
     vldrb.s32 q3, [r7, #16]
     requantize_general q0, [r7], q3, q2
@@ -181,13 +213,7 @@ function tanbo_mve_gemm_\mode
     .else
     vldrw.32 q2, [r7], #16
     vldrb.s32 q3, [r7], #4
-    .ifc \mode, single
-    vqdmulh.s32 q0, q0, q2
-    vqdmulh.s32 q1, q1, q2
-    .else
-    vqrdmulh.s32 q0, q0, q2
-    vqrdmulh.s32 q1, q1, q2
-    .endif
+    multiply \mode, q0, q1, q2
     .ifc \mode, tflite
     vshr.s32 q2, q0, #31
     vqadd.s32 q0, q0, q2
@@ -202,20 +228,90 @@ function tanbo_mve_gemm_\mode
     add.w r9, r9, #4
     cmp r7, r0
     bne.w 4b
-    ldrd r1, r3, [sp, #FIRST]
-    ldr r0, [sp, #STEP]
-    add r1, r0
-    add r3, r0
-    strd r1, r3, [sp, #FIRST]
-    ldrd r9, r2, [sp, #OUT]
-    ldr r0, [sp, #OUT_STEP]
-    add r9, r0
-    subs r2, #1
-    strd r9, r2, [sp, #OUT]
+    next_pair
     bne.w 3b
     gemm_end
 .endm
 
+.macro gemm_short mode
+function tanbo_mve_gemm_short_\mode
+    gemm_begin 56
+3:  @ next two pixels
+    ldrd r5, r7, [sp, #WEIGHTS]
+    ldr r11, [sp, #ROUNDS]
+4:  @ next four channels
+    ldrd r1, r3, [sp, #FIRST]
+    ldm r7, {r0, r2, r4, r6}
+    ldm r7!, {r8, r10, r12, lr}
+    ldr pc, [sp, #ENTRY]
+    .p2align 2
+2:  pair_vector
+    pair_vector
+    pair_vector
+    pair_vector
+    collect q0, q1
+    vldrw.32 q2, [r7], #16
+    vldrb.s32 q3, [r7], #4
+    multiply \mode, q0, q1, q2
+    vrshl.s32 q0, q0, q3
+    vrshl.s32 q1, q1, q3
+    store_both
+    add.w r9, r9, #4
+    subs r11, r11, #1
+    bne.w 4b
+    next_pair
+    bne.w 3b
+    gemm_end
+.endm
+
+.macro gemm_one mode
+function tanbo_mve_gemm_one_\mode
+    gemm_begin 0
+2:
+3:  @ next two pixels
+    ldrd r1, r3, [sp, #FIRST]
+    ldrd r5, r7, [sp, #WEIGHTS]
+    ldr r11, [sp, #ROUNDS]
+    vldrb.8 q0, [r1]
+    vldrb.8 q1, [r3]
+4:  @ next four channels
+    ldm r7, {r0, r2, r4, r6}
+    ldm r7!, {r8, r10, r12, lr}
+    vldrb.8 q2, [r5], #16
+    vmladava.s8 r0, q0, q2
+    vmladava.s8 r8, q1, q2
+    vldrb.8 q3, [r5], #16
+    vmladava.s8 r2, q0, q3
+    vmladava.s8 r10, q1, q3
+    vldrb.8 q2, [r5], #16
+    vmladava.s8 r4, q0, q2
+    vmladava.s8 r12, q1, q2
+    vldrb.8 q3, [r5], #16
+    vmladava.s8 r6, q0, q3
+    vmladava.s8 lr, q1, q3
+    collect q2, q3
+    vldrw.32 q4, [r7], #16
+    vldrb.s32 q5, [r7], #4
+    multiply \mode, q2, q3, q4
+    vrshl.s32 q2, q2, q5
+    vrshl.s32 q3, q3, q5
+    vqmovnb.s32 q2, q2
+    vqmovnt.s32 q2, q3
+    vqadd.s16 q2, q2, q6
+    vqmovnb.s16 q2, q2
+    vstrb.16 q2, [r9, q7]
+    add.w r9, r9, #4
+    subs r11, r11, #1
+    bne 4b
+    next_pair
+    bne.w 3b
+    gemm_end
+.endm
+
+gemm_one cut
+gemm_one single
+gemm_short cut
+gemm_short single
 gemm_pair cut
 gemm_pair tflite
 gemm_pair single
@@ -240,17 +336,33 @@ function tanbo_mve_gemm_row
     subs.w r11, r11, #1
     bne 2b
     mov r5, r3
-    collect
-    vldrb.s32 q3, [r7, #32]
-    requantize_general q0, "[r7, #16]", q3, q2
+    collect q0, q1
+    ldr r2, [sp, #SINGLE]
+    cmp r2, #2
+    blo.w 7f
+    vldrw.32 q2, [r7, #16]
+    vldrw.32 q3, [r7, #52]
+    beq 5f
+    vqdmulh.s32 q0, q0, q2
+    vqdmulh.s32 q1, q1, q3
+    b 6f
+5:  vqrdmulh.s32 q0, q0, q2
+    vqrdmulh.s32 q1, q1, q3
+6:  vldrb.s32 q2, [r7, #32]
     vldrb.s32 q3, [r7, #68]
-    requantize_general q1, "[r7, #52]", q3, q2
-    store_both
+    vrshl.s32 q0, q0, q2
+    vrshl.s32 q1, q1, q3
+3:  store_both
     add.w r7, r7, #72
     ldr r0, [sp, #END]
     add.w r9, r9, #8
     cmp r7, r0
     bne.w 4b
     gemm_end
+7:  vldrb.s32 q3, [r7, #32]
+    requantize_general q0, "[r7, #16]", q3, q2
+    vldrb.s32 q3, [r7, #68]
+    requantize_general q1, "[r7, #52]", q3, q2
+    b.w 3b
 
 .purgem function

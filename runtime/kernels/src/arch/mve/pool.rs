@@ -96,6 +96,7 @@ fn known(window: &Window, input: &Image, output: &Image, x: &Rows<'_>, y: &RowsM
 }
 
 /// Computes output rows `rows` of an average pooling.
+#[inline(never)]
 pub(super) fn average(
     p: &AveragePool2d<'_>,
     input: Rows<'_>,
@@ -143,6 +144,7 @@ pub(super) fn average(
 }
 
 /// Computes output rows `rows` of a maximum pooling.
+#[inline(never)]
 pub(super) fn greatest(p: &MaxPool2d, input: Rows<'_>, output: &mut RowsMut<'_>, rows: Range<usize>) -> KernelResult {
     let fast = known(&p.window, &p.input, &p.output, &input, output);
     let [low, high] = p.bounds;
