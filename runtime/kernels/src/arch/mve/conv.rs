@@ -50,7 +50,7 @@ pub(super) fn run(
             let count = strip.pixels.min(output_width - start);
             cut(p, &strip, input, row, start, count, scratch)?;
             let out = output.row_mut(row).get_mut(start * outputs..).ok_or(LengthError)?;
-            matrix.multiply(signed(scratch), s.stride[1] * strip.column, count, out)?;
+            matrix.multiply(signed(scratch), strip.step * strip.column, count, out)?;
         }
     }
     Ok(())
@@ -70,13 +70,24 @@ fn cut(
     let s = &p.shape;
     let ([height, width, channels], [kernel_h, kernel_w], [pad_h, pad_w]) = (s.input, s.kernel, s.pad);
     let zero_point = p.input_zero_point as i8;
-    // Columns and rows of the strip, counted from the padding, and those of them that lie in the image.
+    let top = row * s.stride[0];
+    let last = top + (kernel_h - 1) * s.dilation[0];
+    let whole = top < pad_h || last - pad_h >= height;
+    if s.dilation[1] != 1 && kernel_w != 1 {
+        fill(scratch, 1, zero_point);
+        for column in 0..count * kernel_w {
+            let x = (start + column / kernel_w) * s.stride[1] + column % kernel_w * s.dilation[1];
+            let Some(x) = x.checked_sub(pad_w).filter(|&x| x < width) else { continue };
+            let to = scratch.get_mut(column * strip.column..).ok_or(LengthError)?;
+            copy_rows(s, input, top, x * channels..(x + 1) * channels, to)?;
+        }
+        return Ok(());
+    }
+    // Columns of the strip, counted from the padding, and those of them that lie in the image.
     let first = start * s.stride[1];
     let columns = (count - 1) * s.stride[1] + kernel_w;
     let inside = first.max(pad_w)..(first + columns).min(width.saturating_add(pad_w));
-    let (top, dilation) = (row * s.stride[0], s.dilation[0]);
-    let last = top + (kernel_h - 1) * dilation;
-    if inside.is_empty() || top < pad_h || last - pad_h >= height {
+    if whole || inside.is_empty() {
         fill(scratch, 1, zero_point);
         if inside.is_empty() {
             return Ok(());
@@ -90,21 +101,29 @@ fn cut(
             fill(scratch.get_mut(right * strip.column..columns * strip.column).ok_or(LengthError)?, 1, zero_point);
         }
     }
-    let values = (inside.start - pad_w) * channels..(inside.end - pad_w) * channels;
-    let place = (inside.start - first) * strip.column;
-    // All rows at once where they follow one another.
-    let taps = pad_h.saturating_sub(top).min(kernel_h)..(height + pad_h).saturating_sub(top).min(kernel_h);
-    if dilation == 1 {
-        let Some(y) = (top + taps.start).checked_sub(pad_h).filter(|_| !taps.is_empty()) else { return Ok(()) };
-        if let Some(image) = input.contiguous(y..y + taps.len()) {
-            let to = scratch.get_mut(place + taps.start * channels..).ok_or(LengthError)?;
+    let to = scratch.get_mut((inside.start - first) * strip.column..).ok_or(LengthError)?;
+    copy_rows(s, input, top, (inside.start - pad_w) * channels..(inside.end - pad_w) * channels, to)
+}
+
+/// Copies the pixels at `values` of the rows under a kernel whose first row is `top`, counted from the padding.
+fn copy_rows(s: &Shape, input: Rows<'_>, top: usize, values: Range<usize>, to: &mut [u8]) -> KernelResult {
+    let ([height, _, channels], [kernel_h, _], [pad_h, _]) = (s.input, s.kernel, s.pad);
+    if s.dilation[0] == 1 {
+        // All rows at once where they follow one another.
+        let taps = pad_h.saturating_sub(top).min(kernel_h)..(height + pad_h).saturating_sub(top).min(kernel_h);
+        if taps.is_empty() {
+            return Ok(());
+        }
+        let first = (top + taps.start).saturating_sub(pad_h);
+        if let Some(image) = input.contiguous(first..first + taps.len()) {
+            let to = to.get_mut(taps.start * channels..).ok_or(LengthError)?;
             return copy(to, image, values, channels, kernel_h, taps.len());
         }
     }
     for tap in 0..kernel_h {
-        let Some(y) = (top + tap * dilation).checked_sub(pad_h).filter(|&y| y < height) else { continue };
-        let to = scratch.get_mut(place + tap * channels..).ok_or(LengthError)?;
-        copy(to, input.row(y), values.clone(), channels, kernel_h, 1)?;
+        let row = (top + tap * s.dilation[0]).checked_sub(pad_h).filter(|&row| row < height);
+        let Some(row) = row else { continue };
+        copy(to.get_mut(tap * channels..).ok_or(LengthError)?, input.row(row), values.clone(), channels, kernel_h, 1)?;
     }
     Ok(())
 }

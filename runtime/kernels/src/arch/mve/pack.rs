@@ -11,8 +11,8 @@ use crate::pack::{PackedConstants, Source};
 /// Packs a step; `None` for shapes without a kernel, and for single rounding with a shift to the left that could overflow.
 ///
 /// Weights of a convolution: groups of four channels, in them vectors of 16 taps, in them a vector for each channel; taps in
-/// the order kernel column, kernel row, input channel. Of a depthwise one: for each channel its taps, column by column, and a
-/// zero. Records: the greatest shift; for each group four biases, four mantissas, four shifts of a byte. The input's zero
+/// the order kernel column, kernel row, input channel. Of a depthwise one whose rows are kept: for each channel its taps,
+/// column by column, and a zero; of others as of a convolution. Records: the greatest shift; for each group four biases, four mantissas, four shifts of a byte. The input's zero
 /// point is in the biases.
 pub fn pack(source: &Source<'_>) -> Option<PackedConstants> {
     let shape = source.shape;
@@ -40,20 +40,16 @@ pub fn pack(source: &Source<'_>) -> Option<PackedConstants> {
     let groups = outputs.div_ceil(GROUP);
     let mut weights = Vec::with_capacity(sizes.weight_bytes);
     for group in 0..groups {
-        match conv {
-            Some(conv) => {
-                let rows: Vec<Vec<i8>> = members(group).map(|channel| taps(channel).collect()).collect();
-                for chunk in 0..conv.chunks {
-                    for row in &rows {
-                        weights.extend((0..VECTOR).map(|i| row.get(chunk * VECTOR + i).copied().unwrap_or(0)));
-                    }
-                }
+        let rows: Vec<Vec<i8>> = members(group).map(|channel| taps(channel).collect()).collect();
+        if conv.is_none() && Depthwise::of(source.kind, shape)?.ring {
+            for row in &rows {
+                weights.extend(row);
+                weights.push(0);
             }
-            None => {
-                Depthwise::of(source.kind, shape)?;
-                for channel in members(group) {
-                    weights.extend(taps(channel));
-                    weights.push(0);
+        } else {
+            for chunk in 0..rows[0].len().div_ceil(VECTOR) {
+                for row in &rows {
+                    weights.extend((0..VECTOR).map(|i| row.get(chunk * VECTOR + i).copied().unwrap_or(0)));
                 }
             }
         }
