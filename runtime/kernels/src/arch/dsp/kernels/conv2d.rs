@@ -38,7 +38,9 @@ pub fn run(
         output: core::ptr::null_mut(),
         stride: p.shape.output[2],
     };
-    let mut work = Work { p, division, whole: whole(p), input, tile, patch, sources, lines, fill, gathered };
+    let [columns, width] = [p.shape.output[1], p.shape.input[1]];
+    let whole = whole(p);
+    let mut work = Work { p, division, columns, width, whole, input, tile, patch, sources, lines, fill, gathered };
     match output.contiguous_mut(rows.clone()) {
         Some(run) => work.rows(rows, run),
         None => {
@@ -62,6 +64,10 @@ fn whole(p: &Packed<'_>) -> Range<usize> {
 struct Work<'a> {
     p: &'a Packed<'a>,
     division: dsp::Conv2d,
+    /// Output columns, and input columns that they come from: of a row, or of several that need not be told apart.
+    columns: usize,
+    width: usize,
+    /// Output columns whose taps all lie inside.
     whole: Range<usize>,
     input: Rows<'a>,
     tile: tile::Tile,
@@ -74,27 +80,40 @@ struct Work<'a> {
     gathered: &'a mut [u32],
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
     /// Computes rows that follow one another in `output`.
     fn rows(&mut self, rows: Range<usize>, output: &mut [i8]) {
-        let [_, width, outputs] = self.p.shape.output;
+        let outputs = self.p.shape.output[2];
         let (mut row, mut column) = (rows.start, 0);
-        self.begin(row);
+        match self.flat(&rows) {
+            Some(run) if self.division.direct => {
+                self.columns = output.len() / outputs;
+                (self.width, self.whole) = (self.columns, 0..self.columns);
+                self.lines[0] = address(run.as_ptr());
+            }
+            _ => self.begin(row),
+        }
         for pixels in output.chunks_mut(self.division.pixels * outputs) {
             let count = pixels.len() / outputs;
-            let whole = self.whole.start <= column && column + count <= self.whole.end || self.whole == (0..width);
+            let whole =
+                self.whole.start <= column && column + count <= self.whole.end || self.whole == (0..self.columns);
             let (parts, taps) = if whole { (1, self.p.shape.kernel[1]) } else { (self.p.shape.kernel[1], 1) };
-            for n in 0..count {
-                if self.division.direct {
-                    self.find(n, count, column, parts);
+            let mut n = 0;
+            loop {
+                let some = (count - n).min(self.columns - column);
+                if !self.division.direct {
+                    (n..n + some).for_each(|at| self.gather(at, column + at - n));
+                } else if whole {
+                    self.find(n, some, count, column);
                 } else {
-                    self.gather(n, column);
+                    (n..n + some).for_each(|at| self.find_taps(at, count, column + at - n));
                 }
-                column += 1;
-                if column == width {
-                    (row, column) = (row + 1, 0);
-                    self.begin(row);
+                (n, column) = (n + some, column + some);
+                if n == count {
+                    break;
                 }
+                (row, column) = (row + 1, 0);
+                self.begin(row);
             }
             let (runs, words) = match self.division.direct {
                 true => (self.lines.len() * parts, taps * self.p.shape.input[2] / 4),
@@ -104,6 +123,13 @@ impl Work<'_> {
             self.compute(count, runs, words);
         }
         clamp(&self.p.range, output);
+    }
+
+    /// Returns the input of `rows` if it is one run of pixels that become one output pixel each.
+    fn flat(&self, rows: &Range<usize>) -> Option<&'a [i8]> {
+        let shape = &self.p.shape;
+        let alone = shape.kernel == [1, 1] && shape.stride == [1, 1] && shape.pad == [0, 0];
+        if alone && shape.input[..2] == shape.output[..2] { self.input.contiguous(rows.clone()) } else { None }
     }
 
     /// Finds the input rows of an output row.
@@ -119,16 +145,31 @@ impl Work<'_> {
         column.wrapping_mul(self.p.shape.stride[1]).wrapping_sub(self.p.shape.pad[1])
     }
 
-    /// Writes the pointers to the patch of pixel `n` of `count`: `parts` for each row of the kernel.
-    fn find(&mut self, n: usize, count: usize, column: usize, parts: usize) {
-        let [_, width, inputs] = self.p.shape.input;
+    /// Writes the pointers to the patches of `some` pixels of a row, from `n` of `count` on, whose taps all lie inside: one
+    /// for each row of the kernel.
+    fn find(&mut self, n: usize, some: usize, count: usize, column: usize) {
+        let inputs = self.p.shape.input[2];
+        let (first, step) = (self.left(column).wrapping_mul(inputs) as u32, (self.p.shape.stride[1] * inputs) as u32);
+        let fill = address(self.fill.as_ptr().cast());
+        for (sources, &line) in self.sources.chunks_exact_mut(count).zip(&*self.lines) {
+            let (mut source, step) = if line == 0 { (fill, 0) } else { (line.wrapping_add(first), step) };
+            for to in &mut sources[n..n + some] {
+                *to = source;
+                source = source.wrapping_add(step);
+            }
+        }
+    }
+
+    /// Writes the pointers to the patch of pixel `n` of `count`, one for each tap.
+    fn find_taps(&mut self, n: usize, count: usize, column: usize) {
+        let inputs = self.p.shape.input[2];
         let (left, dilation) = (self.left(column), self.p.shape.dilation[1]);
         let fill = address(self.fill.as_ptr().cast());
         let mut at = n;
         for &line in &*self.lines {
             let mut x = left;
-            for _ in 0..parts {
-                let inside = line != 0 && x < width;
+            for _ in 0..self.p.shape.kernel[1] {
+                let inside = line != 0 && x < self.width;
                 self.sources[at] = if inside { line.wrapping_add((x * inputs) as u32) } else { fill };
                 at += count;
                 x = x.wrapping_add(dilation);
@@ -138,13 +179,16 @@ impl Work<'_> {
 
     /// Copies the patch of pixel `n`, with zero points outside the input.
     fn gather(&mut self, n: usize, column: usize) {
-        let [_, width, inputs] = self.p.shape.input;
+        let (inputs, width) = (self.p.shape.input[2], self.width);
         let taps = self.p.shape.kernel[1];
         let left = self.left(column);
         // Of the taps of a row some are to the left of the input, then some are inside.
-        let outside = if left < width { 0 } else { left.wrapping_neg().min(taps) };
-        let inside = (taps - outside).min(width - left.wrapping_add(outside).min(width));
-        let bytes = [outside, inside, taps - outside - inside].map(|taps| taps * inputs);
+        let (mut outside, mut inside) = (0, taps);
+        if !self.whole.contains(&column) {
+            outside = if left < width { 0 } else { left.wrapping_neg().min(taps) };
+            inside = (taps - outside).min(width - left.wrapping_add(outside).min(width));
+        }
+        let bytes = [outside * inputs, inside * inputs, (taps - outside - inside) * inputs];
         let start = n * self.division.words;
         let mut to = self.gathered[start..start + self.division.words].as_mut_ptr().cast::<i8>();
         self.sources[n] = address(to);
