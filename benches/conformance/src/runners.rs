@@ -34,7 +34,7 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 const SMALL_ONLY: [&str; 1] = ["microbit"];
 /// Every runner that must have run, with the kernel tables it must have used. The reference kernels run the sets of
 /// portable cases, a family's table those that are packed for it.
-const EXPECTED: [(&str, &str); 21] = [
+const EXPECTED: [(&str, &str); 22] = [
     ("host", "reference"),
     ("m0", "reference"),
     ("m3", "reference"),
@@ -49,6 +49,7 @@ const EXPECTED: [(&str, &str); 21] = [
     ("m55", "mve"),
     ("rv32", "reference"),
     ("armv7", "reference"),
+    ("armv7", "armv7"),
     ("a53", "reference"),
     ("a53", "neon"),
     ("a72", "reference"),

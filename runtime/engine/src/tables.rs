@@ -1,6 +1,7 @@
 //! Kernel families by number: the table that an artifact asks for, and the best one of a CPU.
 
 use tanbo_format::Family;
+use tanbo_kernels::arch::armv7::Armv7;
 use tanbo_kernels::arch::avx2::Avx2;
 use tanbo_kernels::arch::dotprod::Dotprod;
 use tanbo_kernels::arch::dsp::Dsp;
@@ -51,6 +52,7 @@ macro_rules! families {
 families! {
     kernels {
         Portable: Reference,
+        Armv7: Armv7,
         Neon: Neon,
         Dotprod: Dotprod,
         Avx2: Avx2,
@@ -58,7 +60,7 @@ families! {
         Dsp: Dsp,
         Mve: Mve,
     }
-    reference_only { M0, M3, Rv32, Armv7, }
+    reference_only { M0, M3, Rv32, }
 }
 
 /// Returns every operator in the kernels that an artifact of `family` runs with here: the family's where this CPU has them,

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod arm;
+pub mod armv7;
 pub mod dotprod;
 pub mod dsp;
 pub mod mve;
@@ -72,7 +73,7 @@ pub struct Layout {
 }
 
 /// Every packing.
-pub const ALL: &[Layout] = &[dsp::DSP, mve::MVE, x86::AVX2, x86::VNNI, neon::LAYOUT, dotprod::LAYOUT];
+pub const ALL: &[Layout] = &[dsp::DSP, mve::MVE, x86::AVX2, x86::VNNI, armv7::LAYOUT, neon::LAYOUT, dotprod::LAYOUT];
 
 /// Returns the layout with this number among `layouts`.
 pub fn find(layouts: &'static [Layout], variant: u8) -> Option<&'static Layout> {

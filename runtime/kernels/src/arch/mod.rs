@@ -15,6 +15,7 @@ macro_rules! each {
 }
 
 mod arm;
+pub mod armv7;
 pub mod avx2;
 pub mod dotprod;
 pub mod dsp;
@@ -27,6 +28,7 @@ mod x86;
 /// The packing functions of the families, for compilers and hosts.
 #[cfg(feature = "pack")]
 pub mod packs {
+    pub use super::armv7::pack::pack as armv7;
     pub use super::dotprod::pack::pack as dotprod;
     pub use super::dsp::pack as dsp;
     pub use super::mve::pack::pack as mve;
