@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+#[cfg(feature = "compile")]
+use tanbo_compiler::passes::Pass;
+use tanbo_compiler::passes::Switches;
 #[cfg(feature = "onnx")]
 use tanbo_compiler::quantize::{RangeMethod, Wide};
 use tanbo_format::Family;
@@ -66,7 +69,51 @@ pub struct CompileArgs {
     #[arg(long, value_name = "FILE")]
     pub front_end: Option<PathBuf>,
     #[command(flatten)]
+    pub passes: PassArgs,
+    #[command(flatten)]
     pub float: FloatArgs,
+}
+
+/// Which passes run over a model's graph.
+#[cfg(feature = "compile")]
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct PassArgs {
+    /// Passes to leave out, separated by commas, or all: constants, no-ops, transposes, clamps, tables, pads, duplicates,
+    /// channels, taps. No pass changes a result.
+    #[arg(long, value_name = "PASSES", value_delimiter = ',', value_parser = passes)]
+    without: Vec<Switches>,
+}
+
+#[cfg(feature = "compile")]
+impl PassArgs {
+    /// Returns which passes run.
+    pub fn switches(&self) -> Switches {
+        Switches { without: self.without.iter().flat_map(|switches| switches.without.iter().copied()).collect() }
+    }
+}
+
+#[cfg(feature = "compile")]
+fn passes(name: &str) -> Result<Switches, String> {
+    if name == "all" {
+        return Ok(Switches::none());
+    }
+    Pass::from_name(name).map(|pass| Switches { without: [pass].into() }).ok_or_else(|| {
+        let names: Vec<_> = Pass::ALL.iter().map(|pass| pass.name()).collect();
+        format!("no such pass; there are {}, and all", names.join(", "))
+    })
+}
+
+/// A build that reads no models has no passes.
+#[cfg(not(feature = "compile"))]
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct PassArgs {}
+
+#[cfg(not(feature = "compile"))]
+impl PassArgs {
+    /// Returns which passes run: there is nothing to run them on.
+    pub fn switches(&self) -> Switches {
+        Switches::default()
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -76,6 +123,8 @@ pub struct InspectArgs {
     /// Kernel family a model is packed for [default: portable].
     #[arg(long, value_name = "FAMILY", value_parser = family)]
     pub target: Option<Family>,
+    #[command(flatten)]
+    pub passes: PassArgs,
     #[command(flatten)]
     pub float: FloatArgs,
 }
@@ -129,6 +178,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "FAMILY", value_parser = family)]
     pub target: Option<Family>,
     #[command(flatten)]
+    pub passes: PassArgs,
+    #[command(flatten)]
     pub float: FloatArgs,
 }
 
@@ -152,6 +203,8 @@ pub struct BenchArgs {
     /// Kernel family a model is packed for [default: the runner's].
     #[arg(long, value_name = "FAMILY", value_parser = family)]
     pub target: Option<Family>,
+    #[command(flatten)]
+    pub passes: PassArgs,
     #[command(flatten)]
     pub float: FloatArgs,
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use tanbo_compiler::binding::Binding;
+use tanbo_compiler::passes::{Report, Size};
 use tanbo_format::emit::content_hash;
 use tanbo_format::record::{Extent, StepRecord};
 use tanbo_format::{Constant, Model, Op, Step, Storage, Tensor, attrs};
@@ -31,6 +32,9 @@ pub struct Facts {
     pub macs: u64,
     /// The same in the source model, before passes.
     pub macs_source: u64,
+    /// What each pass saved, of those that saved anything; not kept by an artifact.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub passes: Vec<PassFacts>,
     /// Weights and biases of convolutions and fully connected steps.
     pub weights_bytes: u64,
     /// The whole artifact.
@@ -68,6 +72,21 @@ pub struct Port {
     pub scale: f32,
     /// The integer that stands for zero.
     pub zero_point: i32,
+}
+
+/// What one pass saved.
+#[derive(Clone, Debug, Serialize)]
+pub struct PassFacts {
+    /// Name of the pass, as `--without` takes it.
+    pub name: &'static str,
+    /// Multiply-accumulates, padding taps counted.
+    pub macs: u64,
+    /// Weights and biases, at a byte per weight.
+    pub weights_bytes: u64,
+    /// Steps.
+    pub steps: u64,
+    /// Output channels of convolutions and fully connected steps.
+    pub channels: u64,
 }
 
 /// One step.
@@ -136,6 +155,7 @@ impl Facts {
             hash_matches: content_hash(&loaded.artifact) == *model.stated_hash(),
             macs: steps.iter().map(|step| step.macs).sum(),
             macs_source: model.source_macs(),
+            passes: loaded.report.as_ref().map(passes).unwrap_or_default(),
             weights_bytes: steps.iter().map(|step| step.weights_bytes).sum(),
             artifact_bytes: loaded.artifact.len(),
             arena_bytes: model.arena_bytes(),
@@ -169,6 +189,14 @@ impl Facts {
         ];
         for (name, value) in rows {
             let _ = writeln!(text, "{name:<10}  {value}");
+        }
+        if !self.passes.is_empty() {
+            let mut saved = vec![["saved by", "MACs", "weight bytes", "steps", "channels"].map(String::from).to_vec()];
+            saved.extend(self.passes.iter().map(|pass| {
+                let PassFacts { name, macs, weights_bytes, steps, channels } = *pass;
+                [name.into(), grouped(macs), grouped(weights_bytes), grouped(steps), grouped(channels)].to_vec()
+            }));
+            let _ = write!(text, "\n{}", table(&saved));
         }
         let mut ports = vec![["", "name", "shape", "type", "scale", "zero point"].map(String::from).to_vec()];
         for (kind, port) in self.inputs.iter().map(|p| ("input", p)).chain(self.outputs.iter().map(|p| ("output", p))) {
@@ -204,6 +232,18 @@ impl Facts {
         let _ = write!(text, "\n{}", table(&steps));
         text
     }
+}
+
+fn passes(report: &Report) -> Vec<PassFacts> {
+    let saved = report.saved.iter().filter(|(_, size)| *size != Size::default());
+    let facts = saved.map(|&(pass, Size { macs, weights_bytes, steps, channels })| PassFacts {
+        name: pass.name(),
+        macs,
+        weights_bytes,
+        steps,
+        channels,
+    });
+    facts.collect()
 }
 
 /// Returns a bar of at most 20 characters: the share `part / whole`.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tanbo_compiler::Options;
 use tanbo_compiler::binding::Binding;
+use tanbo_compiler::passes::{Report, Switches};
 use tanbo_format::emit::Aligned;
 use tanbo_format::{Family, Model};
 
@@ -26,6 +27,7 @@ pub struct Source {
     path: PathBuf,
     kind: Kind,
     content: Content,
+    passes: Switches,
 }
 
 enum Content {
@@ -47,6 +49,8 @@ pub struct Loaded {
     pub outputs: Vec<Binding>,
     /// Name of each step's node; empty for an artifact, which does not keep them.
     pub step_names: Vec<String>,
+    /// What the passes saved; nothing for an artifact, which does not keep it.
+    pub report: Option<Report>,
 }
 
 impl Source {
@@ -73,7 +77,7 @@ impl Source {
         let bytes = if kind == Kind::Onnx { self_contained(path, bytes)? } else { bytes };
         let content =
             Self::content(path, kind, &bytes, float, out).map_err(|error| and_others(error, path, kind, &bytes))?;
-        Ok(Self { path: path.to_path_buf(), kind, content })
+        Ok(Self { path: path.to_path_buf(), kind, content, passes: Switches::default() })
     }
 
     fn content(
@@ -112,13 +116,19 @@ impl Source {
         self.kind != Kind::Tnb
     }
 
-    /// Returns the artifact that the reference kernels run, or `None` of an artifact whose constants are packed for others.
+    /// Leaves it to `passes` what runs over a model's graph.
+    pub fn with_passes(self, passes: Switches) -> Self {
+        Self { passes, ..self }
+    }
+
+    /// Returns the artifact that the reference kernels run, or `None` of an artifact whose constants are packed for others. No
+    /// pass has touched it: what it gives is what the model says.
     ///
     /// # Errors
     /// A model that cannot be run exactly.
     #[cfg(feature = "run")]
     pub fn portable(&self) -> Result<Option<Loaded>, CliError> {
-        let loaded = self.load_for(None, Family::Portable)?;
+        let loaded = self.load(&Options { passes: Switches::none(), ..Options::default() })?;
         let model = loaded.model()?;
         let packed = (0..model.step_count() as u16).filter_map(|step| model.step(step)).any(|step| step.variant != 0);
         Ok((!packed).then_some(loaded))
@@ -131,36 +141,37 @@ impl Source {
     pub fn load(&self, options: &Options) -> Result<Loaded, CliError> {
         #[cfg(not(feature = "compile"))]
         let _ = options;
-        let loaded = |artifact, inputs, outputs, step_names| Loaded {
+        let loaded = |artifact, inputs, outputs, step_names, report| Loaded {
             path: self.path.clone(),
             kind: self.kind,
             artifact,
             inputs,
             outputs,
             step_names,
+            report,
         };
         match &self.content {
             #[cfg(feature = "compile")]
             Content::Graph(graph) => {
                 use tanbo_compiler::graph::{NodeOp, Port};
                 let refused = |error| CliError::compile(&self.path, error);
-                let bytes = tanbo_compiler::compile(graph, options).map_err(refused)?;
+                let compiled = tanbo_compiler::compile_reported(graph, options).map_err(refused)?;
                 let bind = |ports: &[Port]| {
                     ports.iter().map(|port| Binding::of_port(graph, port)).collect::<Result<Vec<_>, _>>()
                 };
-                let names = tanbo_compiler::emit::live_nodes(graph)
+                let names = tanbo_compiler::emit::live_nodes(&compiled.graph)
                     .iter()
                     .filter(|node| !matches!(node.op, NodeOp::Reshape))
                     .map(|node| node.name.clone())
                     .collect();
-                let inputs = bind(&graph.inputs).map_err(refused)?;
-                Ok(loaded(Aligned::new(&bytes), inputs, bind(&graph.outputs).map_err(refused)?, names))
+                let (inputs, outputs) = (bind(&graph.inputs).map_err(refused)?, bind(&graph.outputs).map_err(refused)?);
+                Ok(loaded(Aligned::new(&compiled.artifact), inputs, outputs, names, Some(compiled.report)))
             }
             Content::Artifact(artifact) => {
                 let model = parse(&self.path, artifact)?;
                 let (inputs, outputs) =
                     (Binding::of_model(&model, model.inputs()), Binding::of_model(&model, model.outputs()));
-                Ok(loaded(Aligned::new(artifact), inputs, outputs, Vec::new()))
+                Ok(loaded(Aligned::new(artifact), inputs, outputs, Vec::new(), None))
             }
         }
     }
@@ -172,7 +183,7 @@ impl Source {
     /// A target for an artifact of another one; a model that cannot be run exactly.
     pub fn load_for(&self, target: Option<Family>, otherwise: Family) -> Result<Loaded, CliError> {
         let wanted = target.unwrap_or(otherwise);
-        let mut loaded = self.load(&Options { family: wanted, ..Options::default() })?;
+        let mut loaded = self.load(&Options { family: wanted, passes: self.passes.clone(), ..Options::default() })?;
         let model = loaded.model()?;
         if model.family() == Family::Portable && wanted != Family::Portable {
             let packed = tanbo::pack::repack(&model, wanted).map_err(|error| {

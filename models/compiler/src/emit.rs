@@ -10,6 +10,7 @@ use tanbo_format::{Family, FormatError, FormatErrorKind, Op, Place};
 use crate::error::{CompileError, CompileErrorKind};
 use crate::graph::{Graph, Node, NodeOp, TensorId};
 use crate::lower::{Lowered, lower, scratch_bytes};
+use crate::passes::{self, Report, Switches};
 use crate::plan::{Demand, place};
 
 /// Most bytes of the constants of all steps: a step of a few bytes of the source may have a table of any size.
@@ -24,11 +25,13 @@ pub struct Options {
     pub front_end: Vec<u8>,
     /// Model card, or empty.
     pub card: String,
+    /// Which passes run over the graph.
+    pub passes: Switches,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { family: Family::Portable, front_end: Vec::new(), card: String::new() }
+        Self { family: Family::Portable, front_end: Vec::new(), card: String::new(), passes: Switches::default() }
     }
 }
 
@@ -75,50 +78,58 @@ pub fn live_nodes(graph: &Graph) -> Vec<&Node> {
 
 /// Returns the multiply-accumulates of a graph, padding taps counted.
 pub fn macs(graph: &Graph) -> u64 {
-    graph
-        .nodes
-        .iter()
-        .map(|node| {
-            let elements = |id: TensorId| graph.tensors.get(id).map_or(0, |t| t.elements() as u64);
-            let outputs = |id: TensorId| graph.tensors.get(id).and_then(|t| t.shape.last()).map_or(1, |&c| c as u64);
-            let y = elements(node.output);
-            match &node.op {
-                NodeOp::Conv2d { weights, .. } => y * weights.data.len() as u64 / outputs(node.output).max(1),
-                NodeOp::DepthwiseConv2d { window, .. } => y * (window.kernel[0] * window.kernel[1]) as u64,
-                // Each input value meets every tap and every output channel of its group.
-                NodeOp::TransposeConv2d { weights, .. } => {
-                    let x = node.inputs.first().copied().unwrap_or(node.output);
-                    elements(x) * (weights.data.len() as u64 / outputs(x).max(1))
-                }
-                NodeOp::BatchMatmul { transposed, .. } => {
-                    let shape = node.inputs.first().and_then(|&x| graph.tensors.get(x)).map(|t| t.shape.as_slice());
-                    let depth = match shape {
-                        Some(&[.., rows, columns]) => {
-                            if transposed[0] {
-                                rows
-                            } else {
-                                columns
-                            }
-                        }
-                        _ => 0,
-                    };
-                    y * depth as u64
-                }
-                NodeOp::FullyConnected { weights, .. } => {
-                    y / (weights.bias.len() as u64).max(1) * weights.data.len() as u64
-                }
-                NodeOp::Svdf(svdf) => {
-                    let filters = svdf.time_weights.len() + svdf.feature_weights.len();
-                    y / (svdf.bias.len() as u64).max(1) * filters as u64
-                }
-                NodeOp::Lstm { weights, .. } | NodeOp::Gru { weights, .. } => {
-                    let per_step = weights.input_weights.len() + weights.recurrent_weights.len();
-                    y / outputs(node.output).max(1) * per_step as u64
+    graph.nodes.iter().map(|node| node_macs(graph, node)).sum()
+}
+
+/// Returns the multiply-accumulates of a node of `graph`, padding taps counted.
+pub fn node_macs(graph: &Graph, node: &Node) -> u64 {
+    let elements = |id: TensorId| graph.tensors.get(id).map_or(0, |t| t.elements() as u64);
+    let outputs = |id: TensorId| graph.tensors.get(id).and_then(|t| t.shape.last()).map_or(1, |&c| c as u64);
+    let y = elements(node.output);
+    match &node.op {
+        NodeOp::Conv2d { weights, .. } => y * weights.data.len() as u64 / outputs(node.output).max(1),
+        NodeOp::DepthwiseConv2d { window, .. } => y * (window.kernel[0] * window.kernel[1]) as u64,
+        // Each input value meets every tap and every output channel of its group.
+        NodeOp::TransposeConv2d { weights, .. } => {
+            let x = node.inputs.first().copied().unwrap_or(node.output);
+            elements(x) * (weights.data.len() as u64 / outputs(x).max(1))
+        }
+        NodeOp::BatchMatmul { transposed, .. } => {
+            let shape = node.inputs.first().and_then(|&x| graph.tensors.get(x)).map(|t| t.shape.as_slice());
+            let depth = match shape {
+                Some(&[.., rows, columns]) => {
+                    if transposed[0] {
+                        rows
+                    } else {
+                        columns
+                    }
                 }
                 _ => 0,
-            }
-        })
-        .sum()
+            };
+            y * depth as u64
+        }
+        NodeOp::FullyConnected { weights, .. } => y / (weights.bias.len() as u64).max(1) * weights.data.len() as u64,
+        NodeOp::Svdf(svdf) => {
+            let filters = svdf.time_weights.len() + svdf.feature_weights.len();
+            y / (svdf.bias.len() as u64).max(1) * filters as u64
+        }
+        NodeOp::Lstm { weights, .. } | NodeOp::Gru { weights, .. } => {
+            let per_step = weights.input_weights.len() + weights.recurrent_weights.len();
+            y / outputs(node.output).max(1) * per_step as u64
+        }
+        _ => 0,
+    }
+}
+
+/// An artifact, and how the passes came to it.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// Bytes that `tanbo_format::Model::parse` accepts.
+    pub artifact: Vec<u8>,
+    /// The graph after the passes, whose nodes are the steps.
+    pub graph: Graph,
+    /// What the passes saved.
+    pub report: Report,
 }
 
 /// Compiles a graph into an artifact that `tanbo_format::Model::parse` accepts.
@@ -126,6 +137,23 @@ pub fn macs(graph: &Graph) -> u64 {
 /// # Errors
 /// What cannot be expressed exactly, with the source node's name.
 pub fn compile(graph: &Graph, options: &Options) -> Result<Vec<u8>, CompileError> {
+    compile_reported(graph, options).map(|compiled| compiled.artifact)
+}
+
+/// As [`compile`], and tells what the passes did.
+///
+/// # Errors
+/// What cannot be expressed exactly, with the source node's name.
+pub fn compile_reported(graph: &Graph, options: &Options) -> Result<Compiled, CompileError> {
+    let source_macs = macs(graph);
+    let mut graph = graph.clone();
+    let report = passes::run(&mut graph, &options.passes);
+    let artifact = emit(&graph, options, source_macs)?;
+    Ok(Compiled { artifact, graph, report })
+}
+
+/// Returns the artifact of a graph as it is.
+pub(crate) fn emit(graph: &Graph, options: &Options, source_macs: u64) -> Result<Vec<u8>, CompileError> {
     let nodes = live_nodes(graph);
     let root = roots(graph, &nodes);
     let mut steps: Vec<Planned<'_>> = Vec::new();
@@ -293,7 +321,7 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Vec<u8>, CompileError
         steps: specs,
         inputs,
         outputs,
-        source_macs: macs(graph),
+        source_macs,
         front_end: options.front_end.clone(),
         card: options.card.clone(),
         signature: Vec::new(),

@@ -15,11 +15,14 @@ pub mod graph;
 pub mod import;
 pub mod lower;
 pub mod nonlinear;
+pub mod passes;
 pub mod plan;
 #[cfg(feature = "onnx")]
 pub mod quantize;
 pub mod resize;
 pub mod states;
+#[cfg(feature = "testing")]
+pub mod testing;
 
-pub use emit::{Options, compile};
+pub use emit::{Compiled, Options, compile, compile_reported};
 pub use error::{CompileError, CompileErrorKind};

@@ -26,8 +26,25 @@ pub struct Conv2d {
     pub direct: bool,
     /// Pointers per pixel to the runs of a patch.
     pub runs: usize,
+    /// Rows of the kernel.
+    pub lines: usize,
     /// Words of zero points that stand for taps outside the input.
     pub fill: usize,
+}
+
+/// Words of each part of a convolution's scratch, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scratch {
+    /// Prepared patches.
+    pub patch: usize,
+    /// Pointers to the runs of the patches.
+    pub sources: usize,
+    /// Addresses of the input rows.
+    pub lines: usize,
+    /// Zero points.
+    pub fill: usize,
+    /// Gathered bytes.
+    pub gathered: usize,
 }
 
 impl Conv2d {
@@ -46,6 +63,9 @@ impl Conv2d {
         let pixels = height.checked_mul(output_width)?;
         let lanes = if pixels == 1 { 4 } else { 2 };
         let direct = inputs.is_multiple_of(WORD);
+        if !direct && shape.dilation[1] != 1 {
+            return None;
+        }
         let fill = if direct { shape.kernel[1].checked_mul(inputs)? / WORD } else { 0 };
         Some(Self {
             words: depth.div_ceil(WORD),
@@ -54,20 +74,27 @@ impl Conv2d {
             pixels: pixels.min(3),
             direct,
             runs: if direct { taps } else { 1 },
+            lines: shape.kernel[0],
             fill,
         })
     }
 
-    /// Returns the words of scratch: patches, pointers, zero points, gathered bytes.
-    pub fn scratch(&self) -> Option<[usize; 4]> {
-        let patch = self.words.checked_mul(self.pixels)?;
-        let gathered = if self.direct { 0 } else { patch };
-        Some([patch.checked_mul(2)?, self.runs.checked_mul(self.pixels)?, self.fill, gathered])
+    /// Returns the words of each part of the scratch.
+    pub fn scratch(&self) -> Option<Scratch> {
+        let bytes = self.words.checked_mul(self.pixels)?;
+        Some(Scratch {
+            patch: bytes.checked_mul(2)?,
+            sources: self.runs.checked_mul(self.pixels)?,
+            lines: self.lines,
+            fill: self.fill,
+            gathered: if self.direct { 0 } else { bytes },
+        })
     }
 
     fn sizes(&self) -> Option<Sizes> {
         let weights = self.channels.checked_mul(self.words)?.checked_mul(WORD)?;
-        Some(lengths(weights, self.channels.checked_mul(4)?, self.scratch()?))
+        let Scratch { patch, sources, lines, fill, gathered } = self.scratch()?;
+        Some(lengths(weights, self.channels.checked_mul(4)?, [patch, sources, lines, fill, gathered]))
     }
 }
 
@@ -106,10 +133,10 @@ impl Depthwise {
     fn sizes(&self) -> Option<Sizes> {
         let channels = self.groups.checked_mul(4)?;
         match self.prepared {
-            Some(words) => Some(lengths(0, channels.checked_mul(9)?, [words, 0, 0, 0])),
+            Some(words) => Some(lengths(0, channels.checked_mul(9)?, [words])),
             None => {
                 let weights = channels.checked_mul(self.taps)?.checked_mul(2)?;
-                Some(lengths(weights, channels.checked_mul(4)?, [self.taps, self.fill, 0, 0]))
+                Some(lengths(weights, channels.checked_mul(4)?, [self.taps, self.fill]))
             }
         }
     }
@@ -130,7 +157,7 @@ fn prepared_pairs(shape: &Shape) -> Option<usize> {
     if shape.stride[1] == 1 { columns.div_ceil(2).checked_add(1) } else { columns.checked_add(1) }
 }
 
-fn lengths(weight_bytes: usize, record_words: usize, scratch: [usize; 4]) -> Sizes {
+fn lengths<const N: usize>(weight_bytes: usize, record_words: usize, scratch: [usize; N]) -> Sizes {
     let words = scratch.iter().fold(0usize, |sum, &words| sum.saturating_add(words));
     Sizes { weight_bytes, record_words, scratch_bytes: words.saturating_mul(WORD) }
 }

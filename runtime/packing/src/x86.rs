@@ -42,7 +42,7 @@ pub const AVX2_FAMILY: Family =
     Family { activation_bytes: 2, weight_bytes: 2, group: 2, lanes: 8, registers: 2, block: 16 };
 /// The numbers of VNNI.
 pub const VNNI_FAMILY: Family =
-    Family { activation_bytes: 1, weight_bytes: 1, group: 4, lanes: 16, registers: 4, block: 64 };
+    Family { activation_bytes: 1, weight_bytes: 1, group: 4, lanes: 16, registers: 4, block: 16 };
 
 /// A convolution: how its input is copied, and where its taps lie. Distances are in values of the copied image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +130,8 @@ pub struct Depthwise {
     pub phases: usize,
     /// Taps, in whole groups.
     pub taps: usize,
+    /// Whether a group has the taps of one column; else they are in the order of the weights.
+    pub by_column: bool,
     /// Blocks after which the channels begin at the same lane again.
     pub period: usize,
 }
@@ -149,18 +151,32 @@ impl Depthwise {
         let columns = shape.output[1].checked_add(last_tap / phases)?;
         let row_len = columns.checked_mul(phases)?.checked_mul(channels)?;
         let taps = shape.kernel[0].checked_mul(shape.kernel[1])?.checked_next_multiple_of(family.group)?;
+        let filled = shape.kernel[0].checked_next_multiple_of(family.group)?.checked_mul(shape.kernel[1])?;
+        let by_column = family.group > 2 && filled == taps;
         let period = match channels {
             0..=16 => 1,
             _ if channels.is_multiple_of(family.block) => channels / family.block,
             // A multiple of 16: at most the block's 16s turn before it fits again.
             _ => lcm(channels, family.block)? / family.block,
         };
-        let depthwise = Self { rows: image.rows, row_len, channels, columns, phases, taps, period };
+        let depthwise = Self { rows: image.rows, row_len, channels, columns, phases, taps, by_column, period };
         (depthwise.copied(family)? <= MOST_BYTES).then_some(depthwise)
     }
 
-    /// Returns the distance of tap `[ky, kx]` from its output.
-    pub fn tap(&self, shape: &Shape, ky: usize, kx: usize) -> usize {
+    /// Returns which tap is the one with this number: down and across; `None` for what fills a group up.
+    pub fn tap(&self, family: &Family, shape: &Shape, number: usize) -> Option<[usize; 2]> {
+        let [kernel_h, kernel_w] = shape.kernel;
+        let [ky, kx] = if self.by_column {
+            let filled = kernel_h.next_multiple_of(family.group);
+            [number % filled, number / filled]
+        } else {
+            [number / kernel_w, number % kernel_w]
+        };
+        (ky < kernel_h && kx < kernel_w).then_some([ky, kx])
+    }
+
+    /// Returns the distance of a tap from its output.
+    pub fn distance(&self, shape: &Shape, [ky, kx]: [usize; 2]) -> usize {
         let across = kx * shape.dilation[1];
         let column = across % self.phases * self.columns + across / self.phases;
         ky * shape.dilation[0] * self.row_len + column * self.channels

@@ -63,7 +63,7 @@ struct Latency {
 /// Measures; the answer is no if a bit differs from the reference kernels.
 pub fn bench(args: &BenchArgs, out: &Output) -> Result<Verdict, CliError> {
     let runner = Runner::by_name(&args.runner)?;
-    let source = Source::open(&args.file, Some(&args.float), out)?;
+    let source = Source::open(&args.file, Some(&args.float), out)?.with_passes(args.passes.switches());
     let loaded = source.load_for(args.target, runner.family()?)?;
     let facts = Facts::of(&args.file, &loaded)?;
     let model = loaded.model()?;

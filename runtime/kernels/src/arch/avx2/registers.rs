@@ -6,7 +6,7 @@ use core::ops::Range;
 use tanbo_packing::Layout;
 use tanbo_packing::x86::{AVX2, AVX2_FAMILY, Family, LANE_WORDS};
 
-use crate::arch::x86::{self, Block, DepthwiseRow, GENERAL, HIGH, Machine, Pixel, SUM};
+use crate::arch::x86::{self, Block, DepthwiseRows, GENERAL, HIGH, Machine, Pixel, SUM};
 use crate::{KernelResult, Packed, Rows, RowsMut};
 
 #[target_feature(enable = "avx2")]
@@ -79,13 +79,14 @@ impl Machine for Registers {
     }
 
     #[inline(always)]
-    unsafe fn fill(to: *mut u8, count: usize, _zero_point: i32) {
+    unsafe fn fill(to: *mut u8, count: usize, value: i32, zero_point: i32) {
         // SAFETY: the caller's.
         unsafe {
+            let value = _mm256_set1_epi16(value.wrapping_sub(zero_point) as i16);
             let bytes = count.wrapping_mul(2);
             let mut done = 0;
             while done < bytes {
-                _mm256_storeu_si256(to.add(done).cast(), _mm256_setzero_si256());
+                _mm256_storeu_si256(to.add(done).cast(), value);
                 done = done.wrapping_add(32);
             }
         }
@@ -107,16 +108,16 @@ impl Machine for Registers {
     }
 
     #[inline(always)]
-    unsafe fn depthwise(row: &DepthwiseRow, mode: i32) {
+    unsafe fn depthwise(rows: &DepthwiseRows, mode: i32) {
         // SAFETY: the caller's.
         unsafe {
-            match (mode, row.tap_count) {
-                (HIGH, 10) => depthwise::<HIGH, 5>(row),
-                (HIGH, _) => depthwise::<HIGH, 0>(row),
-                (SUM, 10) => depthwise::<SUM, 5>(row),
-                (SUM, _) => depthwise::<SUM, 0>(row),
-                (_, 10) => depthwise::<GENERAL, 5>(row),
-                (_, _) => depthwise::<GENERAL, 0>(row),
+            match (mode, rows.tap_count) {
+                (HIGH, 10) => depthwise::<HIGH, 5>(rows),
+                (HIGH, _) => depthwise::<HIGH, 0>(rows),
+                (SUM, 10) => depthwise::<SUM, 5>(rows),
+                (SUM, _) => depthwise::<SUM, 0>(rows),
+                (_, 10) => depthwise::<GENERAL, 5>(rows),
+                (_, _) => depthwise::<GENERAL, 0>(rows),
             }
         }
     }
@@ -188,7 +189,7 @@ unsafe fn tile<const M: usize, const N: usize, const MODE: i32>(block: &Block, p
             down = down.wrapping_add(block.runs[0].1);
         }
         each!(j < N {
-            let scale = Scale::load::<MODE>(block.records, j);
+            let scale = Scale::load(block.records, j);
             each!(m < M { sums[m][j] = scale.apply::<MODE>(sums[m][j]); });
         });
         let range = Bounds::new(block.zero_point, block.low, block.high);
@@ -290,24 +291,14 @@ impl Scale {
     /// `records` has the records of `register`.
     #[target_feature(enable = "avx2")]
     #[inline]
-    unsafe fn load<const MODE: i32>(records: *const i32, register: usize) -> Self {
+    unsafe fn load(records: *const i32, register: usize) -> Self {
         // SAFETY: the caller's.
         unsafe {
-            let mantissa = record(records, register, 1);
-            let (high, low) = (record(records, register, 3), record(records, register, 4));
-            let addends = match MODE {
-                HIGH => [high, high],
-                // Each 64-bit lane: the high word of a lane above its low word.
-                _ => [
-                    _mm256_blend_epi32::<0xaa>(low, _mm256_slli_epi64::<32>(high)),
-                    _mm256_blend_epi32::<0xaa>(_mm256_srli_epi64::<32>(low), high),
-                ],
-            };
             Self {
-                mantissa,
-                odd_mantissa: _mm256_srli_epi64::<32>(mantissa),
+                mantissa: record(records, register, 1),
+                odd_mantissa: record(records, register, 7),
                 shift: record(records, register, 2),
-                addends,
+                addends: [record(records, register, 3), record(records, register, 4)],
                 left: record(records, register, 5),
                 mask: record(records, register, 6),
             }
@@ -381,7 +372,20 @@ impl Bounds {
 /// The row's pointers reach as far as its numbers say.
 #[target_feature(enable = "avx2")]
 #[inline(never)]
-unsafe fn depthwise<const MODE: i32, const GROUPS: usize>(row: &DepthwiseRow) {
+unsafe fn depthwise<const MODE: i32, const GROUPS: usize>(rows: &DepthwiseRows) {
+    for row in 0..rows.rows {
+        let image = rows.image.wrapping_add(row.wrapping_mul(rows.image_step));
+        let output = rows.output.wrapping_add(row.wrapping_mul(rows.width).wrapping_mul(rows.channels));
+        // SAFETY: the caller's.
+        unsafe { depthwise_row::<MODE, GROUPS>(&DepthwiseRows { image, output, ..*rows }) };
+    }
+}
+
+/// # Safety
+/// As [`depthwise`], of one row.
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn depthwise_row<const MODE: i32, const GROUPS: usize>(row: &DepthwiseRows) {
     // SAFETY: the caller's; loads beyond the row's end stay in the slack of the copied image.
     unsafe {
         let groups = if GROUPS > 0 { GROUPS } else { row.tap_count / 2 };
@@ -404,8 +408,8 @@ unsafe fn depthwise<const MODE: i32, const GROUPS: usize>(row: &DepthwiseRow) {
                 sums = [_mm256_add_epi32(sums[0], low), _mm256_add_epi32(sums[1], high)];
                 weights = weights.add(64);
             }
-            let low = Scale::load::<MODE>(records, 0).apply::<MODE>(sums[0]);
-            let high = Scale::load::<MODE>(records, 1).apply::<MODE>(sums[1]);
+            let low = Scale::load(records, 0).apply::<MODE>(sums[0]);
+            let high = Scale::load(records, 1).apply::<MODE>(sums[1]);
             let bytes = _mm256_permute4x64_epi64::<0b1000>(bounds.pack_parts(low, high, low, high));
             let bytes = _mm256_castsi256_si128(bytes);
             let left = length.wrapping_sub(done);
@@ -431,7 +435,7 @@ unsafe fn depthwise<const MODE: i32, const GROUPS: usize>(row: &DepthwiseRow) {
 /// The row's output has the pixels that they belong to.
 #[target_feature(enable = "avx2")]
 #[inline]
-unsafe fn spread(row: &DepthwiseRow, begin: usize, count: usize, bytes: __m128i) {
+unsafe fn spread(row: &DepthwiseRows, begin: usize, count: usize, bytes: __m128i) {
     let mut values = [0i8; 32];
     // SAFETY: `values` has 16 bytes from every place among the first 16; a pixel's channels end where `channels` says.
     unsafe {

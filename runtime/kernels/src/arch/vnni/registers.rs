@@ -1,12 +1,13 @@
 //! The kernels in registers of 512 bits.
 
 use core::arch::x86_64::*;
+use core::hint::black_box;
 use core::ops::Range;
 
 use tanbo_packing::Layout;
 use tanbo_packing::x86::{Family, LANE_WORDS, VNNI, VNNI_FAMILY};
 
-use crate::arch::x86::{self, Block, DepthwiseRow, GENERAL, HIGH, Machine, Pixel, SUM};
+use crate::arch::x86::{self, Block, DepthwiseRows, GENERAL, HIGH, Machine, Pixel, SUM};
 use crate::{KernelResult, Packed, Rows, RowsMut};
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
@@ -45,6 +46,12 @@ impl Machine for Registers {
         // SAFETY: the caller's; the last load is masked.
         unsafe {
             let sign = _mm512_set1_epi8(i8::MIN);
+            // A pixel of few channels: a narrow store crosses fewer cache lines.
+            if count <= 16 {
+                let values = _mm_maskz_loadu_epi8((1u32 << count).wrapping_sub(1) as u16, from);
+                _mm_storeu_si128(to.cast(), _mm_xor_si128(values, _mm512_castsi512_si128(sign)));
+                return;
+            }
             let mut done = 0;
             while done < count {
                 let left = count.wrapping_sub(done);
@@ -60,10 +67,10 @@ impl Machine for Registers {
     }
 
     #[inline(always)]
-    unsafe fn fill(to: *mut u8, count: usize, zero_point: i32) {
+    unsafe fn fill(to: *mut u8, count: usize, value: i32, _zero_point: i32) {
         // SAFETY: the caller's.
         unsafe {
-            let value = _mm512_set1_epi8((zero_point ^ 0x80) as i8);
+            let value = _mm512_set1_epi8((value ^ 0x80) as i8);
             let mut done = 0;
             while done < count {
                 _mm512_storeu_si512(to.add(done).cast(), value);
@@ -94,16 +101,16 @@ impl Machine for Registers {
     }
 
     #[inline(always)]
-    unsafe fn depthwise(row: &DepthwiseRow, mode: i32) {
+    unsafe fn depthwise(rows: &DepthwiseRows, mode: i32) {
         // SAFETY: the caller's.
         unsafe {
-            match (mode, row.tap_count) {
-                (HIGH, 12) => depthwise::<HIGH, 3>(row),
-                (HIGH, _) => depthwise::<HIGH, 0>(row),
-                (SUM, 12) => depthwise::<SUM, 3>(row),
-                (SUM, _) => depthwise::<SUM, 0>(row),
-                (_, 12) => depthwise::<GENERAL, 3>(row),
-                (_, _) => depthwise::<GENERAL, 0>(row),
+            match (mode, rows.tap_count) {
+                (HIGH, 12) => depthwise::<HIGH, 3>(rows),
+                (HIGH, _) => depthwise::<HIGH, 0>(rows),
+                (SUM, 12) => depthwise::<SUM, 3>(rows),
+                (SUM, _) => depthwise::<SUM, 0>(rows),
+                (_, 12) => depthwise::<GENERAL, 3>(rows),
+                (_, _) => depthwise::<GENERAL, 0>(rows),
             }
         }
     }
@@ -175,7 +182,7 @@ unsafe fn tile<const M: usize, const N: usize, const MODE: i32>(block: &Block, p
             down = down.wrapping_add(block.runs[0].1);
         }
         each!(j < N {
-            let scale = Scale::load::<MODE>(block.records, j);
+            let scale = Scale::load(block.records, j);
             each!(m < M { sums[m][j] = scale.apply::<MODE>(sums[m][j]); });
         });
         let range = Bounds::new(block.zero_point, block.low, block.high);
@@ -263,24 +270,14 @@ impl Scale {
     /// `records` has the records of `register`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     #[inline]
-    unsafe fn load<const MODE: i32>(records: *const i32, register: usize) -> Self {
+    unsafe fn load(records: *const i32, register: usize) -> Self {
         // SAFETY: the caller's.
         unsafe {
-            let mantissa = record(records, register, 1);
-            let (high, low) = (record(records, register, 3), record(records, register, 4));
-            let addends = match MODE {
-                HIGH => [high, high],
-                // Each 64-bit lane: the high word of a lane above its low word.
-                _ => [
-                    _mm512_mask_blend_epi32(0xaaaa, low, _mm512_slli_epi64::<32>(high)),
-                    _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64::<32>(low), high),
-                ],
-            };
             Self {
-                mantissa,
-                odd_mantissa: _mm512_srli_epi64::<32>(mantissa),
+                mantissa: record(records, register, 1),
+                odd_mantissa: record(records, register, 7),
                 shift: record(records, register, 2),
-                addends,
+                addends: [record(records, register, 3), record(records, register, 4)],
                 left: record(records, register, 5),
                 mask: record(records, register, 6),
             }
@@ -329,105 +326,208 @@ impl Bounds {
         }
     }
 
-    /// Packs four registers into 64 bytes, in the order of the 128-bit parts: four of each register at a time.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    #[inline]
-    fn pack_parts(&self, a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> __m512i {
-        let first = _mm512_adds_epi16(_mm512_packs_epi32(a, b), self.zero_point);
-        let second = _mm512_adds_epi16(_mm512_packs_epi32(c, d), self.zero_point);
-        _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(first, second), self.low), self.high)
-    }
-
     /// Packs four registers into 64 bytes, one after the other.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     #[inline]
     fn pack(&self, a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> __m512i {
-        _mm512_permutexvar_epi32(self.order, self.pack_parts(a, b, c, d))
+        let first = _mm512_adds_epi16(_mm512_packs_epi32(a, b), self.zero_point);
+        let second = _mm512_adds_epi16(_mm512_packs_epi32(c, d), self.zero_point);
+        let bytes = _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(first, second), self.low), self.high);
+        // Each 128-bit part has four of each register.
+        _mm512_permutexvar_epi32(self.order, bytes)
     }
 }
 
-/// Computes a row of a depthwise convolution, 64 outputs at a time: the bytes of four taps are interleaved (8 instructions),
-/// then four `VPDPBUSD` of 16 outputs each. For 3x3 taps 9 loads, 24 interleaves and 12 `VPDPBUSD` for 576 MAC.
+/// Computes rows of a depthwise convolution, 16 channels (or the pixels that have them) at a time along each row, weights and
+/// records in registers. A group of four taps is 4 loads of 16 bytes, put side by side and transposed (5 instructions), then a
+/// `VPDPBUSD`. Where taps are 3x3 and outputs follow one another, a column is transposed once for three outputs: 4 instructions
+/// and 3 `VPDPBUSD` for 144 MAC.
 ///
 /// # Safety
-/// The row's pointers reach as far as its numbers say.
+/// The rows' pointers reach as far as their numbers say.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 #[inline(never)]
-unsafe fn depthwise<const MODE: i32, const GROUPS: usize>(row: &DepthwiseRow) {
+unsafe fn depthwise<const MODE: i32, const GROUPS: usize>(rows: &DepthwiseRows) {
     // SAFETY: the caller's; loads beyond the row's end stay in the slack of the copied image.
     unsafe {
-        let groups = if GROUPS > 0 { GROUPS } else { row.tap_count / 4 };
-        let length = row.width.wrapping_mul(row.copied);
-        let bounds = Bounds::new(row.zero_point, row.low, row.high);
-        let mut table = 0;
-        let mut done = 0;
-        while done < length {
-            let records = row.records.add(table * 64 * LANE_WORDS);
-            let mut weights = row.weights.add(table * groups * 256);
-            let image = row.image.add(done);
-            let mut sums = [record(records, 0, 0), record(records, 1, 0), record(records, 2, 0), record(records, 3, 0)];
-            let mut taps = row.taps.cast::<u32>();
-            for _ in 0..groups {
-                let x: [__m512i; 4] = core::array::from_fn(|i| {
-                    _mm512_loadu_si512(image.add(taps.add(i).read_unaligned() as usize).cast())
-                });
-                taps = taps.add(4);
-                let (low01, high01) = (_mm512_unpacklo_epi8(x[0], x[1]), _mm512_unpackhi_epi8(x[0], x[1]));
-                let (low23, high23) = (_mm512_unpacklo_epi8(x[2], x[3]), _mm512_unpackhi_epi8(x[2], x[3]));
-                let parts = [
-                    _mm512_unpacklo_epi16(low01, low23),
-                    _mm512_unpackhi_epi16(low01, low23),
-                    _mm512_unpacklo_epi16(high01, high23),
-                    _mm512_unpackhi_epi16(high01, high23),
-                ];
-                for (j, (sum, x)) in sums.iter_mut().zip(parts).enumerate() {
-                    *sum = _mm512_dpbusd_epi32(*sum, x, _mm512_loadu_si512(weights.add(j.wrapping_mul(64)).cast()));
+        let groups = if GROUPS > 0 { GROUPS } else { rows.tap_count / 4 };
+        let bounds = Bounds::new(rows.zero_point, rows.low, rows.high);
+        let orders = Orders::new();
+        let step = rows.copied.max(16);
+        let count = rows.width.wrapping_mul(rows.copied).div_ceil(step);
+        for chunk in 0..rows.period {
+            let records = rows.records.add(chunk.wrapping_mul(16 * LANE_WORDS));
+            let weights = rows.weights.add(chunk.wrapping_mul(groups).wrapping_mul(64));
+            let scale = Scale::load(records, 0);
+            let bias = record(records, 0, 0);
+            let at = chunk.wrapping_mul(16);
+            for row in 0..rows.rows {
+                let image = rows.image.add(row.wrapping_mul(rows.image_step).wrapping_add(at));
+                let first = rows.output.add(row.wrapping_mul(rows.width).wrapping_mul(rows.channels).wrapping_add(at));
+                let mut n = 0usize;
+                // Columns `n` and `n + 1`, if the last four outputs have left them.
+                let mut columns = [_mm512_setzero_si512(); 2];
+                let mut kept = false;
+                while n < count {
+                    let left = count.wrapping_sub(n);
+                    if left >= 4 || (left == 3 && count >= 4) {
+                        let begin = n.min(count.wrapping_sub(4));
+                        let mut y = [bias; 4];
+                        if GROUPS == 3 && rows.slides {
+                            let place = image.add(begin.wrapping_mul(step));
+                            let next = |i: usize| column(&orders, rows.taps, place.add(i.wrapping_mul(step)));
+                            let mut x = [columns[0]; 6];
+                            if kept && begin == n {
+                                x[1] = columns[1];
+                            } else {
+                                (x[0], x[1]) = (next(0), next(1));
+                            }
+                            each!(i < 4 { x[i + 2] = next(i + 2); });
+                            each!(k < 3 {
+                                let w = _mm512_loadu_si512(weights.add(64 * k).cast());
+                                each!(i < 4 { y[i] = _mm512_dpbusd_epi32(y[i], x[i + k], w); });
+                            });
+                            (columns, kept) = ([x[4], x[5]], true);
+                        } else {
+                            for group in 0..groups {
+                                let taps = rows.taps.add(group.wrapping_mul(16));
+                                let w = _mm512_loadu_si512(weights.add(group.wrapping_mul(64)).cast());
+                                each!(i < 4 {
+                                    let place = image.add(begin.wrapping_add(i).wrapping_mul(step));
+                                    y[i] = _mm512_dpbusd_epi32(y[i], four(&orders, taps, place), w);
+                                });
+                            }
+                        }
+                        each!(i < 4 { y[i] = scale.apply::<MODE>(y[i]); });
+                        let bytes = bounds.pack(y[0], y[1], y[2], y[3]);
+                        write(rows, first, chunk, begin, _mm512_castsi512_si128(bytes));
+                        write(rows, first, chunk, begin.wrapping_add(1), _mm512_extracti32x4_epi32::<1>(bytes));
+                        write(rows, first, chunk, begin.wrapping_add(2), _mm512_extracti32x4_epi32::<2>(bytes));
+                        write(rows, first, chunk, begin.wrapping_add(3), _mm512_extracti32x4_epi32::<3>(bytes));
+                        n = begin.wrapping_add(4);
+                    } else {
+                        let place = image.add(n.wrapping_mul(step));
+                        let mut y = bias;
+                        if GROUPS == 3 && rows.slides {
+                            let next = |i: usize| column(&orders, rows.taps, place.add(i.wrapping_mul(step)));
+                            let [x0, x1] = if kept { columns } else { [next(0), next(1)] };
+                            let x = [x0, x1, next(2)];
+                            each!(k < 3 {
+                                y = _mm512_dpbusd_epi32(y, x[k], _mm512_loadu_si512(weights.add(64 * k).cast()));
+                            });
+                            (columns, kept) = ([x[1], x[2]], true);
+                        } else {
+                            for group in 0..groups {
+                                let x = four(&orders, rows.taps.add(group.wrapping_mul(16)), place);
+                                let w = _mm512_loadu_si512(weights.add(group.wrapping_mul(64)).cast());
+                                y = _mm512_dpbusd_epi32(y, x, w);
+                            }
+                        }
+                        let y = scale.apply::<MODE>(y);
+                        write(rows, first, chunk, n, _mm512_castsi512_si128(bounds.pack(y, y, y, y)));
+                        n = n.wrapping_add(1);
+                    }
                 }
-                weights = weights.add(256);
-            }
-            for (j, sum) in sums.iter_mut().enumerate() {
-                *sum = Scale::load::<MODE>(records, j).apply::<MODE>(*sum);
-            }
-            let bytes = bounds.pack_parts(sums[0], sums[1], sums[2], sums[3]);
-            let left = length.wrapping_sub(done);
-            if row.copied != row.channels {
-                spread(row, done, left.min(64), bytes);
-            } else if left >= 64 {
-                _mm512_storeu_si512(row.output.add(done).cast(), bytes);
-            } else {
-                _mm512_mask_storeu_epi8(row.output.add(done), (1u64 << left).wrapping_sub(1), bytes);
-            }
-            done = done.wrapping_add(64);
-            table = table.wrapping_add(1);
-            if table == row.period {
-                table = 0;
             }
         }
     }
 }
 
-/// Writes the first `count` bytes, outputs from `begin` on, without those that fill channels up.
+/// Returns four taps of 16 channels at `place`, each channel's side by side.
+///
+/// # Safety
+/// The taps are distances to 16 bytes each.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[inline]
+unsafe fn four(orders: &Orders, taps: *const u8, place: *const u8) -> __m512i {
+    // SAFETY: the caller's.
+    unsafe {
+        let load = |i: usize| {
+            let distance = taps.cast::<u32>().add(i).read_unaligned() as usize;
+            _mm_loadu_si128(place.add(distance).cast())
+        };
+        let x = _mm512_inserti32x4::<1>(_mm512_castsi128_si512(load(0)), load(1));
+        orders.transpose(_mm512_inserti32x4::<3>(_mm512_inserti32x4::<2>(x, load(2)), load(3)))
+    }
+}
+
+/// As [`four`], of the first three taps; the fourth is zero.
+///
+/// # Safety
+/// As there.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[inline]
+unsafe fn column(orders: &Orders, taps: *const u8, place: *const u8) -> __m512i {
+    // SAFETY: the caller's.
+    unsafe {
+        let load = |i: usize| {
+            let distance = taps.cast::<u32>().add(i).read_unaligned() as usize;
+            _mm_loadu_si128(place.add(distance).cast())
+        };
+        let x = _mm512_inserti32x4::<1>(_mm512_zextsi128_si512(load(0)), load(1));
+        orders.transpose(_mm512_inserti32x4::<2>(x, load(2)))
+    }
+}
+
+/// Orders of words and bytes. They are hidden from the compiler, which would make more instructions of them, not fewer.
+struct Orders {
+    words: __m512i,
+    bytes: __m512i,
+}
+
+impl Orders {
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    #[inline]
+    fn new() -> Self {
+        let bytes = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+        Self {
+            words: black_box(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)),
+            bytes: black_box(_mm512_broadcast_i32x4(bytes)),
+        }
+    }
+
+    /// Transposes a matrix of 4 rows of 16 bytes.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    #[inline]
+    fn transpose(&self, x: __m512i) -> __m512i {
+        _mm512_shuffle_epi8(_mm512_permutexvar_epi32(self.words, x), self.bytes)
+    }
+}
+
+/// Writes the outputs of chunk `chunk` at place `n` of a row whose outputs begin at `first`.
 ///
 /// # Safety
 /// The row's output has the pixels that they belong to.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-#[inline(never)]
-unsafe fn spread(row: &DepthwiseRow, begin: usize, count: usize, bytes: __m512i) {
-    let mut values = [0i8; 64];
-    // SAFETY: `values` has the 64 bytes; a pixel's channels end where `channels` says.
+#[inline]
+unsafe fn write(rows: &DepthwiseRows, first: *mut i8, chunk: usize, n: usize, bytes: __m128i) {
+    // SAFETY: the caller's.
     unsafe {
-        _mm512_storeu_si512(values.as_mut_ptr().cast(), bytes);
-        let mut done = 0;
-        while done < count {
-            let at = begin.wrapping_add(done);
-            let (pixel, channel) = (at / row.copied, at % row.copied);
-            let run = row.copied.wrapping_sub(channel).min(count.wrapping_sub(done));
-            let keep = row.channels.saturating_sub(channel).min(run);
-            let to = row.output.add(pixel.wrapping_mul(row.channels).wrapping_add(channel));
-            let mask = if keep >= 64 { u64::MAX } else { (1u64 << keep).wrapping_sub(1) };
-            let part = _mm512_maskz_loadu_epi8(mask, values.as_ptr().wrapping_add(done));
-            _mm512_mask_storeu_epi8(to, mask, part);
-            done = done.wrapping_add(run);
+        if rows.copied >= 16 {
+            let to = first.add(n.wrapping_mul(rows.channels));
+            let valid = rows.channels.wrapping_sub(chunk.wrapping_mul(16));
+            if valid >= 16 {
+                _mm_storeu_si128(to.cast(), bytes);
+            } else {
+                _mm_mask_storeu_epi8(to, (1u16 << valid).wrapping_sub(1), bytes);
+            }
+            return;
+        }
+        // Several pixels: whole, or without the channels that fill them up.
+        let pixels = 16 / rows.copied;
+        let left = rows.width.wrapping_sub(n.wrapping_mul(pixels)).min(pixels);
+        let mut to = first.add(n.wrapping_mul(pixels).wrapping_mul(rows.channels));
+        if rows.copied == rows.channels {
+            let mask = (1u32 << left.wrapping_mul(rows.copied)).wrapping_sub(1) as u16;
+            _mm_mask_storeu_epi8(to, mask, bytes);
+            return;
+        }
+        let mut values = [0i8; 32];
+        _mm_storeu_si128(values.as_mut_ptr().cast(), bytes);
+        for pixel in 0..left {
+            let from = values.as_ptr().wrapping_add(pixel.wrapping_mul(rows.copied));
+            _mm_mask_storeu_epi8(to, (1u16 << rows.channels).wrapping_sub(1), _mm_loadu_si128(from.cast()));
+            to = to.add(rows.channels);
         }
     }
 }

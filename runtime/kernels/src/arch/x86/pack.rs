@@ -62,7 +62,7 @@ fn pack(family: &Family, layout: &Layout, source: &Source<'_>) -> Option<PackedC
         Kind::Conv2d => {
             let conv = Conv::new(family, source.shape)?;
             for register in 0..conv.lanes / family.lanes {
-                push_lanes(&mut records, &lanes, (0..family.lanes).map(|lane| register * family.lanes + lane));
+                push_lanes(&mut records, &lanes, mode, (0..family.lanes).map(|lane| register * family.lanes + lane));
             }
             conv_weights(family, &conv, weight)?
         }
@@ -73,11 +73,12 @@ fn pack(family: &Family, layout: &Layout, source: &Source<'_>) -> Option<PackedC
                     push_lanes(
                         &mut records,
                         &lanes,
+                        mode,
                         (0..family.lanes).map(|lane| depthwise_channel(family, &depthwise, block, register, lane)),
                     );
                 }
             }
-            depthwise_weights(family, &depthwise, weight)?
+            depthwise_weights(family, &depthwise, source, weight)?
         }
     };
     debug_assert_eq!((weights.len(), records.len()), (sizes.weight_bytes, sizes.record_words));
@@ -112,6 +113,7 @@ fn conv_weights(family: &Family, conv: &Conv, weight: impl Fn(usize, usize) -> O
 fn depthwise_weights(
     family: &Family,
     depthwise: &Depthwise,
+    source: &Source<'_>,
     weight: impl Fn(usize, usize) -> Option<i8>,
 ) -> Option<Vec<i8>> {
     let mut weights = Vec::new();
@@ -121,7 +123,11 @@ fn depthwise_weights(
                 for lane in 0..family.lanes {
                     let channel = depthwise_channel(family, depthwise, block, register, lane);
                     for tap in group * family.group..(group + 1) * family.group {
-                        push_weight(family, &mut weights, weight(channel, tap)?);
+                        let w = match depthwise.tap(family, source.shape, tap) {
+                            Some([ky, kx]) => weight(channel, ky * source.shape.kernel[1] + kx)?,
+                            None => 0,
+                        };
+                        push_weight(family, &mut weights, w);
                     }
                 }
             }
@@ -147,18 +153,43 @@ fn depthwise_channel(family: &Family, depthwise: &Depthwise, block: usize, regis
 }
 
 /// Appends the records of a register's lanes, word by word; lanes beyond the channels are zeros.
-fn push_lanes(records: &mut Vec<i32>, lanes: &[Lane], channels: impl Iterator<Item = usize> + Clone) {
+///
+/// Words: bias, mantissa, right shift, addend, addend, left shift, mask of the sign, mantissa. The addends are 64-bit numbers,
+/// those of the even lanes and then those of the odd ones, except in [`HIGH`], where the first is that of the lane in 32 bits;
+/// the last word has the mantissas of the odd lanes in the even ones.
+fn push_lanes(records: &mut Vec<i32>, lanes: &[Lane], mode: i32, channels: impl Iterator<Item = usize>) {
+    const NONE: Lane = Lane { mode: HIGH, bound: 0, bias: 0, mantissa: 0, right: 0, high: 0, low: 0, left: 0, mask: 0 };
+    let lanes: Vec<&Lane> = channels.map(|channel| lanes.get(channel).unwrap_or(&NONE)).collect();
     for word in 0..LANE_WORDS {
-        records.extend(channels.clone().map(|channel| lanes.get(channel).map_or(0, |lane| lane.words[word])));
+        for pair in lanes.chunks_exact(2) {
+            let [even, odd] = [pair[0], pair[1]];
+            records.extend(match word {
+                0 => [even.bias, odd.bias],
+                1 => [even.mantissa, odd.mantissa],
+                2 => [even.right, odd.right],
+                3 if mode == HIGH => [even.high, odd.high],
+                3 => [even.low, even.high],
+                4 => [odd.low, odd.high],
+                5 => [even.left, odd.left],
+                6 => [even.mask, odd.mask],
+                _ => [odd.mantissa, 0],
+            });
+        }
     }
 }
 
 /// The record of an output channel: how its accumulator is requantized.
 struct Lane {
     mode: i32,
+    /// The accumulator's largest magnitude.
     bound: i64,
-    /// Bias, mantissa, right shift, high addend, low addend, left shift, mask of the sign, nothing.
-    words: [i32; LANE_WORDS],
+    bias: i32,
+    mantissa: i32,
+    right: i32,
+    high: i32,
+    low: i32,
+    left: i32,
+    mask: i32,
 }
 
 impl Lane {
@@ -175,7 +206,7 @@ impl Lane {
             Rounding::Tflite if right == 1 && source.range.low >= source.range.zero_point => (SUM, 0, 3u32 << 30),
             _ => (GENERAL, 0, 0),
         };
-        Some(Self { mode, bound, words: [bias, mantissa, right - 1, high, low as i32, 0, 0, 0] })
+        Some(Self { mode, bound, bias, mantissa, right: right - 1, high, low: low as i32, left: 0, mask: 0 })
     }
 
     /// Rewrites the record for the general form, if that cannot wrap.
@@ -190,7 +221,7 @@ impl Lane {
         if left > 30 || self.bound << left > 1 << 30 {
             return None;
         }
-        self.words = [self.words[0], mantissa, down, high, low as i32, left, mask, 0];
+        *self = Self { mantissa, right: down, high, low: low as i32, left, mask, ..*self };
         Some(())
     }
 }

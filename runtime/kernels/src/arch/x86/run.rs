@@ -20,11 +20,11 @@ pub trait Machine {
     /// `from` has `count` values, `to` room for as many activations and 64 bytes more, which are overwritten.
     unsafe fn copy(from: *const i8, to: *mut u8, count: usize, zero_point: i32);
 
-    /// Writes the zero point `count` times, with the same overrun.
+    /// Writes `value` as an activation `count` times, with the same overrun.
     ///
     /// # Safety
     /// As for [`Machine::copy`].
-    unsafe fn fill(to: *mut u8, count: usize, zero_point: i32);
+    unsafe fn fill(to: *mut u8, count: usize, value: i32, zero_point: i32);
 
     /// Computes `block` with `registers` side by side.
     ///
@@ -32,11 +32,11 @@ pub trait Machine {
     /// The pointers of the block reach as far as its numbers say.
     unsafe fn conv(block: &Block, registers: usize, mode: i32);
 
-    /// Computes a row of a depthwise convolution.
+    /// Computes rows of a depthwise convolution.
     ///
     /// # Safety
-    /// The pointers of the row reach as far as its numbers say.
-    unsafe fn depthwise(row: &DepthwiseRow, mode: i32);
+    /// The pointers of the rows reach as far as their numbers say.
+    unsafe fn depthwise(rows: &DepthwiseRows, mode: i32);
 }
 
 /// Pixels of a convolution and a few registers of output channels. Distances are in bytes.
@@ -111,15 +111,19 @@ impl Block {
     }
 }
 
-/// A row of a depthwise convolution. Distances are in bytes.
+/// Rows of a depthwise convolution. Distances are in bytes.
 #[derive(Clone, Copy)]
-pub struct DepthwiseRow {
-    /// The first output's place in the copied image.
+pub struct DepthwiseRows {
+    pub rows: usize,
+    /// The first output's place in the copied image, and the distance of the next row's.
     pub image: *const u8,
+    pub image_step: usize,
     /// Distances of the taps as `u32`, in whole groups.
     pub taps: *const u8,
     /// Number of taps, in whole groups.
     pub tap_count: usize,
+    /// Whether taps are 3x3, each group a column, `copied` values after the one before.
+    pub slides: bool,
     pub weights: *const u8,
     pub records: *const i32,
     /// Blocks after which weights and records begin again.
@@ -298,15 +302,15 @@ unsafe fn copy_rows<M: Machine>(
         // slack.
         unsafe {
             let Some(y) = source else {
-                M::fill(to, conv.row_len, zero_point);
+                M::fill(to, conv.row_len, zero_point, zero_point);
                 continue;
             };
             let from = input.row(y);
             ensure(from.len() == width * channels)?;
-            M::fill(to, left * channels, zero_point);
+            M::fill(to, left * channels, zero_point, zero_point);
             M::copy(from.as_ptr(), to.wrapping_add(left * channels * size), inside * channels, zero_point);
             let done = (left + inside) * channels;
-            M::fill(to.wrapping_add(done * size), conv.row_len - done, zero_point);
+            M::fill(to.wrapping_add(done * size), conv.row_len - done, zero_point, zero_point);
         }
     }
     Ok(())
@@ -333,28 +337,31 @@ pub unsafe fn depthwise_conv2d<M: Machine>(
     let geometry = Depthwise::new(&family, &p.shape).ok_or(LengthError)?;
     let (image, taps) =
         scratch.split_at_mut_checked(geometry.copied(&family).ok_or(LengthError)?).ok_or(LengthError)?;
-    let mut distances = taps.chunks_exact_mut(4);
-    for ky in 0..p.shape.kernel[0] {
-        for kx in 0..p.shape.kernel[1] {
-            let distance = geometry.tap(&p.shape, ky, kx) * size;
-            let place = distances.next().ok_or(LengthError)?;
-            // An image has at most 2^28 bytes.
-            place.copy_from_slice(&(distance as u32).to_le_bytes());
-        }
+    for (number, place) in taps.chunks_exact_mut(4).take(geometry.taps).enumerate() {
+        // An image has at most 2^28 bytes; what fills a group up has weights of zero.
+        let tap = geometry.tap(&family, &p.shape, number);
+        let distance = tap.map_or(0, |tap| geometry.distance(&p.shape, tap) * size);
+        place.copy_from_slice(&(distance as u32).to_le_bytes());
     }
-    // What fills the last group up has weights of zero.
-    distances.take(family.group).for_each(|place| place.fill(0));
     let image = image.as_mut_ptr();
     // SAFETY: the scratch holds the copied image and the overrun of each copy, by `check`.
     unsafe { copy_columns::<M>(p, &geometry, &input, &rows, image)? };
     let mode = p.records.first().copied().unwrap_or(0);
-    for row in rows {
-        let out = output.row_mut(row);
-        ensure(out.len() == p.shape.output[1] * p.shape.output[2])?;
-        let row = DepthwiseRow {
-            image: image.wrapping_add(row * p.shape.stride[0] * geometry.row_len * size),
+    let image_step = p.shape.stride[0].wrapping_mul(geometry.row_len * size);
+    let slides = geometry.by_column
+        && p.shape.kernel == [3, 3]
+        && p.shape.stride[1] == 1
+        && p.shape.dilation[1] == 1
+        && geometry.channels >= family.block;
+    let segment = |range: Range<usize>, out: &mut [i8]| {
+        ensure(out.len() == range.len() * p.shape.output[1] * p.shape.output[2])?;
+        let rows = DepthwiseRows {
+            rows: range.len(),
+            image: image.wrapping_add(range.start.wrapping_mul(image_step)),
+            image_step,
             taps: taps.as_ptr(),
             tap_count: geometry.taps,
+            slides,
             weights: p.weights.as_ptr().cast(),
             records: p.records.as_ptr().wrapping_add(HEADER_WORDS),
             period: geometry.period,
@@ -367,9 +374,13 @@ pub unsafe fn depthwise_conv2d<M: Machine>(
             high: p.range.high,
         };
         // SAFETY: `check` has compared every slice with the geometry; the rows are copied, the distances written.
-        unsafe { M::depthwise(&row, mode) };
+        unsafe { M::depthwise(&rows, mode) };
+        Ok(())
+    };
+    match output.contiguous_mut(rows.clone()) {
+        Some(out) => segment(rows, out),
+        None => rows.into_iter().try_for_each(|row| segment(row..row + 1, output.row_mut(row))),
     }
-    Ok(())
 }
 
 /// As [`copy_rows`], with the columns sorted by their phase of the stride and the channels filled up.
@@ -399,7 +410,7 @@ unsafe fn copy_columns<M: Machine>(
         // slack.
         unsafe {
             let Some(y) = row.checked_sub(top).filter(|&y| y < height) else {
-                M::fill(to, geometry.row_len, zero_point);
+                M::fill(to, geometry.row_len, zero_point, zero_point);
                 continue;
             };
             let from = input.row(y);
@@ -408,32 +419,39 @@ unsafe fn copy_columns<M: Machine>(
                 let columns = geometry.columns;
                 let left = left.min(columns);
                 let inside = width.min(columns - left);
-                M::fill(to, left * channels, zero_point);
+                M::fill(to, left * channels, zero_point, zero_point);
                 M::copy(from.as_ptr(), to.wrapping_add(left * channels * size), inside * channels, zero_point);
                 let done = (left + inside) * channels;
-                M::fill(to.wrapping_add(done * size), geometry.row_len - done, zero_point);
+                M::fill(to.wrapping_add(done * size), geometry.row_len - done, zero_point, zero_point);
                 continue;
             }
             let mut place = to;
             for phase in 0..geometry.phases {
-                for column in 0..geometry.columns {
-                    let x = (column * geometry.phases + phase).checked_sub(left).filter(|&x| x < width);
-                    match x.and_then(|x| from.get(x * in_channels..(x + 1) * in_channels)) {
-                        Some(pixel) if repeat == 1 => {
-                            M::copy(pixel.as_ptr(), place, in_channels, zero_point);
-                        }
-                        Some(pixel) => {
-                            for (channel, value) in pixel.iter().enumerate() {
-                                for again in 0..repeat {
-                                    let at = place.wrapping_add((channel * repeat + again) * size);
-                                    M::copy(value, at, 1, zero_point);
-                                }
+                // Column `c` of the phase is column `c·phases + phase - left` of the input.
+                let columns = geometry.columns;
+                let first = left.saturating_sub(phase).div_ceil(geometry.phases).min(columns);
+                let end = (width + left).saturating_sub(phase).div_ceil(geometry.phases).clamp(first, columns);
+                M::fill(place, first * channels, zero_point, zero_point);
+                place = place.wrapping_add(first * channels * size);
+                if first < end {
+                    let x = first * geometry.phases + phase - left;
+                    let step = geometry.phases * in_channels;
+                    let pixels = from.get(x * in_channels..).unwrap_or_default().chunks(step).take(end - first);
+                    for pixel in pixels {
+                        let pixel = pixel.get(..in_channels).unwrap_or_default();
+                        if repeat == 1 {
+                            M::copy(pixel.as_ptr(), place, pixel.len(), zero_point);
+                        } else {
+                            for (channel, &value) in pixel.iter().enumerate() {
+                                let at = place.wrapping_add(channel.wrapping_mul(repeat).wrapping_mul(size));
+                                M::fill(at, repeat, value.into(), zero_point);
                             }
                         }
-                        None => M::fill(place, channels, zero_point),
+                        place = place.wrapping_add(channels.wrapping_mul(size));
                     }
-                    place = place.wrapping_add(channels * size);
                 }
+                M::fill(place, (columns - end) * channels, zero_point, zero_point);
+                place = place.wrapping_add((columns - end) * channels * size);
             }
         }
     }

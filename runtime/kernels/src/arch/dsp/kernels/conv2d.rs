@@ -19,14 +19,28 @@ pub fn run(
 ) -> KernelResult {
     let division = dsp::Conv2d::new(kind, &p.shape).ok_or(LengthError)?;
     super::check(kind, p, &input, output)?;
-    let scratch = words(scratch);
-    let [patch, sources, fill, gathered] = division.scratch().ok_or(LengthError)?;
-    let (patch, scratch) = scratch.split_at_mut_checked(patch).ok_or(LengthError)?;
+    let dsp::Scratch { patch, sources, lines, fill, gathered } = division.scratch().ok_or(LengthError)?;
+    let (patch, scratch) = words(scratch).split_at_mut_checked(patch).ok_or(LengthError)?;
     let (sources, scratch) = scratch.split_at_mut_checked(sources).ok_or(LengthError)?;
+    let (lines, scratch) = scratch.split_at_mut_checked(lines).ok_or(LengthError)?;
     let (fill, scratch) = scratch.split_at_mut_checked(fill).ok_or(LengthError)?;
     let gathered = scratch.get_mut(..gathered).ok_or(LengthError)?;
     fill.fill(u32::from_ne_bytes([p.input_zero_point as u8; 4]));
-    let mut work = Work { p, division, input, patch, sources, fill, gathered };
+    let steps = division.words;
+    let tile = tile::Tile {
+        records: p.records.as_ptr(),
+        patch: patch.as_ptr(),
+        weights: p.weights.as_ptr(),
+        blocks: steps.div_ceil(4),
+        skip: steps.wrapping_neg() % 4,
+        tflite: usize::from(p.range.rounding == Rounding::Tflite),
+        channels: p.shape.output[2],
+        output: core::ptr::null_mut(),
+        stride: p.shape.output[2],
+    };
+    let [columns, width] = [p.shape.output[1], p.shape.input[1]];
+    let whole = whole(p);
+    let mut work = Work { p, division, columns, width, whole, input, tile, patch, sources, lines, fill, gathered };
     match output.contiguous_mut(rows.clone()) {
         Some(run) => work.rows(rows, run),
         None => {
@@ -38,93 +52,167 @@ pub fn run(
     Ok(())
 }
 
+/// Returns the output columns whose taps all lie inside the input's width.
+fn whole(p: &Packed<'_>) -> Range<usize> {
+    let (stride, pad, taps) = (p.shape.stride[1].max(1), p.shape.pad[1], p.shape.kernel[1]);
+    match (p.shape.input[1].checked_add(pad).and_then(|width| width.checked_sub(taps)), p.shape.dilation[1]) {
+        (Some(room), 1) => pad.div_ceil(stride)..(room / stride + 1).min(p.shape.output[1]),
+        _ => 0..0,
+    }
+}
+
 struct Work<'a> {
     p: &'a Packed<'a>,
     division: dsp::Conv2d,
+    /// Output columns, and input columns that they come from: of a row, or of several that need not be told apart.
+    columns: usize,
+    width: usize,
+    /// Output columns whose taps all lie inside.
+    whole: Range<usize>,
     input: Rows<'a>,
+    tile: tile::Tile,
     patch: &'a mut [u32],
+    /// For each run of a patch a pointer per pixel.
     sources: &'a mut [u32],
+    /// Addresses of the input rows under the kernel, 0 for those outside.
+    lines: &'a mut [u32],
     fill: &'a [u32],
     gathered: &'a mut [u32],
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
     /// Computes rows that follow one another in `output`.
     fn rows(&mut self, rows: Range<usize>, output: &mut [i8]) {
-        let [_, width, outputs] = self.p.shape.output;
+        let outputs = self.p.shape.output[2];
         let (mut row, mut column) = (rows.start, 0);
+        match self.flat(&rows) {
+            Some(run) if self.division.direct => {
+                self.columns = output.len() / outputs;
+                (self.width, self.whole) = (self.columns, 0..self.columns);
+                self.lines[0] = address(run.as_ptr());
+            }
+            _ => self.begin(row),
+        }
         for pixels in output.chunks_mut(self.division.pixels * outputs) {
             let count = pixels.len() / outputs;
-            let mut places = [(0, 0); 3];
-            for place in &mut places[..count] {
-                *place = (row, column);
-                column += 1;
-                if column == width {
-                    (row, column) = (row + 1, 0);
+            let whole =
+                self.whole.start <= column && column + count <= self.whole.end || self.whole == (0..self.columns);
+            let (parts, taps) = if whole { (1, self.p.shape.kernel[1]) } else { (self.p.shape.kernel[1], 1) };
+            let mut n = 0;
+            loop {
+                let some = (count - n).min(self.columns - column);
+                if !self.division.direct {
+                    (n..n + some).for_each(|at| self.gather(at, column + at - n));
+                } else if whole {
+                    self.find(n, some, count, column);
+                } else {
+                    (n..n + some).for_each(|at| self.find_taps(at, count, column + at - n));
                 }
+                (n, column) = (n + some, column + some);
+                if n == count {
+                    break;
+                }
+                (row, column) = (row + 1, 0);
+                self.begin(row);
             }
-            let (runs, words) = self.find(&places[..count]);
-            self.compute(count, runs, words, pixels);
+            let (runs, words) = match self.division.direct {
+                true => (self.lines.len() * parts, taps * self.p.shape.input[2] / 4),
+                false => (1, self.division.words),
+            };
+            self.tile.output = pixels.as_mut_ptr();
+            self.compute(count, runs, words);
         }
         clamp(&self.p.range, output);
     }
 
-    /// Writes the pointers to the patches of the pixels at `places`; returns their number per pixel and the words of each.
-    fn find(&mut self, places: &[(usize, usize)]) -> (usize, usize) {
+    /// Returns the input of `rows` if it is one run of pixels that become one output pixel each.
+    fn flat(&self, rows: &Range<usize>) -> Option<&'a [i8]> {
         let shape = &self.p.shape;
-        let ([_, width, inputs], [kernel_height, kernel_width]) = (shape.input, shape.kernel);
-        let left = |column: usize| (column * shape.stride[1]).wrapping_sub(shape.pad[1]);
-        if !self.division.direct {
-            // SAFETY: any word is four bytes; the slice is no longer than the words are.
-            let bytes = unsafe { self.gathered.align_to_mut::<i8>().1 };
-            let per_pixel = bytes.len() / self.division.pixels;
-            for (n, (&(row, column), bytes)) in places.iter().zip(bytes.chunks_exact_mut(per_pixel)).enumerate() {
-                self.sources[n] = address(bytes.as_ptr());
-                gather(self.p, self.input, row, left(column), bytes);
-            }
-            return (1, self.division.words);
-        }
-        let is_inside = |&(_, column): &(usize, usize)| {
-            let left = left(column);
-            left < width && kernel_width <= width - left
-        };
-        let whole = shape.dilation[1] == 1 && places.iter().all(is_inside);
-        let (parts, taps) = if whole { (1, kernel_width) } else { (kernel_width, 1) };
-        let bytes = taps * inputs;
-        let fill = address(self.fill.as_ptr().cast());
-        for (n, &(row, column)) in places.iter().enumerate() {
-            let mut at = n;
-            for ky in 0..kernel_height {
-                let line = line(self.p, self.input, row, ky);
-                let mut x = left(column);
-                for _ in 0..parts {
-                    let source = if x < width { line.get(x * inputs..x * inputs + bytes) } else { None };
-                    self.sources[at] = source.map_or(fill, |run| address(run.as_ptr()));
-                    at += places.len();
-                    x = x.wrapping_add(shape.dilation[1]);
-                }
-            }
-        }
-        (kernel_height * parts, bytes / 4)
+        let alone = shape.kernel == [1, 1] && shape.stride == [1, 1] && shape.pad == [0, 0];
+        if alone && shape.input[..2] == shape.output[..2] { self.input.contiguous(rows.clone()) } else { None }
     }
 
-    fn compute(&mut self, count: usize, runs: usize, words: usize, pixels: &mut [i8]) {
+    /// Finds the input rows of an output row.
+    fn begin(&mut self, row: usize) {
+        for (ky, address) in self.lines.iter_mut().enumerate() {
+            let line = line(self.p, self.input, row, ky);
+            *address = if line.is_empty() { 0 } else { super::address(line.as_ptr()) };
+        }
+    }
+
+    /// Returns the input column under the first tap of an output column; beyond the width if it is outside.
+    fn left(&self, column: usize) -> usize {
+        column.wrapping_mul(self.p.shape.stride[1]).wrapping_sub(self.p.shape.pad[1])
+    }
+
+    /// Writes the pointers to the patches of `some` pixels of a row, from `n` of `count` on, whose taps all lie inside: one
+    /// for each row of the kernel.
+    fn find(&mut self, n: usize, some: usize, count: usize, column: usize) {
+        let inputs = self.p.shape.input[2];
+        let (first, step) = (self.left(column).wrapping_mul(inputs) as u32, (self.p.shape.stride[1] * inputs) as u32);
+        let fill = address(self.fill.as_ptr().cast());
+        for (sources, &line) in self.sources.chunks_exact_mut(count).zip(&*self.lines) {
+            let (mut source, step) = if line == 0 { (fill, 0) } else { (line.wrapping_add(first), step) };
+            for to in &mut sources[n..n + some] {
+                *to = source;
+                source = source.wrapping_add(step);
+            }
+        }
+    }
+
+    /// Writes the pointers to the patch of pixel `n` of `count`, one for each tap.
+    fn find_taps(&mut self, n: usize, count: usize, column: usize) {
+        let inputs = self.p.shape.input[2];
+        let (left, dilation) = (self.left(column), self.p.shape.dilation[1]);
+        let fill = address(self.fill.as_ptr().cast());
+        let mut at = n;
+        for &line in &*self.lines {
+            let mut x = left;
+            for _ in 0..self.p.shape.kernel[1] {
+                let inside = line != 0 && x < self.width;
+                self.sources[at] = if inside { line.wrapping_add((x * inputs) as u32) } else { fill };
+                at += count;
+                x = x.wrapping_add(dilation);
+            }
+        }
+    }
+
+    /// Copies the patch of pixel `n`, with zero points outside the input.
+    fn gather(&mut self, n: usize, column: usize) {
+        let (inputs, width) = (self.p.shape.input[2], self.width);
+        let taps = self.p.shape.kernel[1];
+        let left = self.left(column);
+        // Of the taps of a row some are to the left of the input, then some are inside.
+        let (mut outside, mut inside) = (0, taps);
+        if !self.whole.contains(&column) {
+            outside = if left < width { 0 } else { left.wrapping_neg().min(taps) };
+            inside = (taps - outside).min(width - left.wrapping_add(outside).min(width));
+        }
+        let bytes = [outside * inputs, inside * inputs, (taps - outside - inside) * inputs];
+        let start = n * self.division.words;
+        let mut to = self.gathered[start..start + self.division.words].as_mut_ptr().cast::<i8>();
+        self.sources[n] = address(to);
+        let zero_point = self.p.input_zero_point as i8;
+        for &line in &*self.lines {
+            let line = core::ptr::with_exposed_provenance::<i8>(line as usize);
+            let [before, inside, after] = if line.is_null() { [bytes.iter().sum(), 0, 0] } else { bytes };
+            // SAFETY: the three parts are a row of taps, and `division.words` has room for all rows of taps; `line` is the
+            // address of `width · inputs` values, of which taps `outside` on for `inside` are read.
+            unsafe {
+                to = fill(to, zero_point, before);
+                to = copy(to, line.wrapping_add(left.wrapping_add(outside).wrapping_mul(inputs)), inside);
+                to = fill(to, zero_point, after);
+            }
+        }
+    }
+
+    /// Prepares the patches of `count` pixels and computes their channels.
+    fn compute(&mut self, count: usize, runs: usize, words: usize) {
         let (patch, sources) = (self.patch.as_mut_ptr(), self.sources.as_ptr().cast::<*const i8>());
-        let steps = self.division.words;
-        let tile = tile::Tile {
-            patch,
-            weights: self.p.weights.as_ptr(),
-            blocks: steps.div_ceil(4),
-            skip: steps.wrapping_neg() % 4,
-            records: self.p.records.as_ptr(),
-            channels: self.p.shape.output[2],
-            output: pixels.as_mut_ptr(),
-            stride: self.p.shape.output[2],
-            tflite: usize::from(self.p.range.rounding == Rounding::Tflite),
-        };
-        // SAFETY: `find` wrote `runs · count` pointers, each to `words` words of the input, of `fill` or of `gathered`; the
-        // runs make up `steps` words, for which `patch` has twice the room; `run` checked weights and records against the
-        // packing's lengths; `pixels` has `count` pixels of all channels. No count is 0: see `dsp::Conv2d::new`.
+        let tile = &self.tile;
+        // SAFETY: `rows` wrote `runs · count` pointers, each to `words` words of the input, of `fill` or of `gathered`; the
+        // runs make up `division.words` words, for which `patch` has twice the room; `run` compared weights and records with
+        // the packing's lengths; `tile.output` has `count` pixels of all channels. No count is 0: see `dsp::Conv2d::new`.
         unsafe {
             match count {
                 1 => patch::one(patch, sources, runs, words),
@@ -132,37 +220,43 @@ impl Work<'_> {
                 _ => patch::three(patch, sources, runs, words),
             }
             match (count, self.division.lanes) {
-                (1, 4) => tile::one_by_four(&tile),
-                (1, _) => tile::one(&tile),
-                (2, _) => tile::two(&tile),
-                _ => tile::three(&tile),
+                (1, 4) => tile::one_by_four(tile),
+                (1, _) => tile::one(tile),
+                (2, _) => tile::two(tile),
+                _ => tile::three(tile),
             }
         }
     }
 }
 
-/// Copies the taps of one pixel to `bytes`, with zero points outside the input.
-fn gather(p: &Packed<'_>, input: Rows<'_>, row: usize, left: usize, bytes: &mut [i8]) {
-    let ([_, width, inputs], [kernel_height, kernel_width]) = (p.shape.input, p.shape.kernel);
-    let zero = p.input_zero_point as i8;
-    let whole = p.shape.dilation[1] == 1 && left < width && kernel_width <= width - left;
-    let (parts, taps) = if whole { (1, kernel_width) } else { (kernel_width, 1) };
-    let mut runs = bytes.chunks_exact_mut(taps * inputs);
-    for ky in 0..kernel_height {
-        let line = line(p, input, row, ky);
-        let mut x = left;
-        for _ in 0..parts {
-            let Some(run) = runs.next() else { return };
-            let source = if x < width { line.get(x * inputs..(x + taps) * inputs) } else { None };
-            match source {
-                Some(source) => {
-                    for (to, &from) in run.iter_mut().zip(source) {
-                        *to = from;
-                    }
-                }
-                None => run.fill(zero),
-            }
-            x = x.wrapping_add(p.shape.dilation[1]);
+/// Copies `count` values; returns the place behind them.
+///
+/// # Safety
+/// Both must be valid for them.
+unsafe fn copy(mut to: *mut i8, mut from: *const i8, mut count: usize) -> *mut i8 {
+    // SAFETY: as the caller promises. Unaligned words are allowed on these cores.
+    unsafe {
+        while count >= 4 {
+            to.cast::<u32>().write_unaligned(from.cast::<u32>().read_unaligned());
+            (from, to, count) = (from.add(4), to.add(4), count - 4);
+        }
+        while count > 0 {
+            to.write(from.read());
+            (from, to, count) = (from.add(1), to.add(1), count - 1);
         }
     }
+    to
+}
+
+/// Writes `count` times the same value; returns the place behind them.
+///
+/// # Safety
+/// `to` must be valid for them.
+unsafe fn fill(mut to: *mut i8, value: i8, count: usize) -> *mut i8 {
+    for _ in 0..count {
+        // SAFETY: as the caller promises. Volatile: a call of `memset` costs more than these few.
+        unsafe { to.write_volatile(value) };
+        to = to.wrapping_add(1);
+    }
+    to
 }

@@ -68,29 +68,26 @@ fn window(p: &Packed<'_>, input: Rows<'_>, row: usize, part: Part, output: &mut 
     };
     let needed = p.shape.stride[1] * (output_width - 1) + 3 - left;
     let first = prepared.as_mut_ptr();
-    let pairs_end = first.addr() + pairs * window3x3::PAIR_BYTES;
+    let rounds = if pairs > 0 { pairs } else { singles };
     let job = window3x3::Row {
-        requantize: [0; 3],
+        rows: rows.map(|y| input.row(image * height + y)[part.first..].as_ptr()),
         stride: channels,
-        pairs_end,
+        end: first.addr() + rounds * window3x3::PAIR_BYTES,
         first,
         output: output[part.first..].as_mut_ptr(),
-        singles_end: pairs_end + singles * window3x3::PAIR_BYTES,
-        rows: rows.map(|y| input.row(image * height + y)[part.first..].as_ptr()),
-        at: 0,
+        channels: part.count,
+        odd: usize::from(pairs > 0 && singles > 0),
+        records: p.records[part.group * 36..].as_ptr(),
         step: channels,
-        end: needed.min(width) * channels,
+        columns_end: needed.min(width) * channels,
         fill: u32::from_ne_bytes([p.input_zero_point as u8; 4]),
         zero_point: p.input_zero_point,
-        records: p.records[part.group * 36..].as_ptr(),
-        channels: part.count,
         left,
         outside: usize::from(above.is_none()) + 2 * usize::from(!below),
-        tflite: usize::from(p.range.rounding == Rounding::Tflite),
-        prepared: first,
+        entry: usize::from(p.range.rounding == Rounding::Tflite) + 2 * usize::from(pairs == 0),
     };
     // SAFETY: rows and output are `width` and `output_width` pixels long (`check`), of which four channels at a time are
-    // read at `end / step` pixels at most and written at `pairs · 2 + singles = output_width`; `prepared` has the pairs that
+    // read at `columns_end / step` pixels and written at `pairs · 2 + singles = output_width`; `prepared` has the pairs that
     // `needed` columns make up, the records nine words for each channel of the groups.
     unsafe { window3x3::row(&job) }
 }

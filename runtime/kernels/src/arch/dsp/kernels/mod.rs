@@ -1,5 +1,7 @@
 //! The kernels of [`Dsp`] and what they share.
 
+mod add;
+mod average_pool2d;
 mod conv2d;
 mod depthwise_conv2d;
 mod patch;
@@ -12,7 +14,7 @@ use core::ops::Range;
 use tanbo_packing::{Kind, Layout, Sizes, dsp};
 
 use super::Dsp;
-use crate::{KernelResult, Kernels, LengthError, Output, Packed, Rows, RowsMut};
+use crate::{AveragePool2d, KernelResult, Kernels, LengthError, Output, Packed, Rows, RowsMut, Sum};
 
 /// First line of the assembly. The targets for v8-M leave the DSP extension out.
 #[cfg(tanbo_profile = "v8m.main")]
@@ -51,6 +53,19 @@ impl Kernels for Dsp {
         scratch: &mut [u8],
     ) -> KernelResult {
         depthwise_conv2d::run(params, input, output, rows, scratch)
+    }
+
+    fn average_pool2d(
+        params: &AveragePool2d<'_>,
+        input: Rows<'_>,
+        output: &mut RowsMut<'_>,
+        rows: Range<usize>,
+    ) -> KernelResult {
+        average_pool2d::run(params, input, output, rows)
+    }
+
+    fn add(params: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> KernelResult {
+        add::run(params, input1, input2, output)
     }
 }
 

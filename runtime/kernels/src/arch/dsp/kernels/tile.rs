@@ -10,24 +10,37 @@ use core::arch::naked_asm;
 /// What a tile works on. The layout is known to the assembly below.
 #[repr(C)]
 pub struct Tile {
-    /// Prepared patch, as [`prepare`](super::patch) writes it.
+    /// Records of the output channels.
+    pub records: *const i32,
+    /// Prepared patch, as [`patch`](super::patch) writes it.
     pub patch: *const u32,
     /// Packed weights.
     pub weights: *const i8,
     /// Passes through the loop of four steps; a step is four values of the patch.
     pub blocks: usize,
-    /// Steps left out of the first pass, 0 to 3.
+    /// Steps left out of the first pass, 0 to 3; the assembly puts an address here.
     pub skip: usize,
-    /// Records of the output channels.
-    pub records: *const i32,
+    /// 1 for TensorFlow Lite's rounding, 0 for single rounding; the assembly puts an address here.
+    pub tflite: usize,
     /// Output channels.
     pub channels: usize,
     /// First output of the first pixel.
     pub output: *mut i8,
     /// Distance between pixels of the output.
     pub stride: usize,
-    /// 1 for TensorFlow Lite's rounding, 0 for single rounding.
-    pub tflite: usize,
+}
+
+// A copy of the `Tile` in r0 on the stack, with addresses for `skip` and `tflite`.
+macro_rules! enter {
+    () => {
+        concat!(
+            "push {{r4-r11, lr}}\nldm r0, {{r1-r9}}\n",
+            "adr r10, 3f\nldrh r11, [r10]\nadr r12, 40f + 1\nmla r5, r5, r11, r12\n",
+            "cmp r6, #0\nite eq\nadreq r6, 5f + 1\nadrne r6, 4f + 1\n",
+            "push {{r1-r9}}\nb 2f\n",
+            ".p2align 1\n3:\n.hword 41f - 40f\n"
+        )
+    };
 }
 
 // Four accumulators of one channel each to int8: `$f` is 1 for TensorFlow Lite rounding.
@@ -96,53 +109,44 @@ macro_rules! tile {
         pub unsafe extern "C" fn $name(tile: *const Tile) {
             naked_asm!(
                 super::isa!(),
-                "push {{r4-r11, lr}}",
-                "ldm r0, {{r1-r9}}",
-                "push {{r1-r9}}",
+                enter!(),
                 "2:",
-                "ldr r0, [sp, #16]",
-                concat!("ldrd ", $biases, ", [r0]"),
-                "ldrd lr, r10, [sp, #8]",
-                "ldrd r3, r12, [sp]",
+                "ldm sp, {{r0, r3, r12, lr}}",
+                concat!("ldrd ", $biases, ", [r0], #8"),
+                "str r0, [sp]",
                 $($copy,)*
-                "tbb [pc, r10]",
-                "3:",
-                ".byte (40f - 3b) / 2, (41f - 3b) / 2, (42f - 3b) / 2, (43f - 3b) / 2",
+                "ldr pc, [sp, #16]",
                 "40:",
                 $($step,)*
                 "41:",
                 $($step,)*
-                "42:",
                 $($step,)*
-                "43:",
                 $($step,)*
                 "subs lr, #1",
                 "bne 40b",
-                "str r12, [sp, #4]",
-                "ldr r0, [sp, #16]",
-                "ldr r1, [sp, #32]",
-                "adds r0, #8",
-                "cmp r1, #0",
-                "beq 5f",
-                "ldm r0!, {{r1, r2, r3}}",
-                $(requantize!(tflite $first),)*
-                "ldm r0!, {{r1, r2, r3}}",
-                $(requantize!(tflite $second),)*
-                "b 6f",
+                "str r12, [sp, #8]",
+                "ldr r0, [sp]",
+                "ldr pc, [sp, #20]",
                 "5:",
                 "ldm r0!, {{r1, r2, r3}}",
                 $(requantize!(single $first),)*
                 "ldm r0!, {{r1, r2, r3}}",
                 $(requantize!(single $second),)*
+                "b 6f",
+                "4:",
+                "ldm r0!, {{r1, r2, r3}}",
+                $(requantize!(tflite $first),)*
+                "ldm r0!, {{r1, r2, r3}}",
+                $(requantize!(tflite $second),)*
                 "6:",
-                "ldr r3, [sp, #20]",
-                "ldrd r1, r2, [sp, #24]",
+                "ldrd r3, r1, [sp, #24]",
+                "ldr r2, [sp, #32]",
+                "str r0, [sp]",
                 "subs r3, #2",
                 "blo 7f",
                 $($merge,)*
                 $($half,)*
-                "strd r0, r3, [sp, #16]",
-                "str r1, [sp, #24]",
+                "strd r3, r1, [sp, #24]",
                 "bne 2b",
                 "add sp, #36",
                 "pop {{r4-r11, pc}}",
@@ -225,33 +229,24 @@ pub unsafe extern "C" fn one_by_four(tile: *const Tile) {
     }
     naked_asm!(
         super::isa!(),
-        "push {{r4-r11, lr}}",
-        "ldm r0, {{r1-r9}}",
-        "push {{r1-r9}}",
+        enter!(),
         "2:",
-        "ldr r0, [sp, #16]",
-        "ldrd lr, r10, [sp, #8]",
-        "ldrd r3, r12, [sp]",
+        "ldm sp, {{r0, r3, r12, lr}}",
         "ldm r0!, {{r4-r7}}",
-        "str r0, [sp, #16]",
-        "tbb [pc, r10]",
-        "3:",
-        ".byte (40f - 3b) / 2, (41f - 3b) / 2, (42f - 3b) / 2, (43f - 3b) / 2",
+        "str r0, [sp]",
+        "ldr pc, [sp, #16]",
         "40:",
         step!(),
         "41:",
         step!(),
-        "42:",
         step!(),
-        "43:",
         step!(),
         "subs lr, #1",
         "bne 40b",
-        "str r12, [sp, #4]",
-        "ldr r1, [sp, #32]",
-        "ldr r0, [sp, #16]",
-        "cmp r1, #0",
-        "beq 5f",
+        "str r12, [sp, #8]",
+        "ldr r0, [sp]",
+        "ldr pc, [sp, #20]",
+        "4:",
         "ldm r0!, {{r1, r2, r3}}",
         requantize!(tflite "r4"),
         "ldm r0!, {{r1, r2, r3}}",
@@ -271,15 +266,15 @@ pub unsafe extern "C" fn one_by_four(tile: *const Tile) {
         "ldm r0!, {{r1, r2, r3}}",
         requantize!(single "r7"),
         "6:",
-        "ldrd r2, r1, [sp, #20]",
+        "ldrd r2, r1, [sp, #24]",
         "bfi r4, r5, #8, #8",
         "bfi r6, r7, #8, #8",
         "pkhbt r4, r4, r6, lsl #16",
         "subs r2, #4",
         "blo 7f",
         "str r4, [r1], #4",
-        "str r0, [sp, #16]",
-        "strd r2, r1, [sp, #20]",
+        "str r0, [sp]",
+        "strd r2, r1, [sp, #24]",
         "bne 2b",
         "add sp, #36",
         "pop {{r4-r11, pc}}",
