@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use tanbo_quant::Rounding;
 
-use crate::{AveragePool2d, Image, KernelResult, LengthError, MaxPool2d, Rows, RowsMut, Window, reference};
+use crate::{AveragePool2d, Image, KernelResult, LengthError, MaxPool2d, Mean, Rows, RowsMut, Window, reference};
 
 /// Parameters of `tanbo_mve_window_*`, in the order that elementwise.s reads.
 #[repr(C)]
@@ -166,6 +166,45 @@ pub(super) fn greatest(p: &MaxPool2d, input: Rows<'_>, output: &mut RowsMut<'_>,
                 for (greatest, y) in greatest.0.iter().zip(out.iter_mut().take(p.input.channels - channel)) {
                     *y = i32::from(*greatest).max(low).min(high) as i8;
                 }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Averages over the axes before the last one, a batch entry at a time; the reference takes other axes.
+pub(super) fn mean(p: &Mean<'_>, input: &[i8], output: &mut [i8]) -> KernelResult {
+    let [batches, between @ .., channels] = p.shape else { return reference::mean::run(p, input, output) };
+    // Bits of all axes but the first, which must be alone or reduced too, and the last.
+    let inner = (1u32 << (between.len() + 1)) - 2;
+    let (batches, axes) = if p.axes & 1 == 1 { (1, p.axes & !1) } else { (*batches as usize, p.axes) };
+    let channels = *channels as usize;
+    let count = input.len().checked_div(batches * channels).unwrap_or(0);
+    let exact = Some(input.len()) == p.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d as usize));
+    if axes != inner || !exact || count == 0 || output.len() != batches * channels {
+        return reference::mean::run(p, input, output);
+    }
+    for (x, y) in input.chunks_exact(count * channels).zip(output.chunks_exact_mut(channels)) {
+        for channel in (0..channels).step_by(8) {
+            let mut totals = [0i32; 8];
+            for x in x.chunks(MAX_TAPS * channels) {
+                let mut sums = Vector([0i16; 8]);
+                let params = Taps {
+                    first: x[channel..].as_ptr(),
+                    channels: (channels - channel).min(8),
+                    columns: x.len() / channels,
+                    step: channels,
+                    rows: 1,
+                    row_step: 0,
+                    result: sums.0.as_mut_ptr(),
+                };
+                // SAFETY: `x` holds `columns` pixels of all channels; the result is one vector.
+                unsafe { tanbo_mve_window_sum(&params) }
+                totals.iter_mut().zip(sums.0).for_each(|(total, sum)| *total += i32::from(sum));
+            }
+            for (total, y) in totals.iter().zip(&mut y[channel..]) {
+                *y = p.range.average(total.wrapping_sub(p.input_zero_point.wrapping_mul(count as i32)), p.multiplier)
+                    as i8;
             }
         }
     }

@@ -5,7 +5,7 @@ use core::ops::Range;
 use tanbo_packing::{Kind, Layout, mve};
 
 use super::{Mve, conv, depthwise, elementwise, pool};
-use crate::{AveragePool2d, KernelResult, Kernels, MaxPool2d, Packed, Rows, RowsMut, Sum};
+use crate::{AveragePool2d, KernelResult, Kernels, MaxPool2d, Mean, Packed, Rows, RowsMut, Sum};
 
 // `.cpu` in the files names what they use: the target's own features stop at Armv8-M.
 core::arch::global_asm!(include_str!("gemm.s"), options(raw));
@@ -65,6 +65,11 @@ impl Kernels for Mve {
     #[inline]
     fn max_pool2d(params: &MaxPool2d, input: Rows<'_>, output: &mut RowsMut<'_>, rows: Range<usize>) -> KernelResult {
         pool::greatest(params, input, output, rows)
+    }
+
+    #[inline]
+    fn mean(params: &Mean<'_>, input: &[i8], output: &mut [i8]) -> KernelResult {
+        pool::mean(params, input, output)
     }
 
     #[inline]
