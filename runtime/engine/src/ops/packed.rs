@@ -22,10 +22,12 @@ pub(crate) fn fully_connected<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()>
 }
 
 fn run<K: Kernels>(call: &mut Call<'_, '_>, range: Range, kernel: Kernel) -> Option<()> {
-    let (_, shape) = packed_shape(call.model, &call.step)?;
+    // By reference: taken out of the option, the shape is copied twice, byte by byte.
+    let found = packed_shape(call.model, &call.step);
+    let Some((_, shape)) = &found else { return None };
     let params = Packed {
         packing: find(K::LAYOUTS, call.step.variant)?.packing,
-        shape,
+        shape: *shape,
         input_zero_point: range.input_zero_point,
         weights: call.step.constant(0)?.i8()?,
         records: call.step.constant(1)?.i32()?,
