@@ -173,20 +173,26 @@ fn pixels(
 ) -> KernelResult {
     let ([_, width, channels], [_, output_width, _]) = (s.input, s.output);
     let step = s.stride[1] * channels;
-    if s.stride == [1, 1]
-        && width == output_width
-        && let (Some(x), Some(y)) = (input.contiguous(rows.clone()), output.contiguous_mut(rows.clone()))
-    {
-        return run_of_pixels(taps, matrix, x, step, rows.len() * width, y, scratch);
-    }
-    for row in rows {
-        let x = input.row(row * s.stride[0]);
-        run_of_pixels(taps, matrix, x, step, output_width, output.row_mut(row), scratch)?;
+    let mut next = rows.start;
+    while next < rows.end {
+        let (first, mut end, mut pixels) = (next * s.stride[0], next + 1, output_width);
+        let mut x = input.row(first);
+        if s.stride == [1, 1]
+            && width == output_width
+            && let Some(all) = input.contiguous(rows.clone())
+            && output.contiguous_mut(rows.clone()).is_some()
+        {
+            (x, end, pixels) = (all, rows.end, rows.len() * width);
+        }
+        let y = output.contiguous_mut(next..end).ok_or(LengthError)?;
+        run_of_pixels(taps, matrix, x, step, pixels, y, scratch)?;
+        next = end;
     }
     Ok(())
 }
 
 /// Multiplies pixels `step` values apart.
+#[inline(always)]
 fn run_of_pixels(
     taps: usize,
     matrix: &mut Matrix<'_>,
