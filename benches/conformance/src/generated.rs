@@ -48,6 +48,32 @@ pub fn lengths(family: Family) -> Result<Vec<u8>, String> {
     write(&entries.iter().collect::<Vec<_>>()).ok_or_else(|| "more than 4 GiB of cases".into())
 }
 
+/// A layer of any shape, with random weights, inputs and parameters, and what the reference kernels make of it.
+#[derive(Clone, Debug)]
+pub struct RandomCase {
+    /// What to look at when it fails.
+    pub name: String,
+    /// In the portable packing.
+    pub artifact: Vec<u8>,
+    /// The input of one run after the other.
+    pub inputs: Vec<u8>,
+    /// The output of one run after the other.
+    pub expected: Vec<u8>,
+}
+
+impl RandomCase {
+    /// Returns the case with this number, the same everywhere.
+    ///
+    /// # Errors
+    /// A case that the reference cannot run, with its name.
+    pub fn new(number: u64) -> Result<Self, String> {
+        let mut random = Rng::with_seed(number ^ 0x7461_6e62_6f00);
+        let layer = Layer::random(&mut random);
+        let Entry { name, artifact, inputs, expected } = layer.entry(number as usize, Family::Portable)?;
+        Ok(Self { name, artifact, inputs, expected })
+    }
+}
+
 fn for_family(name: &str, artifact: &[u8], family: Family) -> Result<Vec<u8>, String> {
     let aligned = Aligned::new(artifact);
     let model = Model::parse(&aligned).map_err(|error| format!("{name}: {error}"))?;
@@ -151,6 +177,39 @@ fn layers() -> Vec<Layer> {
 }
 
 impl Layer {
+    /// Any operator, shape and window; channels up to what the widest kernels take at a time.
+    fn random(random: &mut Rng) -> Self {
+        let fill = match random.u32(0..8) {
+            0 => Fill::High,
+            1 => Fill::Low,
+            2 => Fill::Lowest,
+            3 => Fill::Alternating,
+            _ => Fill::Random,
+        };
+        let many = |random: &mut Rng| {
+            let most = [9, 20, 70, 200][random.usize(..4)];
+            random.u32(1..=most)
+        };
+        let (channels, outputs) = (many(random), many(random));
+        if random.u32(0..5) == 0 {
+            return Self::dense(channels, outputs, random.u32(1..=9), fill);
+        }
+        let (op, outputs) = match random.u32(0..4) {
+            0 => (Op::DepthwiseConv2d, channels * random.u32(1..=3)),
+            1 => (Op::DepthwiseConv2d, channels),
+            _ => (Op::Conv2d, outputs),
+        };
+        let taps = |random: &mut Rng| [1, 1, 3, 3, 2, 5, 7][random.usize(..7)];
+        let kernel = [taps(random), taps(random)];
+        let stride = [random.i32(1..=3), random.i32(1..=2)];
+        let size = [random.u32(1..=9), random.u32(1..=14)];
+        let mut layer = Self::window(op, (kernel, stride), channels, outputs, size, random.bool(), fill);
+        if random.u32(0..5) == 0 {
+            layer.dilation = [random.i32(1..=3), random.i32(1..=3)];
+        }
+        layer
+    }
+
     /// A matrix product of `rows` rows.
     fn dense(inputs: u32, outputs: u32, rows: u32, fill: Fill) -> Self {
         let one = [1, 1];

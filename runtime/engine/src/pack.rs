@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use tanbo_format::emit::{Artifact, ConstData, StorageSpec, TensorSpec};
-use tanbo_format::packing::{Layout, Sizes, dotprod, dsp, mve, neon, x86};
+use tanbo_format::packing::{Layout, Sizes, armv7, dotprod, dsp, m0, m3, mve, neon, rv32, x86};
 use tanbo_format::{Family, FormatError, FormatErrorKind, Model, Op, Place, attrs, shape_of};
 use tanbo_kernels::arch::packs;
 use tanbo_kernels::pack::{PackFn, Source};
@@ -38,9 +38,13 @@ pub struct PackedStep {
 /// Each family that packs: how, and which lengths its packings have.
 const PACKERS: &[(Family, PackFn, &[Layout])] = &[
     (Family::Dsp, packs::dsp, &[dsp::DSP]),
+    (Family::Armv7, packs::armv7, &[armv7::LAYOUT]),
     (Family::Neon, packs::neon, &[neon::LAYOUT]),
     (Family::Dotprod, packs::dotprod, &[dotprod::LAYOUT]),
     (Family::Mve, packs::mve, &[mve::MVE]),
+    (Family::M0, packs::m0, &[m0::LAYOUT]),
+    (Family::M3, packs::m3, &[m3::LAYOUT]),
+    (Family::Rv32, packs::rv32, &[rv32::LAYOUT]),
     (Family::Avx2, packs::avx2, &[x86::AVX2]),
     (Family::Vnni, packs::vnni, &[x86::VNNI]),
 ];

@@ -1,11 +1,15 @@
 //! Kernel families by number: the table that an artifact asks for, and the best one of a CPU.
 
 use tanbo_format::Family;
+use tanbo_kernels::arch::armv7::Armv7;
 use tanbo_kernels::arch::avx2::Avx2;
 use tanbo_kernels::arch::dotprod::Dotprod;
 use tanbo_kernels::arch::dsp::Dsp;
+use tanbo_kernels::arch::m0::M0;
+use tanbo_kernels::arch::m3::M3;
 use tanbo_kernels::arch::mve::Mve;
 use tanbo_kernels::arch::neon::Neon;
+use tanbo_kernels::arch::rv32::Rv32;
 use tanbo_kernels::arch::vnni::Vnni;
 use tanbo_kernels::{Kernels, Reference};
 
@@ -23,7 +27,7 @@ pub trait TableOf {
 
 /// Families and their kernels, those of the same architecture from the least to the best.
 macro_rules! families {
-    (kernels { $($family:ident: $kernels:ty,)* } reference_only { $($other:ident,)* }) => {
+    (kernels { $($family:ident: $kernels:ty,)* }) => {
         const FAMILIES: &[Family] = &[$(Family::$family),*];
 
         /// Returns every operator in the kernels of `family`, or `None` if this target or its CPU does not run them.
@@ -42,23 +46,23 @@ macro_rules! families {
         $(impl TableOf for ByFamily<{ Family::$family as u8 }> {
             type Table = $kernels;
         })*
-        $(impl TableOf for ByFamily<{ Family::$other as u8 }> {
-            type Table = Reference;
-        })*
     };
 }
 
 families! {
     kernels {
         Portable: Reference,
+        Armv7: Armv7,
         Neon: Neon,
         Dotprod: Dotprod,
+        M0: M0,
+        M3: M3,
+        Rv32: Rv32,
         Avx2: Avx2,
         Vnni: Vnni,
         Dsp: Dsp,
         Mve: Mve,
     }
-    reference_only { M0, M3, Rv32, Armv7, }
 }
 
 /// Returns every operator in the kernels that an artifact of `family` runs with here: the family's where this CPU has them,

@@ -7,10 +7,15 @@
 #![forbid(unsafe_code)]
 
 pub mod arm;
+pub mod armv7;
 pub mod dotprod;
 pub mod dsp;
+pub mod m0;
+pub mod m3;
 pub mod mve;
 pub mod neon;
+pub mod pairs;
+pub mod rv32;
 pub mod x86;
 
 /// A packing: a layout of a step's constants that the kernels of one family read. Each family's file names its own.
@@ -72,7 +77,18 @@ pub struct Layout {
 }
 
 /// Every packing.
-pub const ALL: &[Layout] = &[dsp::DSP, mve::MVE, x86::AVX2, x86::VNNI, neon::LAYOUT, dotprod::LAYOUT];
+pub const ALL: &[Layout] = &[
+    dsp::DSP,
+    mve::MVE,
+    x86::AVX2,
+    x86::VNNI,
+    armv7::LAYOUT,
+    neon::LAYOUT,
+    dotprod::LAYOUT,
+    m0::LAYOUT,
+    m3::LAYOUT,
+    rv32::LAYOUT,
+];
 
 /// Returns the layout with this number among `layouts`.
 pub fn find(layouts: &'static [Layout], variant: u8) -> Option<&'static Layout> {

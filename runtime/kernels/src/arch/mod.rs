@@ -15,11 +15,17 @@ macro_rules! each {
 }
 
 mod arm;
+pub mod armv7;
 pub mod avx2;
 pub mod dotprod;
 pub mod dsp;
+pub mod m0;
+pub mod m3;
 pub mod mve;
 pub mod neon;
+#[cfg(any(tanbo_profile = "v6m", tanbo_profile = "v7m", target_arch = "riscv32", feature = "pack"))]
+mod pairs;
+pub mod rv32;
 pub mod vnni;
 #[cfg(any(feature = "pack", all(target_arch = "x86_64", feature = "std")))]
 mod x86;
@@ -27,9 +33,13 @@ mod x86;
 /// The packing functions of the families, for compilers and hosts.
 #[cfg(feature = "pack")]
 pub mod packs {
+    pub use super::armv7::pack::pack as armv7;
     pub use super::dotprod::pack::pack as dotprod;
     pub use super::dsp::pack as dsp;
+    pub use super::m0::pack as m0;
+    pub use super::m3::pack as m3;
     pub use super::mve::pack::pack as mve;
     pub use super::neon::pack::pack as neon;
+    pub use super::rv32::pack as rv32;
     pub use super::x86::pack::{avx2, vnni};
 }

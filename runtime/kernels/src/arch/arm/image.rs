@@ -10,6 +10,9 @@ use core::ptr;
 use tanbo_packing::arm::{SLACK, Scratch, is_pointwise, taps};
 use tanbo_packing::{Kind, Layout, Shape};
 
+#[cfg(target_arch = "arm")]
+use crate::arch::armv7::copy;
+#[cfg(target_arch = "aarch64")]
 use crate::arch::neon::copy;
 use crate::{KernelResult, LengthError, Output, Packed, Rows, RowsMut};
 

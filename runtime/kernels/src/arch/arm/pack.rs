@@ -127,3 +127,17 @@ impl<'a> Matrix<'a> {
         (0..self.inputs).map(|input| i32::from(self.get(channel, input))).sum()
     }
 }
+
+/// Distance between the two inputs whose int8 products an int16 lane sums up.
+const PAIR: usize = 8;
+
+/// Greatest sum of two weights' magnitudes whose products with int8 values fit an int16: `255 · 128 < 2^15`.
+pub const PAIR_MAX: u32 = 255;
+
+/// Returns whether the products of a channel's inputs that lie 8 apart in 16 always fit an int16 together.
+pub fn pairs_fit(matrix: &Matrix<'_>, channel: usize) -> bool {
+    (0..matrix.inputs()).step_by(2 * PAIR).all(|from| {
+        let magnitude = |input| u32::from(matrix.get(channel, input).unsigned_abs());
+        (from..from + PAIR).all(|input| magnitude(input) + magnitude(input + PAIR) <= PAIR_MAX)
+    })
+}

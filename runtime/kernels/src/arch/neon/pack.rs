@@ -5,14 +5,8 @@ use alloc::vec::Vec;
 use tanbo_packing::arm::{Blocks, taps};
 use tanbo_packing::{Kind, neon};
 
-use crate::arch::arm::pack::{Channels, Matrix};
+use crate::arch::arm::pack::{Channels, Matrix, PAIR_MAX, pairs_fit};
 use crate::pack::{PackedConstants, Source};
-
-/// Inputs whose int8 products two int16 lanes' halves sum up: distance between the two of a pair.
-const PAIR: usize = 8;
-
-/// Greatest sum of two weights' magnitudes whose products with int8 values fit an int16: `255 · 128 < 2^15`.
-const PAIR_MAX: u32 = 255;
 
 /// Packs a step; `None` where a pair of weights could overflow an int16 sum of products (both are -128).
 pub fn pack(source: &Source<'_>) -> Option<PackedConstants> {
@@ -42,13 +36,7 @@ pub fn pack(source: &Source<'_>) -> Option<PackedConstants> {
             }
         }
     }
-    let sums_fit = |channel| {
-        (0..inputs).step_by(2 * PAIR).all(|from| {
-            let magnitude = |input| u32::from(matrix.get(channel, input).unsigned_abs());
-            (from..from + PAIR).all(|input| magnitude(input) + magnitude(input + PAIR) <= PAIR_MAX)
-        })
-    };
-    if !(0..channels).all(sums_fit) {
+    if !(0..channels).all(|channel| pairs_fit(&matrix, channel)) {
         return None;
     }
     let records = Channels::new(source, |o| matrix.sum(o))?.records(blocks, 4);

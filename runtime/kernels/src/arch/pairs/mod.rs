@@ -1,0 +1,34 @@
+//! Cores without SIMD: two pixels in one word, so that one multiplication does two MACs.
+//!
+//! `w · (a0 + (a1 << 16))` is `w·a0 + (w·a1 << 16)`. A group of terms whose sums both fit a halfword is added up in one word,
+//! with 2^15 more so that the low half is not negative; then the high half is `word >> 16` and adds to one sum, the whole word
+//! to another, from which the low half's sum follows: `low = words - (high << 16)`, modulo 2^32.
+
+#[cfg(any(tanbo_profile = "v6m", tanbo_profile = "v7m", target_arch = "riscv32"))]
+mod conv2d;
+#[cfg(any(tanbo_profile = "v6m", tanbo_profile = "v7m", target_arch = "riscv32"))]
+mod depthwise_conv2d;
+#[cfg(feature = "pack")]
+pub(crate) mod high_word;
+#[cfg(any(tanbo_profile = "v6m", tanbo_profile = "v7m", target_arch = "riscv32"))]
+mod machine;
+#[cfg(feature = "pack")]
+pub(crate) mod pack;
+
+#[cfg(any(tanbo_profile = "v6m", tanbo_profile = "v7m", target_arch = "riscv32"))]
+pub(crate) use self::{
+    conv2d::conv2d,
+    depthwise_conv2d::depthwise_conv2d,
+    machine::{Job, Machine},
+};
+use crate::Output;
+#[cfg(any(tanbo_profile = "v7m", target_arch = "riscv32"))]
+pub(crate) use machine::{fill_four, requantize};
+
+/// Groups of four terms in a chunk: what a kernel takes with one decision.
+pub(crate) const CHUNK: usize = 8;
+
+/// Returns whether a negative accumulator rounds otherwise than a positive one, and shows.
+pub(crate) fn signed(range: &Output) -> bool {
+    range.rounding == tanbo_quant::Rounding::Tflite && range.low < range.zero_point
+}
