@@ -14,6 +14,8 @@ use tanbo_emulated::host::{ImageSize, Job, Runner, run_job};
 use tanbo_format::{Model, emit::Aligned};
 
 use crate::board;
+use crate::models::{artifact, committed, family_of, name, unreadable};
+use crate::results::printed;
 use crate::workspace::{Error, root};
 
 const FILE: &str = "benches/budgets.toml";
@@ -108,13 +110,14 @@ fn measure() -> Result<Rows, Error> {
         let row = values.into_iter().chain(more).map(|(what, value)| (String::from(what), value)).collect();
         rows.entry(String::from(board)).or_default().insert(String::from(model), row);
     };
-    for (name, artifact) in &models {
+    for (name, path) in &models {
         for runner in cores()? {
             eprintln!("budget: {} on {}", name, runner.name);
             let failed = |error: &dyn std::fmt::Display| Error(format!("{name} on {}: {error}", runner.name));
-            let size = runner.image_size(artifact).map_err(|error| failed(&error))?;
+            let artifact = artifact(path, family_of(&runner)?)?;
+            let size = runner.image_size(&artifact).map_err(|error| failed(&error))?;
             let size = size.ok_or_else(|| failed(&"the size of a program with an operating system means nothing"))?;
-            let job = Job::new(artifact.clone(), inputs(artifact).map_err(|error| failed(&error))?);
+            let job = Job::new(artifact.clone(), inputs(&artifact).map_err(|error| failed(&error))?);
             let report = run_job(&runner, &job).map_err(|error| failed(&error))?;
             // The second run: the first may pay for what happens once.
             let instructions = report.instructions.get(1).copied().ok_or_else(|| failed(&"one run only"))?;
@@ -129,11 +132,12 @@ fn measure() -> Result<Rows, Error> {
         }
     }
     let (board, model, recording) = BOARD;
-    let artifact = models.get(model).ok_or_else(|| Error(format!("models/zoo has no artifact of {model}")))?;
+    let path = models.get(model).ok_or_else(|| Error(format!("models/zoo has no artifact of {model}")))?;
+    let artifact = fs::read(path).map_err(|error| unreadable(path, &error))?;
     eprintln!("budget: {model} on {board}");
     let run = board::run_board(&root().join(recording))?;
     let size = ImageSize::of(&run.image, artifact.len()).map_err(|error| Error(format!("{board}: {error}")))?;
-    let aligned = Aligned::new(artifact);
+    let aligned = Aligned::new(&artifact);
     let arena = Model::parse(&aligned).map_err(|error| Error(format!("{model}: {error}")))?.arena_bytes() as u64;
     let values = [
         ("flash_code", size.flash_code_bytes),
@@ -155,28 +159,14 @@ fn cores() -> Result<Vec<Runner>, Error> {
     Ok(cores)
 }
 
-/// The zoo's artifacts by name: `models/zoo/<name>/*.tnb`.
-fn models() -> Result<BTreeMap<String, Vec<u8>>, Error> {
-    let zoo = root().join("models/zoo");
-    let failed = |path: &PathBuf, error: std::io::Error| Error(format!("{}: {error}", path.display()));
-    let list = |dir: &PathBuf| -> Result<Vec<PathBuf>, Error> {
-        let entries = fs::read_dir(dir).map_err(|error| failed(dir, error))?;
-        entries.map(|entry| entry.map(|entry| entry.path()).map_err(|error| failed(dir, error))).collect()
-    };
-    let mut models = BTreeMap::new();
-    for dir in list(&zoo)?.into_iter().filter(|path| path.is_dir()) {
-        for path in list(&dir)?.into_iter().filter(|path| path.extension().is_some_and(|e| e == "tnb")) {
-            let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let artifact = fs::read(&path).map_err(|error| failed(&path, error))?;
-            if models.insert(name, artifact).is_some() {
-                return Err(Error(format!("{}: two artifacts in one folder", dir.display())));
-            }
-        }
-    }
-    if models.is_empty() {
-        return Err(Error(format!("{}: no artifact", zoo.display())));
-    }
-    Ok(models)
+/// The zoo's artifacts (`models/zoo/<name>/<name>.tnb`) and the models of `benches/models`, by name.
+fn models() -> Result<BTreeMap<String, PathBuf>, Error> {
+    let artifacts = committed()?.into_iter().map(|model| match model.file_stem() {
+        // Of the zoo: beside the model lies its artifact, with card and front end.
+        Some(stem) if stem == "model" => model.with_file_name(name(&model)).with_extension("tnb"),
+        _ => model,
+    });
+    Ok(artifacts.map(|path| (name(&path), path)).collect())
 }
 
 /// Bytes for each input: the generator of *Numerical Recipes*, seed 0x12345678, its high bytes; each input goes on where
@@ -232,11 +222,6 @@ fn today() -> Result<String, Error> {
 fn rustc() -> Result<String, Error> {
     let version = printed(Command::new("rustc").arg("--version"))?;
     Ok(version.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
-}
-
-fn printed(command: &mut Command) -> Result<String, Error> {
-    let output = command.output().map_err(|error| Error(format!("cannot start {command:?}: {error}")))?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 #[cfg(test)]

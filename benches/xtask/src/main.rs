@@ -6,8 +6,12 @@ mod bench;
 mod board;
 mod budget;
 mod layers;
+mod models;
+mod peers;
 mod report;
+mod results;
 mod setup;
+mod start;
 mod suite;
 mod workspace;
 mod zoo;
@@ -55,8 +59,26 @@ enum Command {
         /// host, host:reference, or an emulated core; repeat the flag.
         #[arg(short, long = "runner", default_value = "m4")]
         runners: Vec<String>,
+        /// Append the figures to benches/results, with this machine and revision.
+        #[arg(long)]
+        save: bool,
+        /// Instead: from the start of a program that links only the engine and one model to the end of its first inference.
+        #[arg(long, conflicts_with = "runners")]
+        start: bool,
         /// More models: .onnx, .tflite or .tnb.
         models: Vec<PathBuf>,
+    },
+    /// Compares this machine's times with those of ONNX Runtime, LiteRT and tract, taken in turns. Needs python3.11 and PyPI.
+    Peers {
+        /// Models and the files of the other runtimes [default: those of benches/models].
+        #[arg(long, value_name = "MODELS.toml")]
+        models: Option<PathBuf>,
+        /// Rounds; in each, every runtime runs for 5 ms.
+        #[arg(long, default_value_t = 200)]
+        rounds: u32,
+        /// Append the figures to benches/results, with this machine and revision.
+        #[arg(long)]
+        save: bool,
     },
     /// Decodes the defmt log of an image, from standard input.
     Decode {
@@ -85,7 +107,9 @@ fn main() -> ExitCode {
         Command::Board => board::check().map(|wrong| report::findings("board", &wrong)),
         Command::Budget { update: true } => budget::update().map(|()| true),
         Command::Budget { update: false } => budget::check().map(|wrong| report::findings("budget", &wrong)),
-        Command::Bench { runners, models } => bench::run(&runners, &models),
+        Command::Bench { start: true, save, models, .. } => start::run(&models, save).map(|()| true),
+        Command::Bench { runners, models, save, .. } => bench::run(&runners, &models, save),
+        Command::Peers { models, rounds, save } => peers::run(models.as_deref(), rounds, save).map(|()| true),
         Command::Decode { image } => board::decode_stdin(&image).map(|()| true),
         Command::Zoo { update } => zoo::check(update).map(|wrong| report::findings("zoo", &wrong)),
         Command::Lint => suite::lint(),

@@ -36,6 +36,13 @@ fn counts_are_exact() {
         assert!((2..=4).contains(&markers), "{}: {markers} instructions of markers", runner.name);
         // One turn with its call, argument and return: where the markers are taken off, nothing else is left.
         assert!((2 + 3..=2 + 8).contains(&(a - markers)), "{}: {a} instructions for one turn", runner.name);
+        if runner.timings.is_some() {
+            // A turn is a subtraction, and a branch that is taken to an instruction of two bytes: 1 + 2 cycles.
+            let [_, a, b, c] = outcome.cycles[..] else { panic!("{}: cycles {:?}", runner.name, outcome.cycles) };
+            assert_eq!((b - a, c - b), (3 * 999, 3 * 999_000), "{}", runner.name);
+        } else {
+            assert_eq!(outcome.cycles, Vec::<u64>::new(), "{}", runner.name);
+        }
         assert!(outcome.total.is_some_and(|total| total > a + b + c), "{}: {:?}", runner.name, outcome.total);
     }
 }

@@ -30,6 +30,8 @@ pub struct ChainCost {
     pub macs: u64,
     /// Exact, around the engine's `step` only; null on this machine.
     pub instructions: Option<u64>,
+    /// By the core's documented timings: an estimate; null where there are none.
+    pub estimated_cycles: Option<u64>,
     /// Null where there are no multiply-accumulates.
     pub instructions_per_mac: Option<f64>,
     /// Least of many runs on this machine; null on an emulated core.
@@ -39,8 +41,8 @@ pub struct ChainCost {
 /// What was measured of each chain.
 #[derive(Clone, Debug)]
 pub enum Measured {
-    /// Instructions.
-    Instructions(Vec<u64>),
+    /// Exact instructions, and estimated cycles where there are timings.
+    Instructions { counts: Vec<u64>, cycles: Vec<u64> },
     /// Time, nanoseconds.
     Nanoseconds(Vec<u64>),
 }
@@ -51,18 +53,21 @@ pub enum Measured {
 /// An artifact that the verifier refuses; another number of chains.
 pub fn costs(loaded: &Loaded, facts: &Facts, measured: &Measured) -> Result<Vec<ChainCost>, CliError> {
     let model = loaded.model()?;
-    let (Measured::Instructions(values) | Measured::Nanoseconds(values)) = measured;
+    let (values, cycles) = match measured {
+        Measured::Instructions { counts, cycles } => (counts, Some(cycles)),
+        Measured::Nanoseconds(times) => (times, None),
+    };
     if values.len() != model.chain_count() {
         let reason = format_args!("{} chains were measured, the plan has {}", values.len(), model.chain_count());
         return Err(CliError::new("bench", reason, "report this as a bug"));
     }
-    let chains = (0..model.chain_count() as u16).filter_map(|number| model.chain(number)).zip(values);
+    let chains = (0..model.chain_count() as u16).filter_map(|number| model.chain(number)).zip(values).enumerate();
     Ok(chains
-        .map(|(steps, &value)| {
+        .map(|(number, (steps, &value))| {
             let steps = usize::from(steps.start)..usize::from(steps.end);
             let of = facts.steps.get(steps.clone()).unwrap_or_default();
             let macs: u64 = of.iter().map(|step| step.macs).sum();
-            let instructions = matches!(measured, Measured::Instructions(_)).then_some(value);
+            let instructions = cycles.is_some().then_some(value);
             ChainCost {
                 step: steps.start,
                 steps: steps.len(),
@@ -71,8 +76,9 @@ pub fn costs(loaded: &Loaded, facts: &Facts, measured: &Measured) -> Result<Vec<
                 output: of.last().map(|step| step.output.shape.clone()).unwrap_or_default(),
                 macs,
                 instructions,
+                estimated_cycles: cycles.and_then(|cycles| cycles.get(number)).copied(),
                 instructions_per_mac: instructions.filter(|_| macs > 0).map(|count| count as f64 / macs as f64),
-                nanoseconds: matches!(measured, Measured::Nanoseconds(_)).then_some(value),
+                nanoseconds: cycles.is_none().then_some(value),
             }
         })
         .collect())
@@ -106,13 +112,17 @@ pub fn times(runner: &Runner, artifact: &Aligned, inputs: &[Vec<u8>], runs: usiz
 /// is the engine's own loop, less the call that counting each chain adds.
 pub fn text(chains: &[ChainCost], total: Option<u64>) -> String {
     let unit = if total.is_some() { "instructions" } else { "ns (least)" };
-    let mut rows =
-        vec![["step", "operator", "output", "MACs", unit, "per MAC", "share", "node"].map(String::from).to_vec()];
+    let estimated = chains.iter().any(|chain| chain.estimated_cycles.is_some());
+    let mut heading = vec!["step", "operator", "output", "MACs", unit, "per MAC", "share", "node"];
+    if estimated {
+        heading.insert(7, "cycles (est.)");
+    }
+    let mut rows = vec![heading.into_iter().map(String::from).collect::<Vec<_>>()];
     let value = |chain: &ChainCost| chain.instructions.or(chain.nanoseconds).unwrap_or_default();
     let sum: u64 = chains.iter().map(value).sum();
     for chain in chains {
         let last = chain.step + chain.steps.saturating_sub(1);
-        rows.push(vec![
+        let mut row = vec![
             if chain.steps == 1 { chain.step.to_string() } else { format!("{}-{last}", chain.step) },
             chain.operators.join("+"),
             shape(&chain.output),
@@ -121,7 +131,11 @@ pub fn text(chains: &[ChainCost], total: Option<u64>) -> String {
             if chain.macs == 0 { String::new() } else { format!("{:.2}", value(chain) as f64 / chain.macs as f64) },
             format!("{:.1} %", value(chain) as f64 * 100.0 / sum.max(1) as f64),
             shortened(chain.nodes.last().map(String::as_str).unwrap_or_default()),
-        ]);
+        ];
+        if estimated {
+            row.insert(7, chain.estimated_cycles.map(grouped).unwrap_or_default());
+        }
+        rows.push(row);
     }
     let mut text = table(&rows);
     if let Some(total) = total {

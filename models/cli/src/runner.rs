@@ -35,6 +35,8 @@ pub struct Ran {
     pub instructions: Vec<Vec<u64>>,
     /// Instructions of each chain of the last sample, if they were asked for.
     pub chains: Vec<u64>,
+    /// Estimated cycles of each of the last sample's runs and chains; empty where the core's timings are not known.
+    pub cycles: [Vec<u64>; 2],
     /// Deepest stack of the engine's `run`.
     pub stack_bytes: usize,
     /// Kernel table that ran.
@@ -129,6 +131,7 @@ impl Runner {
                         all.outputs.push(report.outputs);
                         all.instructions.push(report.instructions);
                         all.chains = report.chains;
+                        all.cycles = [report.cycles, report.chain_cycles];
                         all.stack_bytes = all.stack_bytes.max(report.stack_bytes);
                         all.table = report.table;
                     }

@@ -1,6 +1,6 @@
 //! Building an image for a runner with cargo.
 
-use super::{Runner, RunnerError, table::workspace_root};
+use super::{Outcome, Runner, RunnerError, table::workspace_root};
 use object::{Object as _, ObjectSection as _, ObjectSegment as _};
 use std::{
     collections::HashMap,
@@ -146,6 +146,24 @@ impl Runner {
         if self.machine.is_none() {
             return Ok(None);
         }
+        self.image(artifact, |image, _| ImageSize::of(image, artifact.len())).map(Some)
+    }
+
+    /// Exact instructions of an image linked for `artifact` alone, from its start to its end after one inference over
+    /// zeros: start-up, verification and all.
+    ///
+    /// # Errors
+    /// Those of [`Runner::image_size`].
+    pub fn first_inference(&self, artifact: &[u8]) -> Result<u64, RunnerError> {
+        self.image(artifact, |_, outcome| outcome.total.ok_or_else(|| outcome.failed(self)))
+    }
+
+    /// Builds and runs an image linked for `artifact` alone; what `use_it` makes of its path and outcome.
+    fn image<T>(
+        &self,
+        artifact: &[u8],
+        use_it: impl FnOnce(&Path, &Outcome) -> Result<T, RunnerError>,
+    ) -> Result<T, RunnerError> {
         let dir = tempfile::tempdir().map_err(|e| RunnerError::file("temporary directory", e))?;
         let executable = dir.path().join("image");
         {
@@ -162,7 +180,7 @@ impl Runner {
         if outcome.exit_code != Some(0) || outcome.pairs.len() != 1 {
             return Err(outcome.failed(self));
         }
-        ImageSize::of(&executable, artifact.len()).map(Some)
+        use_it(&executable, &outcome)
     }
 
     /// The toolchain that can build for this runner.

@@ -56,6 +56,10 @@ pub struct Report {
     pub instructions: Vec<u64>,
     /// Exact instructions of each chain of one more run, around the engine's `step` only, if they were asked for.
     pub chains: Vec<u64>,
+    /// Estimated cycles of each run, where the runner names timings: an estimate by the core's manual, not a measurement.
+    pub cycles: Vec<u64>,
+    /// Estimated cycles of each chain.
+    pub chain_cycles: Vec<u64>,
     /// Arena that the artifact asked for, bytes.
     pub arena_bytes: usize,
     /// Deepest stack of the engine's `run`, bytes.
@@ -108,9 +112,8 @@ pub fn run_jobs(runner: &Runner, jobs: &[Job]) -> Result<Vec<Result<Report, Runn
         put(job::ORDER, format!("{}", job::Order { first, end: jobs.len() }).as_bytes())?;
         let timeout = jobs.iter().skip(first).map(|job| job.timeout).sum();
         let outcome = runner.run(&image, dir.path(), timeout)?;
-        // The first stretch holds nothing: what it counts is what the markers cost.
-        let markers = outcome.pairs.first().copied().unwrap_or_default();
-        let mut pairs = outcome.pairs.iter().skip(1).map(|count| count.saturating_sub(markers));
+        // Of the counts and of the estimates.
+        let mut pairs = [net(&outcome.pairs), net(&outcome.cycles)];
         for n in first..jobs.len() {
             // A core that faulted or panicked left no report; its last words are on the console.
             let Ok(text) = fs::read_to_string(dir.path().join(job::report_name(n).as_str())) else {
@@ -123,18 +126,25 @@ pub fn run_jobs(runner: &Runner, jobs: &[Job]) -> Result<Vec<Result<Report, Runn
     Ok(reports)
 }
 
+/// The counts but the first: that stretch holds nothing, so that it counts what the markers cost, which is taken off.
+fn net(counts: &[u64]) -> impl Iterator<Item = u64> {
+    let (markers, counts) = counts.split_first().unwrap_or((&0, &[]));
+    counts.iter().map(move |count| count.saturating_sub(*markers))
+}
+
 /// The report of job `n`, with its outputs and its share of the counted `pairs`.
 fn read_report(
     runner: &Runner,
     dir: &Path,
     n: usize,
     text: &str,
-    pairs: &mut impl Iterator<Item = u64>,
+    pairs: &mut [impl Iterator<Item = u64>; 2],
 ) -> Result<Report, RunnerError> {
     let bad = || RunnerError::BadReport { runner: runner.name.clone(), text: String::from(text) };
     let report = job::Report::parse(text).ok_or_else(bad)?;
-    let instructions: Vec<u64> = pairs.by_ref().take(report.runs as usize).collect();
-    let chains: Vec<u64> = pairs.take(report.chains as usize).collect();
+    let mut take = |count: u32| pairs.each_mut().map(|pairs| pairs.take(count as usize).collect::<Vec<_>>());
+    let [instructions, cycles] = take(report.runs);
+    let [chains, chain_cycles] = take(report.chains);
     if let Some(error) = report.error {
         return Err(RunnerError::Refused { runner: runner.name.clone(), error: String::from(error) });
     }
@@ -151,6 +161,8 @@ fn read_report(
         outputs,
         instructions,
         chains,
+        cycles,
+        chain_cycles,
         arena_bytes: report.arena_bytes,
         stack_bytes: report.stack_bytes,
         table: String::from(report.table),

@@ -9,12 +9,14 @@ use std::{
     string::{String, ToString as _},
 };
 
-const SOURCE: &str = include_str!("../../plugin/count.c");
+/// The plugin's files; the first is compiled.
+const SOURCES: [(&str, &str); 2] =
+    [("count.c", include_str!("../../plugin/count.c")), ("cortex_m4.h", include_str!("../../plugin/cortex_m4.h"))];
 
 /// Path of the compiled plugin, compiled now if this source was not before.
 pub(super) fn compiled() -> Result<PathBuf, RunnerError> {
     let dir = shared_dir()?;
-    let library = dir.join(format!("count-{:016x}.so", fnv1a(SOURCE.as_bytes())));
+    let library = dir.join(format!("count-{:016x}.so", fnv1a(SOURCES.iter().flat_map(|(_, text)| text.bytes()))));
     if library.exists() {
         return Ok(library);
     }
@@ -22,7 +24,10 @@ pub(super) fn compiled() -> Result<PathBuf, RunnerError> {
     let work = tempfile::tempdir_in(&dir).map_err(|e| RunnerError::file(dir.display(), e))?;
     let source = work.path().join("count.c");
     let fresh = work.path().join("count.so");
-    fs::write(&source, SOURCE).map_err(|e| RunnerError::file(source.display(), e))?;
+    for (name, text) in SOURCES {
+        let path = work.path().join(name);
+        fs::write(&path, text).map_err(|e| RunnerError::file(path.display(), e))?;
+    }
     let cc = env::var("HOST_CC").unwrap_or_else(|_| String::from("cc"));
     let out = Command::new(&cc).args(["-O2", "-shared", "-fPIC", "-o"]).arg(&fresh).arg(&source).output();
     let out = out.map_err(|e| match e.kind() {
@@ -52,6 +57,6 @@ pub(super) fn markers(image: &Path) -> Result<Option<(u64, u64)>, RunnerError> {
 }
 
 /// FNV-1a, 64 bit (Fowler, Noll, Vo): names the compiled plugin after its source.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3))
+fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
 }

@@ -22,6 +22,8 @@ pub struct Outcome {
     pub console: String,
     /// Instructions between each pair of markers (see [`crate::count`]).
     pub pairs: Vec<u64>,
+    /// Estimated cycles between the same pairs, by the timings that the runner names; empty where it names none.
+    pub cycles: Vec<u64>,
     /// All instructions; `None` for an image without markers.
     pub total: Option<u64>,
 }
@@ -53,7 +55,9 @@ impl Runner {
         if let Some((begin, end)) = plugin::markers(image)? {
             let library = plugin::compiled()?;
             let library = library.canonicalize().map_err(|e| RunnerError::file(library.display(), e))?;
-            qemu.arg("-plugin").arg(format!("{},begin={begin:#x},end={end:#x},out=counts.txt", library.display()));
+            let timings = self.timings.as_ref().map_or_else(String::new, |core| format!(",timings={core}"));
+            let library = library.display();
+            qemu.arg("-plugin").arg(format!("{library},begin={begin:#x},end={end:#x},out=counts.txt{timings}"));
         }
         let image = image.canonicalize().map_err(|e| RunnerError::file(image.display(), e))?;
         if self.machine.is_some() {
@@ -88,12 +92,18 @@ impl Runner {
             let seconds = timeout.as_secs();
             return Err(RunnerError::Timeout { runner: self.name.clone(), seconds, console });
         };
-        let mut outcome = Outcome { exit_code: status.code(), console, pairs: Vec::new(), total: None };
+        let mut outcome =
+            Outcome { exit_code: status.code(), console, pairs: Vec::new(), cycles: Vec::new(), total: None };
         if let Ok(counts) = fs::read_to_string(&counts_path) {
             for line in counts.lines() {
-                match line.split_once(' ').map(|(key, value)| (key, value.parse::<u64>())) {
-                    Some(("pair", Ok(count))) => outcome.pairs.push(count),
-                    Some(("total", Ok(count))) => outcome.total = Some(count),
+                let words: Vec<&str> = line.split(' ').collect();
+                let numbers: Option<Vec<u64>> = words.iter().skip(1).map(|word| word.parse().ok()).collect();
+                match (words.first().copied(), numbers.as_deref()) {
+                    (Some("pair"), Some(&[count, ref cycles @ ..])) if cycles.len() < 2 => {
+                        outcome.pairs.push(count);
+                        outcome.cycles.extend(cycles);
+                    }
+                    (Some("total"), Some(&[count])) => outcome.total = Some(count),
                     _ => return Err(RunnerError::BadReport { runner: self.name.clone(), text: counts }),
                 }
             }

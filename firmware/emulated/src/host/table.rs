@@ -26,6 +26,8 @@ pub struct Runner {
     pub qemu: String,
     /// Kernel family that artifacts for this runner are packed for.
     pub family: String,
+    /// Core whose cycles are estimated beside the instructions: `cortex-m4`, or none.
+    pub timings: Option<String>,
     /// Debian packages that building and running need.
     pub apt: Vec<String>,
 }

@@ -29,6 +29,8 @@ struct Document {
     family: &'static str,
     /// Exact, of the second run over stream `lcg`, around the engine's `run` only; null on this machine.
     instructions: Option<u64>,
+    /// By the core's documented timings, beside the count: an estimate, no measurement; null where there are none.
+    estimated_cycles: Option<u64>,
     /// Wall time on this machine; null on an emulated core, whose time means nothing.
     latency_us: Option<Latency>,
     arena_bytes: usize,
@@ -75,6 +77,7 @@ pub fn bench(args: &BenchArgs, out: &Output) -> Result<Verdict, CliError> {
     // The measured runs first, so that an error comes before long work.
     let mut ran = runner.run_counting(&loaded.artifact, std::slice::from_ref(lcg), 2, args.steps)?;
     let instructions = ran.instructions.first().and_then(|runs| runs.get(1)).copied();
+    let [cycles, chain_cycles] = std::mem::take(&mut ran.cycles);
     let rest = runner.run(&loaded.artifact, others, 1)?;
     ran.outputs.extend(rest.outputs);
     ran.stack_bytes = ran.stack_bytes.max(rest.stack_bytes);
@@ -91,7 +94,9 @@ pub fn bench(args: &BenchArgs, out: &Output) -> Result<Verdict, CliError> {
     };
     let steps = match (&runner, &latency_us) {
         _ if !args.steps => None,
-        (Runner::Emulated(_), _) => Some(Measured::Instructions(std::mem::take(&mut ran.chains))),
+        (Runner::Emulated(_), _) => {
+            Some(Measured::Instructions { counts: std::mem::take(&mut ran.chains), cycles: chain_cycles })
+        }
         (_, latency) => {
             let runs = latency.as_ref().map_or(1, |latency| latency.runs);
             Some(Measured::Nanoseconds(chains::times(&runner, &loaded.artifact, lcg, runs)?))
@@ -111,6 +116,7 @@ pub fn bench(args: &BenchArgs, out: &Output) -> Result<Verdict, CliError> {
         table: ran.table,
         family: facts.family,
         instructions,
+        estimated_cycles: cycles.get(1).copied(),
         latency_us,
         arena_bytes: facts.arena_bytes,
         stack_bytes: ran.stack_bytes,
@@ -170,6 +176,10 @@ fn text(document: &Document) -> String {
             format!(" ({:.2} per MAC)", instructions as f64 / document.macs as f64)
         };
         rows.push(("instructions", format!("{}{per_mac}", grouped(instructions))));
+    }
+    if document.latency_us.is_none() {
+        let estimate = |cycles| format!("{}, estimate (TRM timings)", grouped(cycles));
+        rows.push(("cycles", document.estimated_cycles.map_or_else(|| "n/a on this core".into(), estimate)));
     }
     if let Some(time) = &document.latency_us {
         let Latency { min, median, p95, p99, runs, build } = time;
