@@ -4,12 +4,15 @@
 use std::fs;
 use std::io::Cursor;
 use std::path::Path;
+use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tanbo::{Engine, Model};
 use tanbo_compiler::{Options, compile, import};
 use tanbo_format::emit::Aligned;
-use tract_onnx::prelude::{Framework as _, InferenceModelExt as _, Tensor, TypedModel, tvec};
+use tract_onnx::prelude::{
+    Framework as _, InferenceModelExt as _, RunOptions, Tensor, TypedModel, TypedSimplePlan, tvec,
+};
 
 const MODELS: [(&str, &str); 3] = [
     ("seismic", "models/zoo/seismic/model.onnx"),
@@ -42,7 +45,7 @@ fn models(criterion: &mut Criterion) {
 }
 
 /// tract's plan of a model, and its input in zeros.
-fn tract(bytes: &[u8]) -> (std::sync::Arc<tract_onnx::prelude::TypedSimplePlan>, Tensor) {
+fn tract(bytes: &[u8]) -> (Arc<TypedSimplePlan>, Tensor) {
     let model: TypedModel = tract_onnx::onnx()
         .model_for_read(&mut Cursor::new(bytes))
         .and_then(|model| model.into_optimized())
@@ -50,7 +53,7 @@ fn tract(bytes: &[u8]) -> (std::sync::Arc<tract_onnx::prelude::TypedSimplePlan>,
     let input = model.input_fact(0).expect("an input");
     let shape = input.shape.as_concrete().expect("a shape without symbols");
     let input = Tensor::zero_dt(input.datum_type, shape).expect("a tensor");
-    (model.into_runnable().expect("a plan"), input)
+    (model.into_runnable_with_options(&RunOptions::default()).expect("a plan"), input)
 }
 
 criterion_group!(benches, models);

@@ -1,5 +1,5 @@
-//! The support matrix: made from the tables that the importers dispatch by, the operator list, and the kernel tables'
-//! own cases; compared with SUPPORT.md. `TANBO_WRITE=1 cargo test -p tanbo-host --test support` accepts a change.
+//! The support matrix: made from the tables that the importers dispatch by, the operator list, the conformance cases and
+//! the kernels' packings; compared with SUPPORT.md. `TANBO_WRITE=1 cargo test -p tanbo-host --test support` accepts a change.
 //!
 //! `tests/operators.rs` of the compiler checks those tables against every committed model.
 
@@ -8,10 +8,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use tanbo::pack::repack;
 use tanbo_compiler::import::{onnx, tflite};
+use tanbo_conformance::FULL;
 use tanbo_conformance::pack::Pack;
-use tanbo_conformance::{FULL, tables};
-use tanbo_format::{Model, Op};
+use tanbo_format::emit::Aligned;
+use tanbo_format::{Family, Model, Op};
 
 type Rows = Vec<(&'static str, &'static [Op])>;
 
@@ -36,21 +38,21 @@ fn page() -> String {
          which CI compares; `TANBO_WRITE=1 cargo test -p tanbo-host --test support` writes it again.\n\n\
          ## Operators of an artifact\n\n\
          Element types of activations are those of the conformance cases, inputs -> output (`_i4`: weights of four bits); the\n\
-         kernel tables are those that take these cases, and the suite runs each. A\n\
+         families are those that have a packing of their own for some of these cases. Kernels that need none are not listed. A\n\
          float ONNX model is calibrated and rewritten to the QDQ form, so that its operators are those of that column\n\
          (float .tflite models become float ONNX models first).\n\n\
-         | operator | element types | TFLite | ONNX QDQ, float ONNX | ONNX operator format | kernel tables |\n\
+         | operator | element types | TFLite | ONNX QDQ, float ONNX | ONNX operator format | packed for |\n\
          |---|---|---|---|---|---|\n",
     );
-    let (types, kernels) = cases();
+    let (types, packed) = cases();
     let becomes = |rows: &Rows, op: Op| list(rows.iter().filter(|row| row.1.contains(&op)).map(|row| row.0));
     let sources = [tflite::operators().collect(), qdq(), operator_format()];
     for &op in Op::ALL {
         let [a, b, c] = sources.each_ref().map(|rows| becomes(rows, op));
-        let (types, kernels) = (types.get(&op), kernels.get(&op));
+        let (types, packed) = (types.get(&op), packed.get(&op));
         let all = |names: Option<&BTreeSet<String>>| list(names.into_iter().flatten().map(String::as_str));
         let a = if [&a, &b, &c].iter().all(|names| names.is_empty()) { "(no importer makes it yet)".into() } else { a };
-        _ = writeln!(page, "| `{}` | {} | {a} | {b} | {c} | {} |", op.name(), all(types), all(kernels));
+        _ = writeln!(page, "| `{}` | {} | {a} | {b} | {c} | {} |", op.name(), all(types), all(packed));
     }
     let views = sources.each_ref().map(|rows| list(rows.iter().filter(|row| row.1.is_empty()).map(|row| row.0)));
     let [a, b, c] = views;
@@ -79,9 +81,9 @@ fn page() -> String {
     page
 }
 
-/// The element types that each operator's conformance cases have, and the kernel tables that take them.
+/// The element types that each operator's conformance cases have, and the families that pack some of them.
 fn cases() -> (Groups<Op>, Groups<Op>) {
-    let (mut types, mut kernels) = (Groups::new(), Groups::new());
+    let (mut types, mut packed) = (Groups::new(), Groups::new());
     for case in Pack::parse(FULL).expect("build.rs wrote it").cases() {
         let artifact = case.expect("build.rs wrote it").artifact;
         let model = Model::parse(artifact).expect("a case parses");
@@ -92,12 +94,16 @@ fn cases() -> (Groups<Op>, Groups<Op>) {
             let output = ty(step.output);
             let all = if inputs == output { inputs } else { format!("{inputs} -> {output}") };
             types.entry(step.op).or_insert_with(BTreeSet::new).insert(all);
-            for table in tables().iter().filter(|table| table.parse(artifact).is_ok()) {
-                kernels.entry(step.op).or_insert_with(BTreeSet::new).insert(table.table_name().to_string());
+        }
+        for &family in Family::ALL {
+            let artifact = Aligned::new(&repack(&model, family).expect("a case can be packed"));
+            let model = Model::parse(&artifact).expect("what was packed is an artifact");
+            for step in (0..model.step_count() as u16).filter_map(|i| model.step(i)).filter(|step| step.variant != 0) {
+                packed.entry(step.op).or_insert_with(BTreeSet::new).insert(family.name().to_string());
             }
         }
     }
-    (types, kernels)
+    (types, packed)
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
@@ -117,10 +123,9 @@ fn the_page_is_what_the_code_does() {
 }
 
 #[test]
-fn every_operator_has_cases_that_every_kernel_table_takes() {
-    let (types, kernels) = cases();
+fn every_operator_has_cases() {
+    let (types, _) = cases();
     for op in Op::ALL {
         assert!(types.contains_key(op), "no conformance case has {}", op.name());
-        assert_eq!(kernels.get(op).map_or(0, BTreeSet::len), tables().len(), "a kernel table lacks {}", op.name());
     }
 }
