@@ -63,6 +63,8 @@ pub struct Conv {
     pub registers: usize,
     /// Output channels, in whole registers.
     pub lanes: usize,
+    /// Bytes of a packed weight: one where weights are read for so few pixels that their way from memory counts most.
+    pub weight_bytes: usize,
 }
 
 impl Conv {
@@ -88,9 +90,16 @@ impl Conv {
         // The weights of a block should stay in the first-level cache while all pixels pass.
         let block_bytes = family.weight_bytes.checked_mul(family.lanes)?.checked_mul(depth)?;
         let pixels = shape.output[0].checked_mul(shape.output[1])?;
-        let registers = if block_bytes > (24 << 10) / family.registers && pixels > 4 { 2 } else { family.registers };
+        let few = pixels <= 4;
+        let registers = match few {
+            true => 4,
+            false if block_bytes > (24 << 10) / family.registers => 2,
+            false => family.registers,
+        };
+        let weight_bytes = if few { 1 } else { family.weight_bytes };
         let lanes = shape.output[2].checked_next_multiple_of(family.lanes)?;
-        let conv = Self { rows: image.rows, row_len, width: image.width, runs, groups, run_len, registers, lanes };
+        let (rows, width) = (image.rows, image.width);
+        let conv = Self { rows, row_len, width, runs, groups, run_len, registers, lanes, weight_bytes };
         (conv.copied(family)? <= MOST_BYTES).then_some(conv)
     }
 
@@ -107,7 +116,7 @@ impl Conv {
     fn sizes(&self, family: &Family) -> Option<Sizes> {
         let weights = self.all_groups()?.checked_mul(family.group)?.checked_mul(self.lanes)?;
         Some(Sizes {
-            weight_bytes: weights.checked_mul(family.weight_bytes)?,
+            weight_bytes: weights.checked_mul(self.weight_bytes)?,
             record_words: self.lanes.checked_mul(LANE_WORDS)?.checked_add(HEADER_WORDS)?,
             scratch_bytes: self.copied(family)?,
         })

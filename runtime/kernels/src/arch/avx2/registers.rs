@@ -93,9 +93,25 @@ impl Machine for Registers {
     }
 
     #[inline(always)]
-    unsafe fn conv(block: &Block, registers: usize, mode: i32) {
+    unsafe fn conv(block: &Block, registers: usize, weight_bytes: usize, mode: i32) {
         // SAFETY: the caller's.
         unsafe {
+            if weight_bytes == 1 {
+                return match (registers, mode) {
+                    (1, HIGH) => few::<1, HIGH>(block),
+                    (2, HIGH) => few::<2, HIGH>(block),
+                    (3, HIGH) => few::<3, HIGH>(block),
+                    (_, HIGH) => few::<4, HIGH>(block),
+                    (1, SUM) => few::<1, SUM>(block),
+                    (2, SUM) => few::<2, SUM>(block),
+                    (3, SUM) => few::<3, SUM>(block),
+                    (_, SUM) => few::<4, SUM>(block),
+                    (1, _) => few::<1, GENERAL>(block),
+                    (2, _) => few::<2, GENERAL>(block),
+                    (3, _) => few::<3, GENERAL>(block),
+                    (_, _) => few::<4, GENERAL>(block),
+                };
+            }
             match (registers, mode) {
                 (1, HIGH) => conv::<8, 1, HIGH>(block),
                 (_, HIGH) => conv::<6, 2, HIGH>(block),
@@ -226,6 +242,76 @@ unsafe fn tile<const M: usize, const N: usize, const MODE: i32>(block: &Block, p
             }),
         }
         next
+    }
+}
+
+/// Computes a few pixels one by one, `N` registers of 8 output channels, from weights of one byte: with `N = 4` a broadcast,
+/// 4 loads that widen, 4 `VPMADDWD` and 4 `VPADDD` for 64 MAC.
+///
+/// # Safety
+/// As [`conv`].
+#[target_feature(enable = "avx2")]
+#[inline(never)]
+unsafe fn few<const N: usize, const MODE: i32>(block: &Block) {
+    // SAFETY: the caller's.
+    unsafe {
+        let range = Bounds::new(block.zero_point, block.low, block.high);
+        let mut pixel = block.pixel(0);
+        while pixel.index < block.pixels {
+            let output = block.output.add(pixel.index.wrapping_mul(block.channels));
+            let ([place], next) = block.places::<1>(pixel);
+            pixel = next;
+            // Even and odd groups apart, so that additions need not wait for one another.
+            let mut sums = [[_mm256_setzero_si256(); N]; 2];
+            each!(j < N { sums[0][j] = record(block.records, j, 0); });
+            let mut weights = block.weights;
+            let mut down = 0usize;
+            for _ in 0..block.runs[0].0 {
+                let mut across = down;
+                for _ in 0..block.runs[1].0 {
+                    let mut place = place.add(across);
+                    let mut left = block.groups;
+                    while left >= 2 {
+                        each!(i < 2 {
+                            let x = _mm256_set1_epi32(place.add(4 * i).cast::<i32>().read_unaligned());
+                            each!(j < N {
+                                let w = _mm_loadu_si128(weights.add(16 * (i * N + j)).cast());
+                                let products = _mm256_madd_epi16(x, _mm256_cvtepi8_epi16(w));
+                                sums[i][j] = _mm256_add_epi32(sums[i][j], products);
+                            });
+                        });
+                        place = place.add(8);
+                        weights = weights.add(32 * N);
+                        left = left.wrapping_sub(2);
+                    }
+                    if left > 0 {
+                        let x = _mm256_set1_epi32(place.cast::<i32>().read_unaligned());
+                        each!(j < N {
+                            let w = _mm_loadu_si128(weights.add(16 * j).cast());
+                            let products = _mm256_madd_epi16(x, _mm256_cvtepi8_epi16(w));
+                            sums[0][j] = _mm256_add_epi32(sums[0][j], products);
+                        });
+                        weights = weights.add(16 * N);
+                    }
+                    across = across.wrapping_add(block.runs[1].1);
+                }
+                down = down.wrapping_add(block.runs[0].1);
+            }
+            let mut y = [_mm256_setzero_si256(); N];
+            each!(j < N {
+                let sum = _mm256_add_epi32(sums[0][j], sums[1][j]);
+                y[j] = Scale::load(block.records, j).apply::<MODE>(sum);
+            });
+            let bytes = range.pack(y[0], y[last(1, N)], y[last(2, N)], y[last(3, N)]);
+            if block.valid == 32 {
+                _mm256_storeu_si256(output.cast(), bytes);
+            } else {
+                write(output, block.valid.min(16), _mm256_castsi256_si128(bytes));
+                if block.valid > 16 {
+                    write(output.add(16), block.valid.wrapping_sub(16), _mm256_extracti128_si256::<1>(bytes));
+                }
+            }
+        }
     }
 }
 

@@ -80,7 +80,7 @@ impl Machine for Registers {
     }
 
     #[inline(always)]
-    unsafe fn conv(block: &Block, registers: usize, mode: i32) {
+    unsafe fn conv(block: &Block, registers: usize, _weight_bytes: usize, mode: i32) {
         // SAFETY: the caller's.
         unsafe {
             match (registers, mode) {

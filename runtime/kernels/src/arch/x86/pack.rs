@@ -99,7 +99,7 @@ fn conv_weights(family: &Family, conv: &Conv, weight: impl Fn(usize, usize) -> O
                     for value in 0..family.group {
                         let at = group * family.group + value;
                         let w = if at < conv.run_len { weight(output, run * conv.run_len + at)? } else { 0 };
-                        push_weight(family, &mut weights, w);
+                        push_weight(conv.weight_bytes, &mut weights, w);
                     }
                 }
             }
@@ -127,7 +127,7 @@ fn depthwise_weights(
                             Some([ky, kx]) => weight(channel, ky * source.shape.kernel[1] + kx)?,
                             None => 0,
                         };
-                        push_weight(family, &mut weights, w);
+                        push_weight(family.weight_bytes, &mut weights, w);
                     }
                 }
             }
@@ -136,8 +136,8 @@ fn depthwise_weights(
     Some(weights)
 }
 
-fn push_weight(family: &Family, weights: &mut Vec<i8>, w: i8) {
-    match family.weight_bytes {
+fn push_weight(bytes: usize, weights: &mut Vec<i8>, w: i8) {
+    match bytes {
         1 => weights.push(w),
         _ => weights.extend(i16::from(w).to_le_bytes().map(|byte| byte as i8)),
     }

@@ -26,11 +26,11 @@ pub trait Machine {
     /// As for [`Machine::copy`].
     unsafe fn fill(to: *mut u8, count: usize, value: i32, zero_point: i32);
 
-    /// Computes `block` with `registers` side by side.
+    /// Computes `block` with `registers` side by side, from weights of `weight_bytes`.
     ///
     /// # Safety
     /// The pointers of the block reach as far as its numbers say.
-    unsafe fn conv(block: &Block, registers: usize, mode: i32);
+    unsafe fn conv(block: &Block, registers: usize, weight_bytes: usize, mode: i32);
 
     /// Computes rows of a depthwise convolution.
     ///
@@ -222,7 +222,7 @@ pub unsafe fn conv2d<M: Machine>(
         high: p.range.high,
     };
     let mode = p.records.first().copied().unwrap_or(0);
-    let register_bytes = conv.all_groups().ok_or(LengthError)? * family.group * family.weight_bytes * family.lanes;
+    let register_bytes = conv.all_groups().ok_or(LengthError)? * family.group * conv.weight_bytes * family.lanes;
     let [down, across] = whole.step;
     let segment = |range: Range<usize>, out: &mut [i8]| {
         let pixels = range.len() * p.shape.output[1];
@@ -250,7 +250,7 @@ pub unsafe fn conv2d<M: Machine>(
                 ..whole
             };
             // SAFETY: `check` has compared every slice with the geometry that the block is cut from; the rows are copied.
-            unsafe { M::conv(&block, count, mode) };
+            unsafe { M::conv(&block, count, conv.weight_bytes, mode) };
             first += count;
         }
         Ok(())
