@@ -139,8 +139,10 @@ pub struct Depthwise {
     pub phases: usize,
     /// Taps, in whole groups.
     pub taps: usize,
-    /// Whether a group has the taps of one column; else they are in the order of the weights.
+    /// Whether a group has taps of one column; else they are in the order of the weights.
     pub by_column: bool,
+    /// Whether taps are 3x3 and neighbouring outputs share two columns of them, whole registers apart.
+    pub slides: bool,
     /// Blocks after which the channels begin at the same lane again.
     pub period: usize,
 }
@@ -159,16 +161,18 @@ impl Depthwise {
         let last_tap = shape.dilation[1].checked_mul(shape.kernel[1] - 1)?;
         let columns = shape.output[1].checked_add(last_tap / phases)?;
         let row_len = columns.checked_mul(phases)?.checked_mul(channels)?;
+        let slides = shape.kernel == [3, 3] && shape.stride[1] == 1 && shape.dilation[1] == 1 && channels >= 16;
         let taps = shape.kernel[0].checked_mul(shape.kernel[1])?.checked_next_multiple_of(family.group)?;
         let filled = shape.kernel[0].checked_next_multiple_of(family.group)?.checked_mul(shape.kernel[1])?;
-        let by_column = family.group > 2 && filled == taps;
+        let by_column = slides || (family.group > 2 && filled == taps);
+        let taps = if by_column { filled } else { taps };
         let period = match channels {
             0..=16 => 1,
             _ if channels.is_multiple_of(family.block) => channels / family.block,
             // A multiple of 16: at most the block's 16s turn before it fits again.
             _ => lcm(channels, family.block)? / family.block,
         };
-        let depthwise = Self { rows: image.rows, row_len, channels, columns, phases, taps, by_column, period };
+        let depthwise = Self { rows: image.rows, row_len, channels, columns, phases, taps, by_column, slides, period };
         (depthwise.copied(family)? <= MOST_BYTES).then_some(depthwise)
     }
 

@@ -127,6 +127,13 @@ impl Machine for Registers {
     unsafe fn depthwise(rows: &DepthwiseRows, mode: i32) {
         // SAFETY: the caller's.
         unsafe {
+            if rows.slides {
+                return match mode {
+                    HIGH => slide::<HIGH>(rows),
+                    SUM => slide::<SUM>(rows),
+                    _ => slide::<GENERAL>(rows),
+                };
+            }
             match (mode, rows.tap_count) {
                 (HIGH, 10) => depthwise::<HIGH, 5>(rows),
                 (HIGH, _) => depthwise::<HIGH, 0>(rows),
@@ -510,6 +517,98 @@ unsafe fn depthwise_row<const MODE: i32, const GROUPS: usize>(row: &DepthwiseRow
             table = table.wrapping_add(1);
             if table == row.period {
                 table = 0;
+            }
+        }
+    }
+}
+
+/// Computes rows of a depthwise convolution with 3x3 taps, 16 channels at a time along each row. A column of three values is
+/// interleaved once and goes into the sums of three outputs: 3 loads, 4 interleaves, 12 `VPMADDWD` and 12 `VPADDD` for 144 MAC.
+/// Registers: 6 sums, 4 of the column, one of products; weights and records come from the first-level cache.
+///
+/// # Safety
+/// The rows' pointers reach as far as their numbers say.
+#[target_feature(enable = "avx2")]
+#[inline(never)]
+unsafe fn slide<const MODE: i32>(rows: &DepthwiseRows) {
+    // SAFETY: the caller's; a row has two more columns than outputs.
+    unsafe {
+        let bounds = Bounds::new(rows.zero_point, rows.low, rows.high);
+        let step = rows.copied.wrapping_mul(2);
+        let distance = |tap: usize| rows.taps.cast::<u32>().add(tap).read_unaligned() as usize;
+        let down = [distance(0), distance(1), distance(2)];
+        for chunk in 0..rows.period {
+            let records = rows.records.add(chunk.wrapping_mul(16 * LANE_WORDS));
+            let weights = rows.weights.add(chunk.wrapping_mul(6 * 64));
+            let valid = rows.channels.wrapping_sub(chunk.wrapping_mul(16)).min(16);
+            let (bias, scales) =
+                ([record(records, 0, 0), record(records, 1, 0)], [Scale::load(records, 0), Scale::load(records, 1)]);
+            // The sums of a column of taps with the weights of column `k`, added to `sums`.
+            let add = |sums: [__m256i; 2], x: &[__m256i; 4], k: usize| {
+                let w = |i: usize| _mm256_loadu_si256(weights.add(k.wrapping_mul(128).wrapping_add(32 * i)).cast());
+                let products = [
+                    _mm256_add_epi32(_mm256_madd_epi16(x[0], w(0)), _mm256_madd_epi16(x[2], w(2))),
+                    _mm256_add_epi32(_mm256_madd_epi16(x[1], w(1)), _mm256_madd_epi16(x[3], w(3))),
+                ];
+                [_mm256_add_epi32(sums[0], products[0]), _mm256_add_epi32(sums[1], products[1])]
+            };
+            for row in 0..rows.rows {
+                let image = rows.image.add(row.wrapping_mul(rows.image_step).wrapping_add(chunk.wrapping_mul(32)));
+                let mut to = rows
+                    .output
+                    .add(row.wrapping_mul(rows.width).wrapping_mul(rows.channels))
+                    .add(chunk.wrapping_mul(16));
+                let column = |n: usize| {
+                    let place = image.add(n.wrapping_mul(step));
+                    let load = |i: usize| _mm256_loadu_si256(place.add(down[i]).cast());
+                    let (a, b, c) = (load(0), load(1), load(2));
+                    let none = _mm256_setzero_si256();
+                    [
+                        _mm256_unpacklo_epi16(a, b),
+                        _mm256_unpackhi_epi16(a, b),
+                        _mm256_unpacklo_epi16(c, none),
+                        _mm256_unpackhi_epi16(c, none),
+                    ]
+                };
+                let finish = |sums: [__m256i; 2]| {
+                    let words = _mm256_packs_epi32(scales[0].apply::<MODE>(sums[0]), scales[1].apply::<MODE>(sums[1]));
+                    _mm256_adds_epi16(words, bounds.zero_point)
+                };
+                let put = |to: *mut i8, bytes: __m128i| {
+                    if valid == 16 {
+                        _mm_storeu_si128(to.cast(), bytes);
+                    } else {
+                        write(to, valid, bytes);
+                    }
+                };
+                let x = column(0);
+                let first = add(bias, &x, 0);
+                let x = column(1);
+                let (mut older, mut newer) = (add(first, &x, 1), add(bias, &x, 0));
+                let mut n = 0usize;
+                while n < rows.width {
+                    let x = column(n.wrapping_add(2));
+                    let done = finish(add(older, &x, 2));
+                    let (next, last) = (add(newer, &x, 1), add(bias, &x, 0));
+                    n = n.wrapping_add(1);
+                    let mut both = [done; 2];
+                    (older, newer) = (next, last);
+                    if n < rows.width {
+                        let x = column(n.wrapping_add(2));
+                        both[1] = finish(add(older, &x, 2));
+                        (older, newer) = (add(newer, &x, 1), add(bias, &x, 0));
+                        n = n.wrapping_add(1);
+                    }
+                    let bytes = _mm256_packs_epi16(both[0], both[1]);
+                    let bytes = _mm256_min_epi8(_mm256_max_epi8(bytes, bounds.low), bounds.high);
+                    let bytes = _mm256_permute4x64_epi64::<0b11_01_10_00>(bytes);
+                    put(to, _mm256_castsi256_si128(bytes));
+                    to = to.wrapping_add(rows.channels);
+                    if n.is_multiple_of(2) {
+                        put(to, _mm256_extracti128_si256::<1>(bytes));
+                        to = to.wrapping_add(rows.channels);
+                    }
+                }
             }
         }
     }

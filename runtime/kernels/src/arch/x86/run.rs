@@ -348,11 +348,6 @@ pub unsafe fn depthwise_conv2d<M: Machine>(
     unsafe { copy_columns::<M>(p, &geometry, &input, &rows, image)? };
     let mode = p.records.first().copied().unwrap_or(0);
     let image_step = p.shape.stride[0].wrapping_mul(geometry.row_len * size);
-    let slides = geometry.by_column
-        && p.shape.kernel == [3, 3]
-        && p.shape.stride[1] == 1
-        && p.shape.dilation[1] == 1
-        && geometry.channels >= family.block;
     let segment = |range: Range<usize>, out: &mut [i8]| {
         ensure(out.len() == range.len() * p.shape.output[1] * p.shape.output[2])?;
         let rows = DepthwiseRows {
@@ -361,7 +356,7 @@ pub unsafe fn depthwise_conv2d<M: Machine>(
             image_step,
             taps: taps.as_ptr(),
             tap_count: geometry.taps,
-            slides,
+            slides: geometry.slides,
             weights: p.weights.as_ptr().cast(),
             records: p.records.as_ptr().wrapping_add(HEADER_WORDS),
             period: geometry.period,
