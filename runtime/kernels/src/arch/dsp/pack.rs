@@ -46,11 +46,11 @@ fn conv2d(source: &Source<'_>, division: &dsp::Conv2d) -> Option<PackedConstants
             }
         }
         for channel in panel {
-            let even: i64 = channel.weights.iter().step_by(2).map(|&w| i64::from(w)).sum();
-            packed.records.push((256 * channel.bias - 127 * even) as i32);
+            packed.records.extend(channel.requantization);
         }
         for channel in panel {
-            packed.records.extend(channel.requantization);
+            let even: i64 = channel.weights.iter().step_by(2).map(|&w| i64::from(w)).sum();
+            packed.records.push((256 * channel.bias - 127 * even) as i32);
         }
     }
     Some(packed)

@@ -93,34 +93,46 @@ impl<'a> Work<'a> {
             }
             _ => self.begin(row),
         }
-        for pixels in output.chunks_mut(self.division.pixels * outputs) {
-            let count = pixels.len() / outputs;
-            let whole =
-                self.whole.start <= column && column + count <= self.whole.end || self.whole == (0..self.columns);
-            let (parts, taps) = if whole { (1, self.p.shape.kernel[1]) } else { (self.p.shape.kernel[1], 1) };
-            let mut n = 0;
-            loop {
-                let some = (count - n).min(self.columns - column);
-                if !self.division.direct {
-                    (n..n + some).for_each(|at| self.gather(at, column + at - n));
-                } else if whole {
-                    self.find(n, some, count, column);
-                } else {
-                    (n..n + some).for_each(|at| self.find_taps(at, count, column + at - n));
-                }
-                (n, column) = (n + some, column + some);
-                if n == count {
-                    break;
-                }
+        let mut rest = &mut *output;
+        while !rest.is_empty() {
+            if column == self.columns {
                 (row, column) = (row + 1, 0);
                 self.begin(row);
             }
-            let (runs, words) = match self.division.direct {
-                true => (self.lines.len() * parts, taps * self.p.shape.input[2] / 4),
-                false => (1, self.division.words),
-            };
+            let left = rest.len() / outputs;
+            let mut whole = if self.whole.start <= column { self.whole.end.saturating_sub(column) / 3 } else { 0 };
+            // Two and two rather than three and one.
+            if whole > 0 && 3 * whole + 1 == left {
+                whole -= 1;
+            }
+            if whole > 0 {
+                let pixels;
+                (pixels, rest) = core::mem::take(&mut rest).split_at_mut(3 * whole * outputs);
+                self.triples(column, pixels);
+                column += 3 * whole;
+                continue;
+            }
+            let count = if left == 4 { 2 } else { left.min(3) };
+            let pixels;
+            (pixels, rest) = core::mem::take(&mut rest).split_at_mut(count * outputs);
+            // One pixel of several goes as two, both written to the same place.
+            let twice = count == 1 && self.division.lanes == 2;
+            let places = if twice { 2 } else { count };
+            for n in 0..places {
+                if column == self.columns {
+                    (row, column) = (row + 1, 0);
+                    self.begin(row);
+                }
+                if self.division.direct {
+                    self.find(n, places, column);
+                } else {
+                    self.gather(n, column);
+                }
+                column += usize::from(!twice || n > 0);
+            }
             self.tile.output = pixels.as_mut_ptr();
-            self.compute(count, runs, words);
+            self.tile.stride = if twice { 0 } else { outputs };
+            self.compute(places, self.p.shape.kernel[1]);
         }
         clamp(&self.p.range, output);
     }
@@ -145,23 +157,32 @@ impl<'a> Work<'a> {
         column.wrapping_mul(self.p.shape.stride[1]).wrapping_sub(self.p.shape.pad[1])
     }
 
-    /// Writes the pointers to the patches of `some` pixels of a row, from `n` of `count` on, whose taps all lie inside: one
-    /// for each row of the kernel.
-    fn find(&mut self, n: usize, some: usize, count: usize, column: usize) {
-        let inputs = self.p.shape.input[2];
-        let (first, step) = (self.left(column).wrapping_mul(inputs) as u32, (self.p.shape.stride[1] * inputs) as u32);
+    /// Computes pixels of a row by threes, whose taps all lie inside, from `column` on.
+    fn triples(&mut self, mut column: usize, output: &mut [i8]) {
+        let [inputs, outputs] = [self.p.shape.input[2], self.p.shape.output[2]];
         let fill = address(self.fill.as_ptr().cast());
-        for (sources, &line) in self.sources.chunks_exact_mut(count).zip(&*self.lines) {
-            let (mut source, step) = if line == 0 { (fill, 0) } else { (line.wrapping_add(first), step) };
-            for to in &mut sources[n..n + some] {
-                *to = source;
-                source = source.wrapping_add(step);
+        let step = (self.p.shape.stride[1] * inputs) as u32;
+        self.tile.stride = outputs;
+        for pixels in output.chunks_exact_mut(3 * outputs) {
+            if self.division.direct {
+                let first = self.left(column).wrapping_mul(inputs) as u32;
+                for (sources, &line) in self.sources.as_chunks_mut().0.iter_mut().zip(&*self.lines) {
+                    *sources = match line {
+                        0 => [fill; 3],
+                        _ => [0, 1, 2].map(|n: u32| line.wrapping_add(first).wrapping_add(n.wrapping_mul(step))),
+                    };
+                }
+            } else {
+                (0..3).for_each(|n| self.gather(n, column + n));
             }
+            column += 3;
+            self.tile.output = pixels.as_mut_ptr();
+            self.compute(3, 1);
         }
     }
 
     /// Writes the pointers to the patch of pixel `n` of `count`, one for each tap.
-    fn find_taps(&mut self, n: usize, count: usize, column: usize) {
+    fn find(&mut self, n: usize, count: usize, column: usize) {
         let inputs = self.p.shape.input[2];
         let (left, dilation) = (self.left(column), self.p.shape.dilation[1]);
         let fill = address(self.fill.as_ptr().cast());
@@ -206,8 +227,12 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Prepares the patches of `count` pixels and computes their channels.
-    fn compute(&mut self, count: usize, runs: usize, words: usize) {
+    /// Prepares the patches of `count` pixels and computes their channels; a row of the kernel has `parts` pointers.
+    fn compute(&mut self, count: usize, parts: usize) {
+        let (runs, words) = match self.division.direct {
+            true => (self.lines.len() * parts, self.p.shape.kernel[1] / parts * self.p.shape.input[2] / 4),
+            false => (1, self.division.words),
+        };
         let (patch, sources) = (self.patch.as_mut_ptr(), self.sources.as_ptr().cast::<*const i8>());
         let tile = &self.tile;
         // SAFETY: `rows` wrote `runs · count` pointers, each to `words` words of the input, of `fill` or of `gathered`; the
@@ -219,10 +244,9 @@ impl<'a> Work<'a> {
                 2 => patch::two(patch, sources, runs, words),
                 _ => patch::three(patch, sources, runs, words),
             }
-            match (count, self.division.lanes) {
-                (1, 4) => tile::one_by_four(tile),
-                (1, _) => tile::one(tile),
-                (2, _) => tile::two(tile),
+            match count {
+                1 => tile::one_by_four(tile),
+                2 => tile::two(tile),
                 _ => tile::three(tile),
             }
         }

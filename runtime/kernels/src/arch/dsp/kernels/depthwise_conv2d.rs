@@ -55,11 +55,10 @@ struct Part {
 /// Computes some channels of a row of 3×3 windows.
 fn window(p: &Packed<'_>, input: Rows<'_>, row: usize, part: Part, output: &mut [i8], prepared: &mut [u32]) {
     let [height, width, channels] = p.shape.input;
-    let [output_height, output_width, _] = p.shape.output;
+    let output_width = p.shape.output[1];
     let left = p.shape.pad[1];
-    let (image, y) = (row / output_height, row % output_height);
     // The row under the middle of the window: inside, see `dsp::Depthwise::new`.
-    let middle = y * p.shape.stride[0] + 1 - p.shape.pad[0];
+    let middle = (row * p.shape.stride[0] + 1).saturating_sub(p.shape.pad[0]);
     let (above, below) = (middle.checked_sub(1), middle + 1 < height);
     let rows = [above.unwrap_or(middle), middle, middle + usize::from(below)];
     let (pairs, singles) = match p.shape.stride[1] {
@@ -68,15 +67,14 @@ fn window(p: &Packed<'_>, input: Rows<'_>, row: usize, part: Part, output: &mut 
     };
     let needed = p.shape.stride[1] * (output_width - 1) + 3 - left;
     let first = prepared.as_mut_ptr();
-    let rounds = if pairs > 0 { pairs } else { singles };
+    let (rounds, odd) = if pairs > 0 { (pairs, singles) } else { (singles, 0) };
     let job = window3x3::Row {
-        rows: rows.map(|y| input.row(image * height + y)[part.first..].as_ptr()),
+        rows: rows.map(|y| input.row(y)[part.first..].as_ptr()),
         stride: channels,
-        end: first.addr() + rounds * window3x3::PAIR_BYTES,
+        end: first.addr() + rounds * window3x3::PAIR_BYTES - odd,
         first,
         output: output[part.first..].as_mut_ptr(),
         channels: part.count,
-        odd: usize::from(pairs > 0 && singles > 0),
         records: p.records[part.group * 36..].as_ptr(),
         step: channels,
         columns_end: needed.min(width) * channels,

@@ -4,6 +4,9 @@ mod add;
 mod average_pool2d;
 mod conv2d;
 mod depthwise_conv2d;
+mod lanes;
+mod max_pool2d;
+mod mean;
 mod patch;
 mod taps;
 mod tile;
@@ -14,7 +17,7 @@ use core::ops::Range;
 use tanbo_packing::{Kind, Layout, Sizes, dsp};
 
 use super::Dsp;
-use crate::{AveragePool2d, KernelResult, Kernels, LengthError, Output, Packed, Rows, RowsMut, Sum};
+use crate::{AveragePool2d, KernelResult, Kernels, LengthError, MaxPool2d, Mean, Output, Packed, Rows, RowsMut, Sum};
 
 /// First line of the assembly. The targets for v8-M leave the DSP extension out.
 #[cfg(tanbo_profile = "v8m.main")]
@@ -64,6 +67,14 @@ impl Kernels for Dsp {
         average_pool2d::run(params, input, output, rows)
     }
 
+    fn max_pool2d(params: &MaxPool2d, input: Rows<'_>, output: &mut RowsMut<'_>, rows: Range<usize>) -> KernelResult {
+        max_pool2d::run(params, input, output, rows)
+    }
+
+    fn mean(params: &Mean<'_>, input: &[i8], output: &mut [i8]) -> KernelResult {
+        mean::run(params, input, output)
+    }
+
     fn add(params: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> KernelResult {
         add::run(params, input1, input2, output)
     }
@@ -96,10 +107,8 @@ fn address(pointer: *const i8) -> u32 {
 
 /// Returns the input row under row `ky` of the kernel at output row `row`, empty outside the input.
 fn line<'a>(p: &Packed<'_>, input: Rows<'a>, row: usize, ky: usize) -> &'a [i8] {
-    let (height, output_height) = (p.shape.input[0], p.shape.output[0]);
-    let (image, y) = (row / output_height, row % output_height);
-    let y = (y * p.shape.stride[0] + ky * p.shape.dilation[0]).wrapping_sub(p.shape.pad[0]);
-    if y < height { input.row(image * height + y) } else { &[] }
+    let y = (row * p.shape.stride[0] + ky * p.shape.dilation[0]).wrapping_sub(p.shape.pad[0]);
+    if y < p.shape.input[0] { input.row(y) } else { &[] }
 }
 
 /// Clamps outputs to bounds narrower than int8's, which the assembly clamps to.

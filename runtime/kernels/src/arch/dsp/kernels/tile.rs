@@ -14,10 +14,10 @@ pub struct Tile {
     pub records: *const i32,
     /// Prepared patch, as [`patch`](super::patch) writes it.
     pub patch: *const u32,
-    /// Packed weights.
-    pub weights: *const i8,
     /// Passes through the loop of four steps; a step is four values of the patch.
     pub blocks: usize,
+    /// Packed weights.
+    pub weights: *const i8,
     /// Steps left out of the first pass, 0 to 3; the assembly puts an address here.
     pub skip: usize,
     /// 1 for TensorFlow Lite's rounding, 0 for single rounding; the assembly puts an address here.
@@ -37,7 +37,7 @@ macro_rules! enter {
             "push {{r4-r11, lr}}\nldm r0, {{r1-r9}}\n",
             "adr r10, 3f\nldrh r11, [r10]\nadr r12, 40f + 1\nmla r5, r5, r11, r12\n",
             "cmp r6, #0\nite eq\nadreq r6, 5f + 1\nadrne r6, 4f + 1\n",
-            "push {{r1-r9}}\nb 2f\n",
+            "push {{r1-r9}}\nmov r12, r4\nb 2f\n",
             ".p2align 1\n3:\n.hword 41f - 40f\n"
         )
     };
@@ -94,7 +94,7 @@ macro_rules! requantize {
 // A tile of pixels times two channels per round.
 //
 // Registers: r0-r2 patch, r3 patch pointer, r4-r9 accumulators (channel 0 of all pixels, then channel 1), r10 r11 weights,
-// r12 weight pointer, lr passes left. Stack: a copy of `Tile`.
+// r12 weight pointer, kept throughout, lr passes left. Stack: a copy of `Tile`.
 macro_rules! tile {
     (
         $(#[$doc:meta])* $name:ident:
@@ -111,9 +111,8 @@ macro_rules! tile {
                 super::isa!(),
                 enter!(),
                 "2:",
-                "ldm sp, {{r0, r3, r12, lr}}",
-                concat!("ldrd ", $biases, ", [r0], #8"),
-                "str r0, [sp]",
+                "ldm sp, {{r0, r3, lr}}",
+                concat!("ldrd ", $biases, ", [r0, #24]"),
                 $($copy,)*
                 "ldr pc, [sp, #16]",
                 "40:",
@@ -124,19 +123,19 @@ macro_rules! tile {
                 $($step,)*
                 "subs lr, #1",
                 "bne 40b",
-                "str r12, [sp, #8]",
                 "ldr r0, [sp]",
                 "ldr pc, [sp, #20]",
                 "5:",
                 "ldm r0!, {{r1, r2, r3}}",
                 $(requantize!(single $first),)*
-                "ldm r0!, {{r1, r2, r3}}",
+                // The biases too, to step over them.
+                "ldm r0!, {{r1, r2, r3, r10, r11}}",
                 $(requantize!(single $second),)*
                 "b 6f",
                 "4:",
                 "ldm r0!, {{r1, r2, r3}}",
                 $(requantize!(tflite $first),)*
-                "ldm r0!, {{r1, r2, r3}}",
+                "ldm r0!, {{r1, r2, r3, r10, r11}}",
                 $(requantize!(tflite $second),)*
                 "6:",
                 "ldrd r3, r1, [sp, #24]",
@@ -194,21 +193,6 @@ tile! {
     bytes ["strb r4, [r1]" "strb r5, [r1, r2]"]
 }
 
-tile! {
-    /// One pixel: 8 instructions for 8 MACs, and 2 in four steps.
-    one:
-    step [
-        "ldrd r10, r11, [r12], #8" "ldm r3!, {{r0, r1}}"
-        "smlad r4, r10, r0, r4" "smlad r7, r11, r0, r7" "sxtb16 r10, r10" "sxtb16 r11, r11"
-        "smlad r4, r10, r1, r4" "smlad r7, r11, r1, r7"
-    ]
-    copy []
-    biases "r4, r7" first ["r4"] second ["r7"]
-    merge ["bfi r4, r7, #8, #8"]
-    halves ["strh r4, [r1], #2"]
-    bytes ["strb r4, [r1]"]
-}
-
 /// One pixel, four channels a round, for weights in fours: 14 instructions for 16 MACs, and 2 in four steps.
 ///
 /// Registers: r0 r1 patch, r3 patch pointer, r4-r7 accumulators, r8-r11 weights, r12 weight pointer, lr passes left.
@@ -231,9 +215,9 @@ pub unsafe extern "C" fn one_by_four(tile: *const Tile) {
         super::isa!(),
         enter!(),
         "2:",
-        "ldm sp, {{r0, r3, r12, lr}}",
-        "ldm r0!, {{r4-r7}}",
-        "str r0, [sp]",
+        "ldm sp, {{r0, r3, lr}}",
+        "add r0, #48",
+        "ldm r0, {{r4-r7}}",
         "ldr pc, [sp, #16]",
         "40:",
         step!(),
@@ -243,7 +227,6 @@ pub unsafe extern "C" fn one_by_four(tile: *const Tile) {
         step!(),
         "subs lr, #1",
         "bne 40b",
-        "str r12, [sp, #8]",
         "ldr r0, [sp]",
         "ldr pc, [sp, #20]",
         "4:",
@@ -266,6 +249,7 @@ pub unsafe extern "C" fn one_by_four(tile: *const Tile) {
         "ldm r0!, {{r1, r2, r3}}",
         requantize!(single "r7"),
         "6:",
+        "adds r0, #16",
         "ldrd r2, r1, [sp, #24]",
         "bfi r4, r5, #8, #8",
         "bfi r6, r7, #8, #8",
