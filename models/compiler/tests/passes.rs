@@ -45,12 +45,11 @@ fn random_graphs_give_the_same_bits_without_what_passes_remove() {
         let mut source = fastrand::Rng::with_seed(seed);
         let graph = random(&mut source);
         let inputs: Vec<_> = (0..3).map(|_| random_inputs(&graph, &mut source)).collect();
-        // Some graphs with one pass alone: what another one hides is seen there.
-        let switches = match seed % 4 {
-            0 => Switches::only(*source.choice(&Pass::ALL).unwrap()),
-            _ => Switches::default(),
-        };
-        let (_, report) = check(&graph, &switches, &inputs);
+        let (_, report) = check(&graph, &Switches::default(), &inputs);
+        // Some with one pass alone: what another one hides is seen there.
+        if seed % 4 == 0 {
+            check(&graph, &Switches::only(*source.choice(&Pass::ALL).unwrap()), &inputs);
+        }
         for (pass, size) in &report.saved {
             let all = Pass::ALL.iter().position(|other| other == pass).unwrap();
             found[all] += u64::from(*size != Size::default());

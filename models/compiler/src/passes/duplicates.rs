@@ -1,6 +1,6 @@
 //! What is computed twice.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use tanbo_format::emit::ConstData;
@@ -89,46 +89,30 @@ fn merge_channels(graph: &mut Graph, kept: &mut Kept) -> bool {
         if reads.is_empty() || network.slots.is_fixed(class) || !is(&needed) || is(&locked) {
             continue;
         }
-        let target = |&(number, x, channel): &(usize, TensorId, usize)| {
-            let others = equal.to(x, channel).filter(|&other| {
-                let other = network.slots.class(x, other);
-                other != class && needed.get(other) == Some(&true) && stays.get(other) == Some(&true)
-            });
-            let (_, layout, weights) = network.weighted(graph, number)?;
-            let width = graph.tensors.get(x).map(channels)?;
-            let fits = |&other: &usize| {
-                let mut places = places(layout.depth, width, channel, other);
-                places.all(|(from, to)| {
-                    (0..layout.outputs).all(|output| {
-                        let pairs = layout.column(weights, output, from).zip(layout.column(weights, output, to));
-                        pairs.into_iter().all(|(a, b)| sum(a, b, weights).is_some())
-                    })
-                })
-            };
-            others.into_iter().find(fits)
-        };
-        let Some(targets) = reads.iter().map(target).collect::<Option<Vec<usize>>>() else { continue };
-        for (&(number, x, channel), other) in reads.iter().zip(targets) {
-            let Some((_, layout, _)) = network.weighted(graph, number) else { continue };
-            let Some(width) = graph.tensors.get(x).map(channels) else { continue };
-            let Some(weights) = graph.nodes.get_mut(number).and_then(|node| super::channels::weights_mut(&mut node.op))
-            else {
-                continue;
-            };
-            for (from, to) in places(layout.depth, width, channel, other) {
-                for (output, tap) in (0..layout.outputs).flat_map(|o| (0..layout.taps).map(move |tap| (o, tap))) {
-                    let (from, to) = (layout.at(output, tap, from), layout.at(output, tap, to));
-                    let weight = |at: usize| weights.data.get(at).copied().unwrap_or(0);
-                    if let Some(both) = sum(weight(from), weight(to), weights) {
-                        for (at, value) in [(to, both), (from, 0)] {
-                            if let Some(slot) = weights.data.get_mut(at) {
-                                *slot = value;
-                            }
-                        }
-                    }
+        // One read after the other, as several may add to the same weights; all of them, or none.
+        let numbers: BTreeSet<usize> = reads.iter().map(|&(number, ..)| number).collect();
+        let before: Vec<(usize, Vec<i8>)> = numbers
+            .into_iter()
+            .filter_map(|number| Some((number, network.weighted(graph, number)?.2.data.clone())))
+            .collect();
+        let can_stay =
+            |other: usize| other != class && needed.get(other) == Some(&true) && stays.get(other) == Some(&true);
+        let mut targets = Vec::with_capacity(reads.len());
+        for &(number, x, channel) in reads {
+            let others = equal.to(x, channel).filter(|&other| can_stay(network.slots.class(x, other)));
+            let moved = others.into_iter().find(|&other| move_weights(graph, &network, number, channel, other));
+            targets.extend(moved.map(|other| network.slots.class(x, other)));
+        }
+        if targets.len() < reads.len() {
+            for (number, data) in before {
+                if let Some(weights) = weights_of(graph, number) {
+                    weights.data = data;
                 }
             }
-            if let Some(flag) = locked.get_mut(network.slots.class(x, other)) {
+            continue;
+        }
+        for target in targets {
+            if let Some(flag) = locked.get_mut(target) {
                 *flag = true;
             }
         }
@@ -138,6 +122,32 @@ fn merge_channels(graph: &mut Graph, kept: &mut Kept) -> bool {
         merged = true;
     }
     merged && network.remove(graph, &stays, kept)
+}
+
+/// Adds the weights of input channel `from` of a node to those of channel `to`, if every sum fits.
+fn move_weights(graph: &mut Graph, network: &Network, number: usize, from: usize, to: usize) -> bool {
+    let Some((x, layout, weights)) = network.weighted(graph, number) else { return false };
+    let Some(width) = graph.tensors.get(x).map(channels) else { return false };
+    let mut changes = Vec::new();
+    for (from, to) in places(layout.depth, width, from, to) {
+        for (output, tap) in (0..layout.outputs).flat_map(|output| (0..layout.taps).map(move |tap| (output, tap))) {
+            let (from, to) = (layout.at(output, tap, from), layout.at(output, tap, to));
+            let weight = |at: usize| weights.data.get(at).copied().unwrap_or(0);
+            let Some(both) = sum(weight(from), weight(to), weights) else { return false };
+            changes.extend([(to, both), (from, 0)]);
+        }
+    }
+    let Some(weights) = weights_of(graph, number) else { return false };
+    for (at, value) in changes {
+        if let Some(slot) = weights.data.get_mut(at) {
+            *slot = value;
+        }
+    }
+    true
+}
+
+fn weights_of(graph: &mut Graph, number: usize) -> Option<&mut Weights> {
+    super::channels::weights_mut(&mut graph.nodes.get_mut(number)?.op)
 }
 
 /// Returns the products of channel `from` with those of channel `to` that lie beside them.

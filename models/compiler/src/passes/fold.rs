@@ -1,6 +1,7 @@
 //! Nodes of constants.
 
 use super::evaluate::evaluate;
+use super::rewrite::shown;
 use crate::graph::{Graph, NodeOp};
 
 /// Most bytes that a folded constant may have beyond those it is made of.
@@ -18,8 +19,13 @@ pub(super) fn constants(graph: &mut Graph) -> bool {
             *writers += 1;
         }
     }
-    let fixed: Vec<usize> =
-        graph.outputs.iter().map(|port| port.tensor).chain(graph.states.iter().map(|state| state.tensor)).collect();
+    // An output must be computed.
+    let mut fixed = shown(graph);
+    for state in &graph.states {
+        if let Some(flag) = fixed.get_mut(state.tensor) {
+            *flag = true;
+        }
+    }
     for (number, node) in graph.nodes.iter().enumerate() {
         if let (NodeOp::Reshape, &[from]) = (&node.op, node.inputs.as_slice()) {
             let of = root.get(from).copied().unwrap_or(from);
@@ -34,7 +40,7 @@ pub(super) fn constants(graph: &mut Graph) -> bool {
         let Some(output) = graph.tensors.get(node.output).filter(|output| output.data.is_none()) else { continue };
         let bytes = output.elements() * output.ty.bytes();
         let limit = operands.iter().map(|operand| operand.len()).sum::<usize>() + MOST_GROWTH;
-        if bytes > limit || fixed.contains(&node.output) || writers.get(node.output) != Some(&1) {
+        if bytes > limit || fixed.get(node.output) != Some(&false) || writers.get(node.output) != Some(&1) {
             continue;
         }
         let Some(value) = evaluate(graph, node, &operands) else { continue };

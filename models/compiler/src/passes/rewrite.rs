@@ -15,6 +15,8 @@ pub(super) struct Rewriter<'g> {
     state: Vec<bool>,
     input: Vec<bool>,
     output: Vec<bool>,
+    /// By tensor: it, or a view of it, is an output.
+    shown: Vec<bool>,
     dropped: Vec<bool>,
     changed: bool,
 }
@@ -51,8 +53,9 @@ impl<'g> Rewriter<'g> {
         let state = root.iter().map(|&of| of_states.get(of) == Some(&true)).collect();
         let input = marked(&mut graph.inputs.iter().map(|port| port.tensor));
         let output = marked(&mut graph.outputs.iter().map(|port| port.tensor));
+        let shown = shown(graph);
         let dropped = vec![false; graph.nodes.len()];
-        Self { graph, readers, writers, root, state, input, output, dropped, changed: false }
+        Self { graph, readers, writers, root, state, input, output, shown, dropped, changed: false }
     }
 
     /// Returns the node of that number, if it is still there.
@@ -178,6 +181,13 @@ impl<'g> Rewriter<'g> {
         if self.is_state(from) || self.is_state(to) || !node.states.is_empty() {
             return false;
         }
+        // What the caller sees of it must be computed, and stays so.
+        if self.is(&self.shown, to) {
+            if !self.is_computed(from) {
+                return false;
+            }
+            self.show(from);
+        }
         if self.alike(from, to) {
             if !self.is_port(to) {
                 self.drop_node(number);
@@ -185,7 +195,6 @@ impl<'g> Rewriter<'g> {
                 return true;
             }
             if !self.is_port(from)
-                && self.is_computed(from)
                 && let Some(writer) = self.writer(from)
             {
                 self.drop_node(number);
@@ -203,8 +212,9 @@ impl<'g> Rewriter<'g> {
             (Some(from), Some(to)) => from.ty == to.ty && from.elements() == to.elements(),
             _ => false,
         };
+        let Some(node) = self.node(number) else { return false };
         let already = matches!(node.op, NodeOp::Reshape) && node.inputs == [from];
-        if !same || already || self.is_port(to) && !self.is_computed(from) {
+        if !same || already {
             return false;
         }
         for tensor in node.inputs.clone() {
@@ -222,12 +232,44 @@ impl<'g> Rewriter<'g> {
         true
     }
 
+    /// Notes that the caller sees `tensor`, and with it what it is a view of.
+    fn show(&mut self, mut tensor: TensorId) {
+        loop {
+            if let Some(flag) = self.shown.get_mut(tensor) {
+                *flag = true;
+            }
+            let writer = self.writer(tensor).and_then(|writer| self.node(writer));
+            match writer.map(|node| (&node.op, node.inputs.as_slice())) {
+                Some((NodeOp::Reshape, &[from])) => tensor = from,
+                _ => return,
+            }
+        }
+    }
+
     /// Leaves the graph without the dropped nodes; returns whether anything changed.
     pub fn finish(self) -> bool {
         let mut dropped = self.dropped.iter();
         self.graph.nodes.retain(|_| dropped.next() == Some(&false));
         self.changed
     }
+}
+
+/// Returns by tensor whether it, or a view of it, is an output.
+pub(super) fn shown(graph: &Graph) -> Vec<bool> {
+    let mut shown = vec![false; graph.tensors.len()];
+    for port in &graph.outputs {
+        if let Some(flag) = shown.get_mut(port.tensor) {
+            *flag = true;
+        }
+    }
+    for node in graph.nodes.iter().rev() {
+        if let (NodeOp::Reshape, &[from], Some(true)) = (&node.op, node.inputs.as_slice(), shown.get(node.output))
+            && let Some(flag) = shown.get_mut(from)
+        {
+            *flag = true;
+        }
+    }
+    shown
 }
 
 fn push(lists: &mut [Vec<usize>], tensor: TensorId, number: usize) {
