@@ -275,11 +275,6 @@ impl<'m> Call<'_, 'm> {
         let model = self.model;
         let x = self.input(0)?;
         let constant = model.constant_tensor(&x);
-        let mut ranges = [const { 0..0 }; MAX_STATES];
-        for (range, &state) in ranges.iter_mut().zip(self.step.states) {
-            *range = arena_range(model, &model.tensor(state)?)?;
-        }
-        let [state0, state1] = ranges;
         let output = arena_range(model, &self.output()?)?;
         let scratch = match self.step.scratch {
             Some(storage) => match model.storage(storage)? {
@@ -289,6 +284,16 @@ impl<'m> Call<'_, 'm> {
             None => 0..0,
         };
         let input = if constant.is_some() { 0..0 } else { arena_range(model, &x)? };
+        // Most steps have no states, and three ranges are compared sooner than five.
+        if self.step.states.is_empty() {
+            let [input, output, scratch] = self.arena.get_disjoint_mut([input, output, scratch]).ok()?;
+            return Some(Areas { input: constant.unwrap_or(input), states: Default::default(), output, scratch });
+        }
+        let mut ranges = [const { 0..0 }; MAX_STATES];
+        for (range, &state) in ranges.iter_mut().zip(self.step.states) {
+            *range = arena_range(model, &model.tensor(state)?)?;
+        }
+        let [state0, state1] = ranges;
         let [input, state0, state1, output, scratch] =
             self.arena.get_disjoint_mut([input, state0, state1, output, scratch]).ok()?;
         Some(Areas { input: constant.unwrap_or(input), states: [state0, state1], output, scratch })
