@@ -152,13 +152,17 @@ impl<'a> Matrix<'a> {
             let even = whole / 2 * 2;
             self.params.first = patch.as_ptr();
             self.params.pairs = 1;
-            self.params.second = self.chunks * GROUP * VECTOR;
-            self.set_lanes(GROUP);
-            self.run((false, tanbo_mve_gemm_row), 0, even, out, 0);
-            self.params.second = patch.as_ptr() as usize;
-            self.set_lanes(0);
-            self.run(self.pair, even, whole, out, even * GROUP);
-            self.run_partial(out);
+            if even > 0 {
+                self.params.second = self.chunks * GROUP * VECTOR;
+                self.set_lanes(GROUP);
+                self.run((false, tanbo_mve_gemm_row), 0, even, out, 0);
+            }
+            if even * GROUP < self.outputs {
+                self.params.second = patch.as_ptr() as usize;
+                self.set_lanes(0);
+                self.run(self.pair, even, whole, out, even * GROUP);
+                self.run_partial(out);
+            }
         }
         Ok(())
     }
