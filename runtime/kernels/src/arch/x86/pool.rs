@@ -1,5 +1,6 @@
 //! Pools, 16 channels at a time. The sums are plain loops that the compiler turns into registers of 256 bits.
 
+use core::arch::x86_64::*;
 use core::ops::Range;
 
 use tanbo_quant::Rounding;
@@ -43,11 +44,14 @@ pub fn average(p: &AveragePool2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>,
             while channel < p.input.channels {
                 let count = BLOCK.min(p.input.channels - channel);
                 let mut sums = [0i32; BLOCK];
+                let mut registers = [_mm256_setzero_si256(); 2];
                 window.each(&input, &columns, channel, count, |pixel| match pixel.first_chunk::<BLOCK>() {
                     Some(pixel) => {
-                        for (sum, &x) in sums.iter_mut().zip(pixel) {
-                            *sum = sum.wrapping_add(x.into());
-                        }
+                        // SAFETY: 16 values.
+                        let x = unsafe { _mm_loadu_si128(pixel.as_ptr().cast()) };
+                        let halves = [_mm256_cvtepi8_epi32(x), _mm256_cvtepi8_epi32(_mm_srli_si128::<8>(x))];
+                        registers =
+                            [_mm256_add_epi32(registers[0], halves[0]), _mm256_add_epi32(registers[1], halves[1])];
                     }
                     None => {
                         for (sum, &x) in sums.iter_mut().zip(pixel) {
@@ -55,6 +59,13 @@ pub fn average(p: &AveragePool2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>,
                         }
                     }
                 });
+                if count == BLOCK {
+                    // SAFETY: 16 sums.
+                    unsafe {
+                        _mm256_storeu_si256(sums.as_mut_ptr().cast(), registers[0]);
+                        _mm256_storeu_si256(sums.as_mut_ptr().add(8).cast(), registers[1]);
+                    }
+                }
                 for (y, sum) in y.iter_mut().skip(channel).take(count).zip(sums) {
                     *y = finish(sum);
                 }
