@@ -71,6 +71,8 @@ pub struct CompileArgs {
     #[command(flatten)]
     pub passes: PassArgs,
     #[command(flatten)]
+    pub plan: PlanArgs,
+    #[command(flatten)]
     pub float: FloatArgs,
 }
 
@@ -126,6 +128,8 @@ pub struct InspectArgs {
     #[command(flatten)]
     pub passes: PassArgs,
     #[command(flatten)]
+    pub plan: PlanArgs,
+    #[command(flatten)]
     pub float: FloatArgs,
 }
 
@@ -180,6 +184,8 @@ pub struct RunArgs {
     #[command(flatten)]
     pub passes: PassArgs,
     #[command(flatten)]
+    pub plan: PlanArgs,
+    #[command(flatten)]
     pub float: FloatArgs,
 }
 
@@ -206,7 +212,37 @@ pub struct BenchArgs {
     #[command(flatten)]
     pub passes: PassArgs,
     #[command(flatten)]
+    pub plan: PlanArgs,
+    #[command(flatten)]
     pub float: FloatArgs,
+}
+
+/// How memory is planned. Results do not depend on it.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Memory")]
+pub struct PlanArgs {
+    /// Run steps row by row through rings where that takes less of the arena; otherwise every tensor is whole.
+    #[arg(long)]
+    pub rows: bool,
+    /// With --rows: arena that need not be undercut, bytes; with more room, kernels work on several rows at once.
+    #[arg(long, value_name = "BYTES")]
+    pub arena: Option<u32>,
+    /// With --rows: the firmware gives the first input row by row (`Engine::input_row`), so that it is never whole in the arena.
+    #[arg(long)]
+    pub input_rows: bool,
+}
+
+impl PlanArgs {
+    /// Returns the compiler's options for a kernel family.
+    pub fn options(&self, family: Family) -> tanbo_compiler::Options {
+        let fusing = self.rows || self.arena.is_some() || self.input_rows;
+        let arena_bytes = self.arena.unwrap_or(0);
+        tanbo_compiler::Options {
+            family,
+            fusing: fusing.then_some(tanbo_compiler::fuse::Fusing { arena_bytes, input_by_rows: self.input_rows }),
+            ..tanbo_compiler::Options::default()
+        }
+    }
 }
 
 /// How a float model is quantized.

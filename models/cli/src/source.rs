@@ -8,7 +8,7 @@ use tanbo_compiler::passes::{Report, Switches};
 use tanbo_format::emit::Aligned;
 use tanbo_format::{Family, Model};
 
-use crate::args::FloatArgs;
+use crate::args::{FloatArgs, PlanArgs};
 use crate::error::CliError;
 use crate::files;
 use crate::output::Output;
@@ -182,8 +182,16 @@ impl Source {
     /// # Errors
     /// A target for an artifact of another one; a model that cannot be run exactly.
     pub fn load_for(&self, target: Option<Family>, otherwise: Family) -> Result<Loaded, CliError> {
+        self.load_planned(target, otherwise, &PlanArgs::default())
+    }
+
+    /// As [`Source::load_for`], a model with its memory planned as `plan` says.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_planned(&self, target: Option<Family>, otherwise: Family, plan: &PlanArgs) -> Result<Loaded, CliError> {
         let wanted = target.unwrap_or(otherwise);
-        let mut loaded = self.load(&Options { family: wanted, passes: self.passes.clone(), ..Options::default() })?;
+        let mut loaded = self.load(&Options { passes: self.passes.clone(), ..plan.options(wanted) })?;
         let model = loaded.model()?;
         if model.family() == Family::Portable && wanted != Family::Portable {
             let packed = tanbo::pack::repack(&model, wanted).map_err(|error| {

@@ -8,10 +8,10 @@ use tanbo_format::record::MAX_STORAGES;
 use tanbo_format::{Family, FormatError, FormatErrorKind, Op, Place};
 
 use crate::error::{CompileError, CompileErrorKind};
+use crate::fuse::{Fusing, fuse, lay_out};
 use crate::graph::{Graph, Node, NodeOp, TensorId};
 use crate::lower::{Lowered, lower, scratch_bytes};
 use crate::passes::{self, Report, Switches};
-use crate::plan::{Demand, place};
 
 /// Most bytes of the constants of all steps: a step of a few bytes of the source may have a table of any size.
 const MAX_CONSTANT_BYTES: usize = 1 << 28;
@@ -27,11 +27,14 @@ pub struct Options {
     pub card: String,
     /// Which passes run over the graph.
     pub passes: Switches,
+    /// Whether steps run row by row through rings, and how; `None` for whole tensors.
+    pub fusing: Option<Fusing>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { family: Family::Portable, front_end: Vec::new(), card: String::new(), passes: Switches::default() }
+        let passes = Switches::default();
+        Self { family: Family::Portable, front_end: Vec::new(), card: String::new(), passes, fusing: None }
     }
 }
 
@@ -211,21 +214,14 @@ pub(crate) fn emit(graph: &Graph, options: &Options, source_macs: u64) -> Result
     // One storage per root, in the order of the graph's tensors.
     let mut storages = Vec::new();
     let mut storage_of = vec![None; graph.tensors.len()];
-    let mut demands = Vec::new();
     for (index, tensor) in graph.tensors.iter().enumerate() {
         let (Some(chains), true) = (life[index], root[index] == index) else { continue };
         storage_of[index] = Some(u16::try_from(storages.len()).map_err(|_| too_many("tensors"))?);
         let bytes = u32::try_from(tensor.elements() * tensor.ty.bytes()).map_err(|_| too_many("bytes"))?;
         storages.push(match (&tensor.data, states.get(&index)) {
             (Some(data), _) => StorageSpec::Constant(data.clone()),
-            (None, Some(&start)) => {
-                demands.push((storages.len(), Demand { bytes, chains: (0, last) }));
-                StorageSpec::State { offset: 0, bytes, start: start.clone() }
-            }
-            (None, None) => {
-                demands.push((storages.len(), Demand { bytes, chains }));
-                StorageSpec::Arena { offset: 0, bytes, ring_rows: 0, chains }
-            }
+            (None, Some(&start)) => StorageSpec::State { offset: 0, bytes, start: start.clone() },
+            (None, None) => StorageSpec::Arena { offset: 0, bytes, ring_rows: 0, chains },
         });
     }
     let mut scratch = Vec::new();
@@ -234,7 +230,6 @@ pub(crate) fn emit(graph: &Graph, options: &Options, source_macs: u64) -> Result
             0 => None,
             bytes => {
                 let chains = (index as u16, index as u16);
-                demands.push((storages.len(), Demand { bytes, chains }));
                 storages.push(StorageSpec::Arena { offset: 0, bytes, ring_rows: 0, chains });
                 Some(u16::try_from(storages.len() - 1).map_err(|_| too_many("tensors"))?)
             }
@@ -248,20 +243,6 @@ pub(crate) fn emit(graph: &Graph, options: &Options, source_macs: u64) -> Result
             "split the model",
         ));
     }
-    let offsets = place(&demands.iter().map(|&(_, demand)| demand).collect::<Vec<_>>()).ok_or_else(|| {
-        CompileError::new(
-            CompileErrorKind::TooLarge,
-            format!("model '{}'", graph.name),
-            "its activations exceed 4 GiB",
-            "use smaller inputs",
-        )
-    })?;
-    for (&(storage, _), place) in demands.iter().zip(offsets) {
-        if let Some(StorageSpec::Arena { offset, .. } | StorageSpec::State { offset, .. }) = storages.get_mut(storage) {
-            *offset = place;
-        }
-    }
-
     // Tensors: every one that a step, an input or an output names.
     let mut tensors = Vec::new();
     let mut number_of = vec![None; graph.tensors.len()];
@@ -313,7 +294,7 @@ pub(crate) fn emit(graph: &Graph, options: &Options, source_macs: u64) -> Result
             scratch,
         });
     }
-    let artifact = Artifact {
+    let mut artifact = Artifact {
         family: options.family,
         storages,
         tensors,
@@ -326,7 +307,18 @@ pub(crate) fn emit(graph: &Graph, options: &Options, source_macs: u64) -> Result
         card: options.card.clone(),
         signature: Vec::new(),
     };
-    artifact.emit().map_err(|error| explain(error, &names, &artifact))
+    lay_out(&mut artifact).ok_or_else(|| {
+        CompileError::new(
+            CompileErrorKind::TooLarge,
+            format!("model '{}'", graph.name),
+            "its activations exceed 4 GiB",
+            "use smaller inputs",
+        )
+    })?;
+    let bytes = artifact.emit().map_err(|error| explain(error, &names, &artifact))?;
+    let Some(fusing) = options.fusing else { return Ok(bytes) };
+    let fused = fuse(artifact.clone(), fusing).and_then(|fused| fused.emit());
+    fused.map_err(|error| explain(error, &names, &artifact))
 }
 
 /// A node that becomes a step, packed for the kernel family.
@@ -383,6 +375,10 @@ fn explain(error: FormatError, names: &[&str], artifact: &Artifact) -> CompileEr
         at => at.to_string(),
     };
     let (kind, remedy) = match error.kind {
+        FormatErrorKind::Chain if error.at == Place::Input(0) => (
+            CompileErrorKind::Unsupported,
+            "it must be int8 and read by steps that run row by row; leave --input-rows away",
+        ),
         FormatErrorKind::Accumulator => (
             CompileErrorKind::Unsupported,
             "reduce the number of products per output (at most 65,793), or split the node",

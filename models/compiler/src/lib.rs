@@ -11,6 +11,7 @@ pub mod emit;
 pub mod error;
 #[cfg(feature = "onnx")]
 pub mod float;
+pub mod fuse;
 pub mod graph;
 pub mod import;
 pub mod lower;

@@ -1,6 +1,7 @@
 //! The engine: an artifact, an operator set, an arena, and how far the current inference has come.
 
 use tanbo_format::record::{ALIGN, MAX_CHAIN_STEPS};
+use tanbo_format::schedule::{self, Done, Schedule};
 use tanbo_format::{ElementType, Model, Storage, Tensor};
 
 use crate::error::EngineError;
@@ -14,6 +15,8 @@ pub enum Progress {
     Done,
     /// There is more to do.
     More,
+    /// The next row of the first input is wanted: [`Engine::input_row`].
+    Input,
 }
 
 /// Runs one model in one arena.
@@ -27,8 +30,15 @@ pub struct Engine<'m, 'a> {
     arena: &'a mut [u8],
     /// Chain in work.
     chain: u16,
-    /// Rows that each step of the chain in work has written.
-    rows: [u32; MAX_CHAIN_STEPS],
+    /// Whether `schedule` is that chain's.
+    begun: bool,
+    /// Its schedule; without steps for a chain of one step between whole tensors, which needs none.
+    schedule: Schedule,
+    /// Units of work that each step of the chain has done, and the step from which to look for the next that can run.
+    done: Done,
+    from: usize,
+    /// Rows of the first input that the caller has given, where it comes row by row.
+    given: u32,
 }
 
 impl<'m, 'a> Engine<'m, 'a> {
@@ -43,7 +53,18 @@ impl<'m, 'a> Engine<'m, 'a> {
             return Err(EngineError::ArenaMisaligned);
         }
         ops.covers(model)?;
-        let mut engine = Self { model: *model, ops, arena, chain: 0, rows: [0; MAX_CHAIN_STEPS] };
+        let done = [0; MAX_CHAIN_STEPS];
+        let mut engine = Self {
+            model: *model,
+            ops,
+            arena,
+            chain: 0,
+            begun: false,
+            schedule: Schedule::EMPTY,
+            done,
+            from: 0,
+            given: 0,
+        };
         engine.reset();
         Ok(engine)
     }
@@ -129,18 +150,100 @@ impl<'m, 'a> Engine<'m, 'a> {
     /// Runs one inference from the beginning, with the states as they are.
     ///
     /// # Errors
-    /// [`EngineError::Step`], which an artifact that parsed does not give.
+    /// [`EngineError::InputByRows`]; [`EngineError::Step`], which an artifact that parsed does not give.
     pub fn run(&mut self) -> Result<(), EngineError> {
         self.restart();
-        while self.step(u32::MAX)? == Progress::More {}
-        Ok(())
+        loop {
+            match self.step(u32::MAX)? {
+                Progress::Done => return Ok(()),
+                Progress::More => {}
+                Progress::Input => return Err(EngineError::InputByRows),
+            }
+        }
+    }
+
+    /// Gives the next row of the first input, of an artifact that takes it row by row, and runs what can be run with it:
+    /// [`Progress::Input`] until the last row, with which the inference ends, [`Progress::Done`]. The row after that is the
+    /// first of the next inference.
+    ///
+    /// # Errors
+    /// [`EngineError::InputIsWhole`]; [`EngineError::RowLength`]; [`EngineError::Step`], which an artifact that parsed does
+    /// not give.
+    pub fn input_row(&mut self, row: &[i8]) -> Result<Progress, EngineError> {
+        let number = *self.model.inputs().first().ok_or(EngineError::NoSuchTensor)?;
+        self.int8(number)?;
+        let tensor = self.model.tensor(number).ok_or(EngineError::NoSuchTensor)?;
+        let Some(Storage::Arena { offset, ring_rows: slots @ 1.., .. }) = self.model.storage(tensor.storage) else {
+            return Err(EngineError::InputIsWhole);
+        };
+        if self.given == 0 {
+            self.restart();
+            self.step(u32::MAX)?;
+        }
+        let rows = tensor.rows();
+        let expected = tensor.bytes().checked_div(rows as usize).ok_or(EngineError::NoSuchTensor)?;
+        if row.len() != expected {
+            return Err(EngineError::RowLength { expected, given: row.len() });
+        }
+        // Rows below the last window are taken and not looked at.
+        if self.chain == 0 {
+            let slots = slots.min(rows as usize);
+            let start = offset + (self.given as usize).checked_rem(slots).unwrap_or(0) * expected;
+            let place = self.arena.get_mut(start..start + expected).ok_or(EngineError::NoSuchTensor)?;
+            place.copy_from_slice(bytemuck::cast_slice(row));
+        }
+        self.given += 1;
+        self.from = 0;
+        let mut progress = Progress::More;
+        while progress == Progress::More && self.chain == 0 {
+            progress = self.step(u32::MAX)?;
+        }
+        if self.given < rows {
+            if progress == Progress::Done {
+                // The outputs are ready before the last rows come, which no window reaches.
+                self.chain = self.model.chain_count() as u16;
+            }
+            return Ok(Progress::Input);
+        }
+        while progress == Progress::More {
+            progress = self.step(u32::MAX)?;
+        }
+        self.given = 0;
+        Ok(Progress::Done)
     }
 
     /// Forgets how far [`Engine::step`] has come in the current inference. States stay as the steps that ran left them:
     /// whoever drops an inference of a model with states half-way calls [`Engine::reset`] instead.
     pub fn restart(&mut self) {
-        self.chain = 0;
-        self.rows = [0; MAX_CHAIN_STEPS];
+        self.given = 0;
+        self.begin(0);
+    }
+
+    /// Goes to the beginning of chain `chain`.
+    fn begin(&mut self, chain: u16) {
+        self.chain = chain;
+        self.begun = false;
+        self.done = [0; MAX_CHAIN_STEPS];
+        self.from = 0;
+    }
+
+    /// Makes the schedule of the chain in work.
+    fn prepare(&mut self, steps: core::ops::Range<u16>) -> Result<(), EngineError> {
+        self.begun = true;
+        if steps.len() == 1 && !self.reads_rows(steps.start) {
+            self.schedule.clear();
+            return Ok(());
+        }
+        self.schedule.set(&self.model, steps).map_err(EngineError::Step)
+    }
+
+    /// Returns whether step `step` reads the first input as the caller gives it, row by row.
+    fn reads_rows(&self, step: u16) -> bool {
+        let ring = |&input: &u16| {
+            let storage = self.model.tensor(input).and_then(|tensor| self.model.storage(tensor.storage));
+            matches!(storage, Some(Storage::Arena { ring_rows: 1.., .. }))
+        };
+        self.model.step(step).is_some_and(|step| step.inputs.iter().any(ring))
     }
 
     /// Returns the chain that the next [`Engine::step`] works on.
@@ -157,8 +260,7 @@ impl<'m, 'a> Engine<'m, 'a> {
         if usize::from(chain) >= self.model.chain_count() {
             return Err(EngineError::NoSuchChain);
         }
-        self.restart();
-        self.chain = chain;
+        self.begin(chain);
         Ok(())
     }
 
@@ -170,63 +272,67 @@ impl<'m, 'a> Engine<'m, 'a> {
     /// # Errors
     /// [`EngineError::Step`], which an artifact that parsed does not give.
     pub fn step(&mut self, budget: u32) -> Result<Progress, EngineError> {
-        if let Some(steps) = self.model.chain(self.chain)
-            && !self.advance(steps, budget.max(1))?
-        {
-            return Ok(Progress::More);
+        if let Some(steps) = self.model.chain(self.chain) {
+            let budget = budget.max(1);
+            if !self.begun {
+                self.prepare(steps.clone())?;
+            }
+            let progress = if self.schedule.is_empty() {
+                self.advance_one(steps.start, budget)?
+            } else {
+                self.advance(steps, budget)?
+            };
+            if progress != Progress::Done {
+                return Ok(progress);
+            }
         }
         let next = self.chain.saturating_add(1);
-        self.restart();
         if usize::from(next) < self.model.chain_count() {
-            self.chain = next;
+            self.begin(next);
             return Ok(Progress::More);
+        }
+        self.begin(0);
+        Ok(Progress::Done)
+    }
+
+    /// Runs units of a chain of one step.
+    fn advance_one(&mut self, step: u16, budget: u32) -> Result<Progress, EngineError> {
+        let at = EngineError::Step(step);
+        let total = self.model.step(step).and_then(|step| schedule::units(&self.model, &step)).ok_or(at)?;
+        let first = self.done.first().copied().unwrap_or(0);
+        let end = first + budget.min(total.saturating_sub(first));
+        self.run_units(step, first, end)?;
+        if let Some(done) = self.done.first_mut() {
+            *done = end;
+        }
+        Ok(if end == total { Progress::Done } else { Progress::More })
+    }
+
+    /// Runs units of a chain of several steps, always of the first step that can run.
+    fn advance(&mut self, steps: core::ops::Range<u16>, mut budget: u32) -> Result<Progress, EngineError> {
+        while !self.schedule.is_finished(&self.done) {
+            if budget == 0 {
+                return Ok(Progress::More);
+            }
+            let Some(turn) = self.schedule.next(&self.done, self.given, self.from) else {
+                return if self.given < self.schedule.input_rows() {
+                    Ok(Progress::Input)
+                } else {
+                    Err(EngineError::Step(steps.start))
+                };
+            };
+            let end = turn.units.start + budget.min(turn.units.end - turn.units.start);
+            self.run_units(steps.start + turn.place as u16, turn.units.start, end)?;
+            if let Some(done) = self.done.get_mut(turn.place) {
+                *done = end;
+            }
+            self.from = self.schedule.from_after(turn.place);
+            budget -= end - turn.units.start;
         }
         Ok(Progress::Done)
     }
 
-    /// Runs rows of the chain `steps`; returns whether the chain is finished.
-    ///
-    /// Always the last step whose input rows are there runs next. So a step writes a row only when no later one can use
-    /// what is there, and a ring with the rows of one window never loses a row that is still needed.
-    fn advance(&mut self, steps: core::ops::Range<u16>, mut budget: u32) -> Result<bool, EngineError> {
-        let alone = steps.len() == 1;
-        while budget > 0 {
-            let mut ran = false;
-            for (place, step) in steps.clone().enumerate().rev() {
-                let done = self.rows_done(place);
-                let total = ops::output_rows(&self.model, step)?;
-                let ready = if place == 0 {
-                    true
-                } else {
-                    done < total && ops::input_rows(&self.model, step, done)? <= self.rows_done(place - 1)
-                };
-                if done < total && ready {
-                    let count = if alone { budget.min(total - done) } else { 1 };
-                    self.run_rows(step, done, done + count)?;
-                    if let Some(rows) = self.rows.get_mut(place) {
-                        *rows = done + count;
-                    }
-                    budget -= count;
-                    ran = true;
-                    break;
-                }
-                if place + 1 == steps.len() && done == total {
-                    return Ok(true);
-                }
-            }
-            if !ran {
-                return Err(EngineError::Step(steps.start));
-            }
-        }
-        let last = steps.len() - 1;
-        Ok(self.rows_done(last) == ops::output_rows(&self.model, steps.end - 1)?)
-    }
-
-    fn rows_done(&self, place: usize) -> u32 {
-        self.rows.get(place).copied().unwrap_or(0)
-    }
-
-    fn run_rows(&mut self, number: u16, first: u32, end: u32) -> Result<(), EngineError> {
+    fn run_units(&mut self, number: u16, first: u32, end: u32) -> Result<(), EngineError> {
         let step = self.model.step(number).ok_or(EngineError::Step(number))?;
         let run = self.ops.get(&step).ok_or(EngineError::MissingOperator { op: step.op, step: number })?;
         let mut call = Call { model: &self.model, step, arena: self.arena, rows: first as usize..end as usize };

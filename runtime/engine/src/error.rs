@@ -41,6 +41,17 @@ pub enum EngineError {
     NoSuchChain,
     /// The tensor is not int8: use the accessor for bytes.
     NotInt8,
+    /// The first input comes row by row: [`crate::Engine::input_row`].
+    InputByRows,
+    /// The first input is a whole tensor: [`crate::Engine::input_mut`].
+    InputIsWhole,
+    /// A row of the first input has another length.
+    RowLength {
+        /// Values of a row.
+        expected: usize,
+        /// Values given.
+        given: usize,
+    },
     /// A step does not fit its kernel. `Model::parse` accepts no such artifact.
     Step(u16),
 }
@@ -64,6 +75,11 @@ impl core::fmt::Display for EngineError {
             Self::NoSuchTensor => f.write_str("no such input, output or tensor"),
             Self::NoSuchChain => f.write_str("no such chain"),
             Self::NotInt8 => f.write_str("the tensor is not int8: use the accessor for bytes"),
+            Self::InputByRows => f.write_str("the first input comes row by row: use Engine::input_row"),
+            Self::InputIsWhole => f.write_str("the first input is a whole tensor: use Engine::input_mut and run"),
+            Self::RowLength { expected, given } => {
+                write!(f, "a row of {given} values, the input has {expected} in a row")
+            }
             Self::Step(step) => write!(f, "step {step} does not fit its kernel"),
         }
     }

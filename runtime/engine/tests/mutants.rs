@@ -85,7 +85,21 @@ fn run(model: &Model<'_>, garbage: u8) -> u32 {
                 *byte = ((at + run) * 73) as u8;
             }
         }
-        while engine.step(64).unwrap() == Progress::More {}
+        let mut progress = engine.step(64).unwrap();
+        let mut row = 0;
+        while progress != Progress::Done {
+            progress = match progress {
+                Progress::Input => {
+                    // What a whole tensor would hold there.
+                    let input = model.tensor(model.inputs()[0]).unwrap();
+                    let length = input.bytes() / input.rows() as usize;
+                    let values: Vec<i8> = (0..length).map(|at| ((row * length + at + run) * 73) as i8).collect();
+                    row += 1;
+                    engine.input_row(&values).expect("row")
+                }
+                _ => engine.step(64).unwrap(),
+            };
+        }
         for tensor in 0..model.tensor_count() as u16 {
             engine.tensor_bytes(tensor).unwrap();
         }

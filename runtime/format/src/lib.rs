@@ -21,6 +21,7 @@ mod model;
 mod op;
 mod packed;
 pub mod record;
+pub mod schedule;
 mod verify;
 
 pub use check::Checks;

@@ -413,6 +413,13 @@ impl<'a> Model<'a> {
         })
     }
 
+    /// Returns the output tensor of step `index`, without looking at the rest.
+    pub(crate) fn step_output(&self, index: u16) -> Option<u16> {
+        let record = self.steps.get(usize::from(index))?;
+        let states = usize::from(Op::from_code(record.op)?.states());
+        self.operands.get(usize::from(record.operand) + usize::from(record.inputs) + states).copied()
+    }
+
     /// Returns the number of chains.
     pub fn chain_count(&self) -> usize {
         self.chains.len()

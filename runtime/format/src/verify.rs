@@ -7,6 +7,7 @@ use crate::error::{FormatError, FormatErrorKind as Kind, Place};
 use crate::model::{Model, Step, Tensor};
 use crate::op::{ElementType, Op};
 use crate::record::*;
+use crate::schedule::{self, Done, Schedule};
 
 type Verified = Result<(), FormatError>;
 
@@ -17,7 +18,7 @@ fn error(kind: Kind, at: Place) -> FormatError {
 pub(crate) fn verify(model: &Model<'_>, checks: &Checks) -> Verified {
     storages(model)?;
     tensors(model)?;
-    steps(model, checks)?;
+    each_step(model, checks)?;
     chains(model)?;
     summary(model)
 }
@@ -126,7 +127,7 @@ fn tensor(model: &Model<'_>, record: &TensorRecord, at: Place) -> Verified {
     Ok(())
 }
 
-fn steps(model: &Model<'_>, checks: &Checks) -> Verified {
+fn each_step(model: &Model<'_>, checks: &Checks) -> Verified {
     let (mut operands, mut constants, mut attributes, mut entries) = (0, 0, 0, 0u64);
     for (index, record) in model.steps.iter().enumerate() {
         let at = Place::Step(index as u16);
@@ -167,7 +168,8 @@ fn steps(model: &Model<'_>, checks: &Checks) -> Verified {
         let output = tensor_of(model, step.output, at)?;
         for &input in step.inputs {
             let input = tensor_of(model, input, at)?;
-            if input.storage == output.storage || step.scratch == Some(input.storage) {
+            let in_place = input.storage == output.storage && overwrites(model, &step);
+            if (input.storage == output.storage && !in_place) || step.scratch == Some(input.storage) {
                 return Err(error(Kind::Overlap, at));
             }
         }
@@ -187,6 +189,14 @@ fn steps(model: &Model<'_>, checks: &Checks) -> Verified {
         }
     }
     Ok(())
+}
+
+/// Whether a step may write each row where it read it: a sum without broadcasting, of which one input lies where the output
+/// does, in the same form.
+fn overwrites(model: &Model<'_>, step: &Step<'_>) -> bool {
+    let form = |tensor: &u16| model.tensor(*tensor).map(|tensor| (tensor.storage, tensor.shape));
+    let lies_there = step.inputs.iter().filter(|&input| form(input) == form(&step.output)).count();
+    step.op == Op::Add && schedule::is_row_wise(model, step) && lies_there == 1
 }
 
 /// Each state operand is a state, and no other operand of the step lies in the same storage. (Scratch is no state.)
@@ -240,10 +250,15 @@ fn chains(model: &Model<'_>) -> Verified {
         let at = Place::Input(index as u16);
         let storage = arena_storage(model, input, at)?;
         let taken = written.get(tensor_of(model, input, at)?.storage);
-        if taken || storage.first_chain != 0 || storage.ring_rows != 0 {
+        // Only the first input may come row by row, into a ring that the first chain reads.
+        if taken || storage.first_chain != 0 || (storage.ring_rows != 0 && index != 0) {
             return Err(error(Kind::Lifetime, at));
         }
-        written.set(tensor_of(model, input, at)?.storage);
+        let tensor = tensor_of(model, input, at)?;
+        if storage.ring_rows != 0 && tensor.ty != ElementType::I8 {
+            return Err(error(Kind::Type, at));
+        }
+        written.set(tensor.storage);
     }
     let mut next_step = 0u16;
     for (index, chain) in model.chains.iter().enumerate() {
@@ -252,51 +267,68 @@ fn chains(model: &Model<'_>) -> Verified {
             return Err(error(Kind::Chain, at));
         }
         next_step = next_step.checked_add(chain.steps).ok_or(error(Kind::Chain, at))?;
-        let mut previous: Option<Step<'_>> = None;
         for number in chain.step..next_step {
             let at = Place::Step(number);
             let step = model.step(number).ok_or(error(Kind::Index, at))?;
-            let first = number == chain.step;
+            let (earlier, scratch) = (chain.step..number, step.scratch);
             let last = number + 1 == next_step;
-            if chain.steps > 1 {
-                row_chain(model, previous.as_ref(), &step, at)?;
-            }
+            let output = tensor_of(model, step.output, at)?;
+            let storage = output.storage;
             for &input in step.inputs {
-                let input = tensor_of(model, input, at)?;
-                if model.constant_tensor(&input).is_none() {
-                    alive(model, &written, input.storage, chain_index, at)?;
-                    if first && is_ring(model, input.storage) {
-                        return Err(error(Kind::Chain, at));
+                let tensor = tensor_of(model, input, at)?;
+                if model.constant_tensor(&tensor).is_some() {
+                    continue;
+                }
+                alive(model, &written, tensor.storage, chain_index, at)?;
+                // What an earlier step of the chain writes is read as that very tensor, and as it was written last: its rows
+                // are counted.
+                let (mut made_here, mut stored_here) = (false, false);
+                for output in earlier.clone().filter_map(|number| model.step_output(number)) {
+                    if lies_in(model, output, tensor.storage) {
+                        (made_here, stored_here) = (output == input, true);
                     }
                 }
+                let given = model.inputs.first() == Some(&input);
+                if made_here != stored_here || (is_ring(model, tensor.storage) && !made_here && !given) {
+                    return Err(error(Kind::Chain, at));
+                }
             }
-            let output = tensor_of(model, step.output, at)?;
-            // Inside a chain rows are gone after their one reader; a state stays.
-            if !last && is_state(model, output.storage) {
+            // Inside a chain rows are gone after their readers; a state stays.
+            if !last && is_state(model, storage) {
                 return Err(error(Kind::State, at));
             }
-            if let Some(previous) = &previous {
-                // What the step before wrote exists row by row, and not all of it: it is gone after its one reader.
-                written.clear(tensor_of(model, previous.output, at)?.storage);
-                if steps_use(model, chain.step..number, output.storage, true) {
+            // Rows of all steps of a chain are alive at once. Only what a step overwrites has been written, and nobody else
+            // reads it.
+            let overwritten = schedule::in_place(model, &step).and_then(|input| step.inputs.get(input));
+            for step in steps(model, earlier) {
+                let uses = |storage| {
+                    let writes = lies_in(model, step.output, storage) && Some(&step.output) != overwritten;
+                    writes || step.inputs.iter().any(|&x| lies_in(model, x, storage))
+                };
+                if uses(storage) || step.scratch == Some(storage) || scratch.is_some_and(uses) {
                     return Err(error(Kind::Overlap, at));
                 }
             }
-            written.set(output.storage);
-            alive(model, &written, output.storage, chain_index, at)?;
-            if last && is_ring(model, output.storage) {
+            written.set(storage);
+            alive(model, &written, storage, chain_index, at)?;
+            if last && is_ring(model, storage) {
                 return Err(error(Kind::Chain, at));
             }
             if let Some(scratch) = step.scratch {
-                if steps_use(model, chain.step..number, scratch, false) {
-                    return Err(error(Kind::Overlap, at));
-                }
                 written.set(scratch);
                 alive(model, &written, scratch, chain_index, at)?;
                 // What a kernel leaves there means nothing.
                 written.clear(scratch);
             }
-            previous = Some(step);
+        }
+        walk(model, chain.step..next_step, at)?;
+        // What the steps but the last wrote exists row by row, and not all of it: it is gone with the chain.
+        let last = model.step_output(next_step - 1).ok_or(error(Kind::Index, at))?;
+        for step in steps(model, chain.step..next_step - 1) {
+            let storage = tensor_of(model, step.output, at)?.storage;
+            if !lies_in(model, last, storage) {
+                written.clear(storage);
+            }
         }
     }
     if usize::from(next_step) != model.steps.len() {
@@ -313,36 +345,41 @@ fn chains(model: &Model<'_>) -> Verified {
     Ok(())
 }
 
-/// A step inside a chain of several reads one tensor, the one the step before wrote, by rows; a ring
-/// between the two holds at least the rows under one window. (The engine always runs the last step
-/// that can run, so a producer never overwrites a row that is still needed.)
-fn row_chain(model: &Model<'_>, previous: Option<&Step<'_>>, step: &Step<'_>, at: Place) -> Verified {
-    let output = tensor_of(model, step.output, at)?;
-    let &[input] = step.inputs else { return Err(error(Kind::Chain, at)) };
-    let input_tensor = tensor_of(model, input, at)?;
-    let (&[1, _, _, _], &[1, height, _, _]) = (output.shape, input_tensor.shape) else {
-        return Err(error(Kind::Chain, at));
-    };
-    if !step.op.is_row_wise() || previous.is_some_and(|p| p.output != input) {
-        return Err(error(Kind::Chain, at));
+/// A chain of several steps, or one that reads rows as the caller gives them, comes to its end: no ring is too small for its
+/// readers. Takes at most a turn for each unit of work.
+fn walk(model: &Model<'_>, steps: core::ops::Range<u16>, at: Place) -> Verified {
+    let reads_ring = self::steps(model, steps.clone()).any(|step| {
+        step.inputs.iter().any(|&input| model.tensor(input).is_some_and(|tensor| is_ring(model, tensor.storage)))
+    });
+    if steps.len() == 1 && !reads_ring {
+        return Ok(());
     }
-    let Some(storage) = model.storages.get(usize::from(input_tensor.storage)) else {
-        return Err(error(Kind::Index, at));
-    };
-    if storage.ring_rows != 0 && i64::from(storage.ring_rows) < check::window_rows(step).min(i64::from(height)) {
-        return Err(error(Kind::Chain, at));
+    let mut schedule = Schedule::EMPTY;
+    schedule.set(model, steps).map_err(|step| error(Kind::Chain, Place::Step(step)))?;
+    let mut done: Done = [0; MAX_CHAIN_STEPS];
+    let (mut given, mut from) = (0, 0);
+    while !schedule.is_finished(&done) {
+        if let Some(turn) = schedule.next(&done, given, from) {
+            let units = done.get_mut(turn.place).ok_or(error(Kind::Chain, at))?;
+            *units = turn.units.end;
+            from = schedule.from_after(turn.place);
+        } else if schedule.has_room(&done, given) {
+            given += 1;
+            from = 0;
+        } else {
+            return Err(error(Kind::Chain, at));
+        }
     }
     Ok(())
 }
 
-/// Returns whether one of `steps` reads or writes `storage`: rows of all steps of a chain are alive at once.
-fn steps_use(model: &Model<'_>, mut steps: core::ops::Range<u16>, storage: u16, as_scratch: bool) -> bool {
-    let is = |tensor: u16| model.tensor(tensor).is_some_and(|t| t.storage == storage);
-    steps.any(|number| {
-        model.step(number).is_some_and(|step| {
-            is(step.output) || step.inputs.iter().any(|&x| is(x)) || (as_scratch && step.scratch == Some(storage))
-        })
-    })
+fn steps<'a>(model: &Model<'a>, numbers: core::ops::Range<u16>) -> impl Iterator<Item = Step<'a>> {
+    let model = *model;
+    numbers.filter_map(move |number| model.step(number))
+}
+
+fn lies_in(model: &Model<'_>, tensor: u16, storage: u16) -> bool {
+    model.tensors.get(usize::from(tensor)).is_some_and(|tensor| tensor.storage == storage)
 }
 
 fn is_state(model: &Model<'_>, storage: u16) -> bool {

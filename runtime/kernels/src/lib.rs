@@ -141,10 +141,14 @@ kernels! {
     whole {
         /// Multiplies each input row with the weights.
         fully_connected(params: &FullyConnected<'_>, input: &[i8], output: &mut [i8]);
+        /// Takes input rows into the sums of an average pooling with one output row; the last row gives the output.
+        average_pool2d_absorb(params: &AveragePool2d<'_>, input: Rows<'_>, rows: Range<usize>, sums: &mut [i32], output: &mut [i8]);
         /// Averages over axes.
         mean(params: &Mean<'_>, input: &[i8], output: &mut [i8]);
         /// Adds with broadcasting.
         add(params: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]);
+        /// Adds without broadcasting, where input `place` (0 or 1) lies: `values` holds it before and the output after.
+        add_in_place(params: &Sum<'_>, place: usize, values: &mut [i8], other: &[i8]);
         /// Subtracts with broadcasting.
         sub(params: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]);
         /// Multiplies with broadcasting.

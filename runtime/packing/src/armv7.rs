@@ -3,7 +3,7 @@
 use crate::{Kind, Layout, Packing, Shape, Sizes, arm};
 
 /// The packing.
-pub const LAYOUT: Layout = Layout { packing: Packing(9), sizes };
+pub const LAYOUT: Layout = Layout { packing: Packing(9), keeps_scratch: true, sizes };
 
 /// Channels of a block of a convolution.
 pub const LANES: usize = 4;

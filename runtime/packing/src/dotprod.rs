@@ -3,7 +3,7 @@
 use crate::{Kind, Layout, Packing, Shape, Sizes, arm, neon};
 
 /// The packing.
-pub const LAYOUT: Layout = Layout { packing: Packing(7), sizes };
+pub const LAYOUT: Layout = Layout { packing: Packing(7), keeps_scratch: true, sizes };
 
 /// Channels of the narrowest and the widest block of a convolution.
 pub const LANES: [usize; 2] = [4, 16];

@@ -5,7 +5,7 @@
 use crate::{Kind, Layout, Packing, Shape, Sizes};
 
 /// The packing of `Dsp`.
-pub const DSP: Layout = Layout { packing: Packing(1), sizes };
+pub const DSP: Layout = Layout { packing: Packing(1), keeps_scratch: false, sizes };
 
 /// Bytes of a word.
 const WORD: usize = 4;

@@ -70,6 +70,9 @@ pub struct Sizes {
 /// One packing with its lengths.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
+    /// Whether a call of the kernel goes on from what the call before left in the scratch. Otherwise the steps of a chain
+    /// share one scratch.
+    pub keeps_scratch: bool,
     /// Which packing.
     pub packing: Packing,
     /// Returns the lengths of a step, or `None` for a shape that this packing does not have.

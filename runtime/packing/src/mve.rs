@@ -3,7 +3,7 @@
 use crate::{Kind, Layout, Packing, Shape, Sizes};
 
 /// Convolutions as products of vectors of 16 taps, depthwise ones as products of a channel's taps.
-pub const MVE: Layout = Layout { packing: Packing(2), sizes };
+pub const MVE: Layout = Layout { packing: Packing(2), keeps_scratch: true, sizes };
 
 /// Output channels that are computed together.
 pub const GROUP: usize = 4;

@@ -6,7 +6,7 @@ use crate::{Kind, Layout, Packing, Shape, Sizes};
 /// The packing.
 pub const RV32: Packing = Packing(5);
 /// The packing with its lengths.
-pub const LAYOUT: Layout = Layout { packing: RV32, sizes };
+pub const LAYOUT: Layout = Layout { packing: RV32, keeps_scratch: true, sizes };
 
 /// A group of two pairs of pixels is eight words.
 const WORDS: Words = Words { patch: 8, conv_record: 6, depthwise_record: 4 };

@@ -7,9 +7,9 @@
 use crate::{Kind, Layout, Packing, Shape, Sizes};
 
 /// AVX2: products of pairs of int16.
-pub const AVX2: Layout = Layout { packing: Packing(8), sizes: avx2 };
+pub const AVX2: Layout = Layout { packing: Packing(8), keeps_scratch: true, sizes: avx2 };
 /// AVX-512 VNNI: products of four uint8 and int8.
-pub const VNNI: Layout = Layout { packing: Packing(16), sizes: vnni };
+pub const VNNI: Layout = Layout { packing: Packing(16), keeps_scratch: true, sizes: vnni };
 
 /// Words before the records of the lanes: the kind of requantization, then zeros.
 pub const HEADER_WORDS: usize = 16;

@@ -66,7 +66,7 @@ struct Latency {
 pub fn bench(args: &BenchArgs, out: &Output) -> Result<Verdict, CliError> {
     let runner = Runner::by_name(&args.runner)?;
     let source = Source::open(&args.file, Some(&args.float), out)?.with_passes(args.passes.switches());
-    let loaded = source.load_for(args.target, runner.family()?)?;
+    let loaded = source.load_planned(args.target, runner.family()?, &args.plan)?;
     let facts = Facts::of(&args.file, &loaded)?;
     let model = loaded.model()?;
     let samples = STREAMS.iter().map(|stream| stream.inputs(&model, &loaded.inputs)).collect::<Result<Vec<_>, _>>()?;

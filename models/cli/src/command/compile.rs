@@ -1,7 +1,6 @@
 //! `tanbo compile`: a model becomes an artifact.
 
 use serde::Serialize;
-use tanbo_compiler::Options;
 
 use crate::Verdict;
 use crate::args::CompileArgs;
@@ -28,7 +27,8 @@ pub fn compile(args: &CompileArgs, out: &Output) -> Result<Verdict, CliError> {
         let remedy = "give the .onnx or .tflite model it was made of";
         return Err(CliError::new(args.file.display(), "an artifact is compiled already", remedy));
     }
-    let mut options = Options { family: args.target, passes: args.passes.switches(), ..Options::default() };
+    let mut options = args.plan.options(args.target);
+    options.passes = args.passes.switches();
     if let Some(path) = &args.card {
         options.card = String::from_utf8(files::read(path, SECTION_LIMIT)?)
             .map_err(|_| CliError::new(path.display(), "not UTF-8 text", "save the card as UTF-8"))?;

@@ -11,9 +11,11 @@ use crate::source::Source;
 
 /// Shows the facts; the answer is no if an artifact's hash is not that of its bytes.
 pub fn inspect(args: &InspectArgs, out: &Output) -> Result<Verdict, CliError> {
-    let loaded = Source::open(&args.file, Some(&args.float), out)?
-        .with_passes(args.passes.switches())
-        .load_for(args.target, Family::Portable)?;
+    let loaded = Source::open(&args.file, Some(&args.float), out)?.with_passes(args.passes.switches()).load_planned(
+        args.target,
+        Family::Portable,
+        &args.plan,
+    )?;
     let facts = Facts::of(&args.file, &loaded)?;
     out.document(&facts, || facts.table())?;
     Ok(if facts.hash_matches { Verdict::Yes } else { Verdict::No })

@@ -44,9 +44,11 @@ struct OutputFacts {
 /// Runs every sample of the input files and writes the output files.
 pub fn run(args: &RunArgs, out: &Output) -> Result<Verdict, CliError> {
     let runner = Runner::by_name(&args.runner)?;
-    let loaded = Source::open(&args.file, Some(&args.float), out)?
-        .with_passes(args.passes.switches())
-        .load_for(args.target, runner.family()?)?;
+    let loaded = Source::open(&args.file, Some(&args.float), out)?.with_passes(args.passes.switches()).load_planned(
+        args.target,
+        runner.family()?,
+        &args.plan,
+    )?;
     let targets = arrays::targets(&args.outputs, &loaded.outputs)?;
     let samples = arrays::read(&args.inputs, &loaded.inputs)?;
     let ran = if args.stream {

@@ -58,10 +58,9 @@ mod transpose_conv2d_i16;
 use core::ops::Range;
 
 use bytemuck::Pod;
+use tanbo_format::schedule;
 use tanbo_format::{Model, Op, Start, Step, Storage, Tensor, attrs};
 use tanbo_kernels::{Image, KernelResult, Kernels, Multipliers, Output, OutputI16, Rows, RowsMut, Window};
-
-use crate::error::EngineError;
 
 /// Runs rows of one step.
 pub(crate) type RunFn = fn(&mut Call<'_, '_>) -> Option<()>;
@@ -71,7 +70,8 @@ pub(crate) struct Call<'c, 'm> {
     pub model: &'c Model<'m>,
     pub step: Step<'m>,
     pub arena: &'c mut [u8],
-    /// Output rows to write; operators that have no rows do all their work for row 0.
+    /// Units of work to do: output rows, mostly (see `tanbo_format::schedule::units`); operators that have no rows do all
+    /// their work for row 0.
     pub rows: Range<usize>,
 }
 
@@ -139,42 +139,6 @@ pub(crate) const fn packed_run_fn<K: Kernels>(op: Op) -> Option<RunFn> {
         Op::FullyConnected => Some(packed::fully_connected::<K>),
         _ => None,
     }
-}
-
-/// Returns how many rows step `number` writes.
-pub(crate) fn output_rows(model: &Model<'_>, number: u16) -> Result<u32, EngineError> {
-    let step = model.step(number).ok_or(EngineError::Step(number))?;
-    if !step.op.is_row_wise() {
-        return Ok(1);
-    }
-    model.tensor(step.output).map(|t| t.rows()).ok_or(EngineError::Step(number))
-}
-
-/// Returns how many input rows, from the first on, step `number` needs for its output row `row`.
-pub(crate) fn input_rows(model: &Model<'_>, number: u16, row: u32) -> Result<u32, EngineError> {
-    let at = EngineError::Step(number);
-    let step = model.step(number).ok_or(at)?;
-    let height = step.inputs.first().and_then(|&t| model.tensor(t)).ok_or(at)?.rows();
-    let window = match step.op {
-        Op::Conv2d | Op::Conv2dI4 => attrs::Conv::from_conv2d(step.attrs).map(|a| a.window),
-        Op::TransposeConv2d | Op::TransposeConv2dI16 => {
-            let conv = match step.op {
-                Op::TransposeConv2d => attrs::Conv::from_conv2d(step.attrs),
-                _ => attrs::transpose_conv2d_i16(step.attrs),
-            };
-            let row = conv.ok_or(at)?.window.last_transposed_row(row) + 1;
-            return Ok(row.clamp(0, i64::from(height)) as u32);
-        }
-        Op::DepthwiseConv2d | Op::DepthwiseConv2dI4 => attrs::Conv::from_depthwise_conv2d(step.attrs).map(|a| a.window),
-        Op::AveragePool2d => attrs::Pool::from_average(step.attrs).map(|a| a.window),
-        Op::MaxPool2d => attrs::Pool::from_max(step.attrs).map(|a| a.window),
-        Op::Conv2dI16 => attrs::ConvI16::from_conv2d(step.attrs).map(|a| a.conv.window),
-        Op::DepthwiseConv2dI16 => attrs::ConvI16::from_depthwise_conv2d(step.attrs).map(|a| a.window),
-        Op::AveragePool2dI16 | Op::MaxPool2dI16 => attrs::Pool::from_i16(step.attrs).map(|a| a.window),
-        _ => return Ok(row + 1),
-    };
-    let window = window.ok_or(at)?;
-    Ok((window.first_row(row) + window.rows()).clamp(0, i64::from(height)) as u32)
 }
 
 /// The arena without the output: what a step may read.
@@ -348,6 +312,42 @@ impl<'m> Call<'_, 'm> {
         let rows = self.rows.clone();
         let (inputs, mut output) = self.split_rows()?;
         kernel(inputs.rows(x)?, &mut output, rows).ok()
+    }
+
+    /// Calls `kernel` with runs of two inputs and the output and the shapes of all three: without broadcasting, the rows that
+    /// are asked for, as few runs as rings leave them in; else the whole tensors.
+    pub fn each_pair(
+        &mut self,
+        kernel: impl Fn([&[u32]; 2], &[u32], &[i8], &[i8], &mut [i8]) -> KernelResult,
+    ) -> Option<()> {
+        let (x1, x2, y) = (self.input(0)?, self.input(1)?, self.output()?);
+        let by_rows = schedule::is_row_wise(self.model, &self.step);
+        let layouts = [row_layout(self.model, &x1)?, row_layout(self.model, &x2)?, row_layout(self.model, &y)?];
+        let rows = self.rows.clone();
+        let (inputs, output) = self.split_int8()?;
+        let (input1, input2) = (inputs.int8(&x1)?, inputs.int8(&x2)?);
+        if !by_rows {
+            return kernel([x1.shape, x2.shape], y.shape, input1, input2, output).ok();
+        }
+        let [(length, _), ..] = layouts;
+        let mut row = rows.start;
+        while row < rows.end {
+            // As many rows as follow one another in all three.
+            let mut count = rows.end - row;
+            let mut starts = [0; 3];
+            for (start, (_, slots)) in starts.iter_mut().zip(layouts) {
+                let slot = row.checked_rem(slots)?;
+                count = count.min(slots - slot);
+                *start = slot * length;
+            }
+            let [start1, start2, start] = starts;
+            let run = count * length;
+            let shape = &[u32::try_from(run).ok()?][..];
+            let (input1, input2) = (input1.get(start1..start1 + run)?, input2.get(start2..start2 + run)?);
+            kernel([shape, shape], shape, input1, input2, output.get_mut(start..start + run)?).ok()?;
+            row += count;
+        }
+        Some(())
     }
 
     /// Calls `each` with every input row and output row as bytes: for operators that take one value at a time.

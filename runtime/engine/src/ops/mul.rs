@@ -22,6 +22,7 @@ pub(super) fn with_kernel(
         multiplier: attributes.multiplier.get()?,
         range: call.range(attributes.output_zero_point, attributes.low, attributes.high),
     };
-    let (inputs, output) = call.split_int8()?;
-    kernel(&params, inputs.int8(&x1)?, inputs.int8(&x2)?, output).ok()
+    call.each_pair(|shapes, output_shape, input1, input2, output| {
+        kernel(&Product { shapes, output_shape, ..params }, input1, input2, output)
+    })
 }

@@ -136,23 +136,6 @@ pub(crate) fn entries(step: &Step<'_>) -> u64 {
     lengths.sum::<usize>() as u64
 }
 
-/// Returns how many input rows an output row of a row-wise step needs, at most.
-pub(crate) fn window_rows(step: &Step<'_>) -> i64 {
-    let rows = match step.op {
-        Op::Conv2d | Op::Conv2dI4 => Conv::from_conv2d(step.attrs).map(|a| a.window.rows()),
-        Op::DepthwiseConv2d | Op::DepthwiseConv2dI4 => Conv::from_depthwise_conv2d(step.attrs).map(|a| a.window.rows()),
-        Op::TransposeConv2d => Conv::from_conv2d(step.attrs).map(|a| a.window.transposed_rows()),
-        Op::TransposeConv2dI16 => attrs::transpose_conv2d_i16(step.attrs).map(|a| a.window.transposed_rows()),
-        Op::AveragePool2d => Pool::from_average(step.attrs).map(|a| a.window.rows()),
-        Op::MaxPool2d => Pool::from_max(step.attrs).map(|a| a.window.rows()),
-        Op::Conv2dI16 => ConvI16::from_conv2d(step.attrs).map(|a| a.conv.window.rows()),
-        Op::DepthwiseConv2dI16 => ConvI16::from_depthwise_conv2d(step.attrs).map(|a| a.window.rows()),
-        Op::AveragePool2dI16 | Op::MaxPool2dI16 => Pool::from_i16(step.attrs).map(|a| a.window.rows()),
-        _ => None,
-    };
-    rows.unwrap_or(1)
-}
-
 /// Returns tensor `index` of the step's inputs.
 fn input<'a>(model: &Model<'a>, step: &Step<'_>, index: usize) -> Result<Tensor<'a>, Kind> {
     step.inputs.get(index).and_then(|&t| model.tensor(t)).ok_or(Kind::Arity)

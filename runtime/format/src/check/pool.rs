@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::attrs::Pool;
+use crate::model::Storage;
 
 /// Geometry and bounds of a pool; returns its taps.
 pub(super) fn pool(x: &Tensor<'_>, y: &Tensor<'_>, attributes: &Pool) -> Result<u64, Kind> {
@@ -19,11 +20,18 @@ pub(super) fn pool(x: &Tensor<'_>, y: &Tensor<'_>, attributes: &Pool) -> Result<
     Ok(taps(window))
 }
 
-pub(super) fn average_pool2d(_: &Model<'_>, step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
+pub(super) fn average_pool2d(model: &Model<'_>, step: &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked {
     int8(x, y)?;
     let attributes = Pool::from_average(step.attrs).ok_or(Kind::Arity)?;
     let taps = pool(x, y, &attributes)?;
     accumulator(taps, &[])?;
+    // Scratch stands for sums: the input is taken in row by row, for one output row.
+    if let Some(scratch) = step.scratch {
+        let (&[1, 1, _, _], Some(Storage::Arena { bytes, .. })) = (y.shape, model.storage(scratch)) else {
+            return Err(Kind::Shape);
+        };
+        ensure(bytes / 4 >= y.elements(), Kind::Constant)?;
+    }
     divisors(step, taps as usize)
 }
 

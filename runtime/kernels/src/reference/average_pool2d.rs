@@ -6,7 +6,7 @@
 use tanbo_quant::Rounding;
 
 use super::{Activation, ensure};
-use crate::{AveragePool2d, KernelResult, Rows, RowsMut};
+use crate::{AveragePool2d, KernelResult, LengthError, Rows, RowsMut};
 
 /// Computes output row `row` (batch entry times height plus y).
 pub fn run(p: &AveragePool2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, row: usize) -> KernelResult {
@@ -27,7 +27,7 @@ pub(super) fn average<T: Activation>(
     let (batch, oy) = (row / p.output.height, row % p.output.height);
     for ox in 0..p.output.width {
         for c in 0..channels {
-            let (mut sum, mut n) = (0i32, 0i32);
+            let (mut sum, mut n) = (0i32, 0usize);
             for ky in 0..kernel_h {
                 let Some(iy) = p.window.position(0, oy, ky, p.input.height) else { continue };
                 let input_row = input.row(batch * p.input.height + iy);
@@ -37,16 +37,25 @@ pub(super) fn average<T: Activation>(
                     n += 1;
                 }
             }
-            ensure(n > 0)?;
-            let y = match p.range.rounding {
-                Rounding::Tflite => {
-                    let mean = if sum > 0 { (sum + n / 2) / n } else { (sum - n / 2) / n };
-                    mean.clamp(p.range.low, p.range.high)
-                }
-                Rounding::Single => p.range.average(sum - p.input_zero_point * n, p.divisors.get(n as usize - 1)),
-            };
+            let y = mean(p, sum, n)?;
             output.row_mut(row)[ox * channels + c] = T::bounded(y);
         }
     }
     Ok(())
+}
+
+/// Returns the mean of `n` taps whose sum is `sum`.
+pub(super) fn mean(p: &AveragePool2d<'_>, sum: i32, n: usize) -> Result<i32, LengthError> {
+    ensure(n > 0)?;
+    let taps = n as i32;
+    Ok(match p.range.rounding {
+        Rounding::Tflite => {
+            let mean = if sum > 0 { (sum + taps / 2) / taps } else { (sum - taps / 2) / taps };
+            mean.clamp(p.range.low, p.range.high)
+        }
+        Rounding::Single => {
+            ensure(n <= p.divisors.shifts.len())?;
+            p.range.average(sum - p.input_zero_point * taps, p.divisors.get(n - 1))
+        }
+    })
 }

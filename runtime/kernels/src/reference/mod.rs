@@ -2,7 +2,9 @@
 
 pub mod add;
 pub mod add_i16;
+pub mod add_in_place;
 pub mod average_pool2d;
+pub mod average_pool2d_absorb;
 pub mod average_pool2d_i16;
 pub mod batch_matmul;
 pub mod batch_matmul_i16;
