@@ -63,7 +63,7 @@ type BuiltKey = (String, String, String);
 static BUILT: LazyLock<Mutex<HashMap<BuiltKey, PathBuf>>> = LazyLock::new(Mutex::default);
 
 impl Runner {
-    /// Builds `program` for this runner in the `firmware` profile; the image's path.
+    /// Builds `program` for this runner, in the `firmware` profile or, with an operating system, the `linux` one; the image's path.
     ///
     /// Progress goes to stderr if that is a terminal; compiler errors always.
     ///
@@ -96,6 +96,7 @@ impl Runner {
         variables: &[(&str, &Path)],
     ) -> Result<PathBuf, RunnerError> {
         let toolchain = self.toolchain()?;
+        let profile = if self.machine.is_some() { "firmware" } else { "linux" };
         let mut cargo = match toolchain {
             // What called us may have set CARGO and RUSTC to its own toolchain's binaries.
             Toolchain::Current => Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
@@ -110,7 +111,7 @@ impl Runner {
         };
         cargo
             .current_dir(workspace_root())
-            .args(["build", "--profile", "firmware", "--message-format", "json-render-diagnostics"])
+            .args(["build", "--profile", profile, "--message-format", "json-render-diagnostics"])
             .args(["--target", &self.target, "--package", program.package, "--bin", program.bin])
             // Exactly the table's flags, whatever the environment has for the host's sake.
             .env_remove("RUSTFLAGS")
