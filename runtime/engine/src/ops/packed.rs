@@ -2,10 +2,10 @@
 
 use tanbo_format::attrs::{self, Conv, Range};
 use tanbo_format::packing::{Layout, find};
-use tanbo_format::{Op, Tensor, packed_shape};
+use tanbo_format::{Op, Storage, Tensor, shape_of};
 use tanbo_kernels::{KernelResult, Kernels, Packed, Rows, RowsMut};
 
-use super::{Call, row_layout};
+use super::{Call, arena_range, row_layout};
 
 type Kernel = fn(&Packed<'_>, Rows<'_>, &mut RowsMut<'_>, core::ops::Range<usize>, &mut [u8]) -> KernelResult;
 
@@ -22,40 +22,56 @@ pub(crate) fn fully_connected<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()>
 }
 
 fn run<K: Kernels>(call: &mut Call<'_, '_>, range: Range, kernel: Kernel) -> Option<()> {
-    // By reference: taken out of the option, the parameters are copied.
-    let params = params(call, range, K::LAYOUTS);
-    let params = params.as_ref()?;
-    let ((x_bytes, x_slots), (y_bytes, y_slots)) = row_layouts(call)?;
-    let rows = call.rows.clone();
-    let areas = call.areas()?;
-    let input = Rows::new(bytemuck::cast_slice(areas.input), x_bytes, x_slots)?;
-    let mut output = RowsMut::new(bytemuck::cast_slice_mut(areas.output), y_bytes, y_slots)?;
-    kernel(params, input, &mut output, rows, areas.scratch).ok()
+    // By reference: taken out of the option, all is copied.
+    let prepared = prepare(call, range, K::LAYOUTS);
+    let Prepared { params, constant, places, input_rows, output_rows } = prepared.as_ref()?;
+    let [input, output, scratch] = call.arena.get_disjoint_mut(places.clone()).ok()?;
+    let input = Rows::new(bytemuck::cast_slice(constant.unwrap_or(input)), input_rows.0, input_rows.1)?;
+    let mut output = RowsMut::new(bytemuck::cast_slice_mut(output), output_rows.0, output_rows.1)?;
+    kernel(params, input, &mut output, call.rows.clone(), scratch).ok()
 }
 
-// Apart from the call of the kernel: what they need on the stack is free again while it runs.
+/// What a kernel is called with.
+struct Prepared<'m> {
+    params: Packed<'m>,
+    /// The input, if it lies in the artifact.
+    constant: Option<&'m [u8]>,
+    /// Input, output and scratch in the arena.
+    places: [core::ops::Range<usize>; 3],
+    /// Bytes of a row, and rows that are held.
+    input_rows: (usize, usize),
+    output_rows: (usize, usize),
+}
+
+// Apart from the call of the kernel: what this needs on the stack is free again while the kernel runs.
 #[inline(never)]
-fn params<'m>(call: &Call<'_, 'm>, range: Range, layouts: &'static [Layout]) -> Option<Packed<'m>> {
-    // By reference, as above.
-    let found = packed_shape(call.model, &call.step);
+fn prepare<'m>(call: &Call<'_, 'm>, range: Range, layouts: &'static [Layout]) -> Option<Prepared<'m>> {
+    let (model, step) = (call.model, &call.step);
+    let (x, y) = (call.input(0)?, call.output()?);
+    let found = shape_of(step.op, step.attrs, x.shape, y.shape);
     let (_, shape) = found.as_ref()?;
-    Some(Packed {
-        packing: find(layouts, call.step.variant)?.packing,
+    let params = Packed {
+        packing: find(layouts, step.variant)?.packing,
         shape: *shape,
         input_zero_point: range.input_zero_point,
-        weights: call.step.constant(0)?.i8()?,
-        records: call.step.constant(1)?.i32()?,
+        weights: step.constant(0)?.i8()?,
+        records: step.constant(1)?.i32()?,
         range: call.range(range.output_zero_point, range.low, range.high),
-    })
-}
-
-/// Returns the bytes of a row and the rows that are held, of the input and of the output.
-#[inline(never)]
-fn row_layouts(call: &Call<'_, '_>) -> Option<((usize, usize), (usize, usize))> {
-    // A matrix is one row of its rows, whatever the axes of its tensor.
-    let layout = |tensor: &Tensor<'_>| match call.step.op {
-        Op::FullyConnected => Some((tensor.bytes(), 1)),
-        _ => row_layout(call.model, tensor),
     };
-    Some((layout(&call.input(0)?)?, layout(&call.output()?)?))
+    // A matrix is one row of its rows, whatever the axes of its tensor.
+    let rows = |tensor: &Tensor<'_>| match step.op {
+        Op::FullyConnected => Some((tensor.bytes(), 1)),
+        _ => row_layout(model, tensor),
+    };
+    let constant = model.constant_tensor(&x);
+    let input = if constant.is_some() { 0..0 } else { arena_range(model, &x)? };
+    let scratch = match step.scratch {
+        Some(storage) => match model.storage(storage)? {
+            Storage::Arena { offset, bytes, .. } => offset..offset + bytes,
+            _ => return None,
+        },
+        None => 0..0,
+    };
+    let places = [input, arena_range(model, &y)?, scratch];
+    Some(Prepared { params, constant, places, input_rows: rows(&x)?, output_rows: rows(&y)? })
 }

@@ -177,7 +177,8 @@ fn pixels(
     while next < rows.end {
         let (first, mut end, mut pixels) = (next * s.stride[0], next + 1, output_width);
         let mut x = input.row(first);
-        if s.stride == [1, 1]
+        if rows.len() > 1
+            && s.stride == [1, 1]
             && width == output_width
             && let Some(all) = input.contiguous(rows.clone())
             && output.contiguous_mut(rows.clone()).is_some()

@@ -101,14 +101,15 @@ impl<'a> Matrix<'a> {
             (Mode::Single, _) => (false, tanbo_mve_gemm_single),
             (Mode::General, _) => (false, tanbo_mve_gemm_general),
         };
+        // What `run` sets anew has some value that lies at hand: many zeros would be a call of their own.
         let params = Gemm {
-            first: ptr::null(),
+            first: p.weights.as_ptr(),
             second: 0,
             rounds: 0,
             skip: chunks.next_multiple_of(4) - chunks,
-            end: ptr::null(),
-            weights: ptr::null(),
-            records: ptr::null(),
+            end: records.as_ptr(),
+            weights: p.weights.as_ptr(),
+            records: records.as_ptr(),
             out: ptr::null_mut(),
             pairs: 0,
             step: 0,
@@ -121,7 +122,7 @@ impl<'a> Matrix<'a> {
             low: p.range.low.wrapping_sub(p.range.zero_point),
             high: p.range.high.wrapping_sub(p.range.zero_point),
             zero_point: p.range.zero_point,
-            lanes: [0; 4],
+            lanes: [1; 4],
         };
         Ok(Self { weights: p.weights, records, outputs, chunks, pair: (counts_groups, pair), params })
     }
