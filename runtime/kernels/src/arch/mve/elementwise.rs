@@ -1,5 +1,7 @@
 //! Sums and table look-ups.
 
+use core::ptr;
+
 use tanbo_quant::{Multiplier, Rounding};
 
 use crate::{KernelResult, LengthError, Sum, reference};
@@ -66,31 +68,30 @@ impl Operand {
     }
 }
 
-/// Adds arrays of one shape; the reference adds the others.
-pub(super) fn add(p: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> KernelResult {
-    let same = p.shapes[0] == p.output_shape && p.shapes[1] == p.output_shape;
-    let lengths = input1.len() == output.len() && input2.len() == output.len();
+type AddKernel = unsafe extern "C" fn(*const Add);
+
+/// Returns the kernel for sums of `count` values and its parameters, all but the arrays, and which input comes first; `None`
+/// where the reference adds.
+fn plan(p: &Sum<'_>, count: usize) -> Option<(AddKernel, Add, usize)> {
     let operand = |i: usize| Operand::new(p.left_shift, p.zero_points[i], p.multipliers[i]);
-    let (Some(a), Some(b)) = (operand(0), operand(1)) else {
-        return reference::add::run(p, input1, input2, output);
-    };
-    if !same || !lengths || p.multiplier.shift >= 0 {
-        return reference::add::run(p, input1, input2, output);
+    let (a, b) = (operand(0)?, operand(1)?);
+    if p.multiplier.shift >= 0 {
+        return None;
     }
     // The exact one first: a sum does not care.
-    let ((a, x1), (b, x2)) = if a.exact().is_some() { ((a, input1), (b, input2)) } else { ((b, input2), (a, input1)) };
+    let (a, b, first) = if a.exact().is_some() { (a, b, 0) } else { (b, a, 1) };
     let exact = a.exact().filter(|_| p.range.rounding == Rounding::Tflite);
-    let kernel = match (p.range.rounding, exact) {
+    let kernel: AddKernel = match (p.range.rounding, exact) {
         (Rounding::Single, _) => tanbo_mve_add_single,
         (Rounding::Tflite, None) => tanbo_mve_add_tflite,
         (Rounding::Tflite, Some(_)) if p.range.low >= p.range.zero_point => tanbo_mve_add_exact_cut,
         (Rounding::Tflite, Some(_)) => tanbo_mve_add_exact,
     };
     let params = Add {
-        out: output.as_mut_ptr(),
-        x1: x1.as_ptr(),
-        x2: x2.as_ptr(),
-        count: output.len(),
+        out: ptr::null_mut(),
+        x1: ptr::null(),
+        x2: ptr::null(),
+        count,
         move1: a.moved(exact.unwrap_or(a.left)),
         move2: b.moved(b.left),
         mantissa1: exact.map_or(a.multiplier.mantissa, |left| 1 << left),
@@ -105,7 +106,35 @@ pub(super) fn add(p: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) 
         low: p.range.low.wrapping_sub(p.range.zero_point),
         high: p.range.high.wrapping_sub(p.range.zero_point),
     };
+    Some((kernel, params, first))
+}
+
+/// Adds arrays of one shape; the reference adds the others.
+pub(super) fn add(p: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> KernelResult {
+    let same = p.shapes[0] == p.output_shape && p.shapes[1] == p.output_shape;
+    let lengths = input1.len() == output.len() && input2.len() == output.len();
+    let Some((kernel, mut params, first)) = plan(p, output.len()).filter(|_| same && lengths) else {
+        return reference::add::run(p, input1, input2, output);
+    };
+    let (x1, x2) = if first == 0 { (input1, input2) } else { (input2, input1) };
+    (params.out, params.x1, params.x2) = (output.as_mut_ptr(), x1.as_ptr(), x2.as_ptr());
     // SAFETY: the kernel reads `count` values of each input and writes as many: their lengths, compared above.
+    unsafe { kernel(&params) }
+    Ok(())
+}
+
+/// Adds to the values in place: they are input `place`.
+pub(super) fn add_in_place(p: &Sum<'_>, place: usize, values: &mut [i8], other: &[i8]) -> KernelResult {
+    if place > 1 || values.len() != other.len() {
+        return Err(LengthError);
+    }
+    let Some((kernel, mut params, first)) = plan(p, values.len()) else {
+        return reference::add_in_place::run(p, place, values, other);
+    };
+    params.out = values.as_mut_ptr();
+    let values = params.out.cast_const();
+    (params.x1, params.x2) = if first == place { (values, other.as_ptr()) } else { (other.as_ptr(), values) };
+    // SAFETY: as in `add`; the kernel reads four values of both inputs before it writes four.
     unsafe { kernel(&params) }
     Ok(())
 }

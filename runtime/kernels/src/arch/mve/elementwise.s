@@ -103,6 +103,24 @@ function tanbo_mve_window_sum
     vstrw.32 q1, [r6]
     pop {r4-r7, pc}
 
+@ Adds r3 pixels of r2 channels at r1 to the int32 sums at r0.
+@   r4 values, r12 sums; q0 values, q1 sums
+@   5 instructions for four values
+function tanbo_mve_absorb
+    push {r4, lr}
+1:  mov r4, r1
+    mov r12, r0
+    wlstp.32 lr, r2, 3f
+2:  vldrb.s32 q0, [r4], #4
+    vldrw.32 q1, [r12]
+    vadd.i32 q1, q1, q0
+    vstrw.32 q1, [r12], #16
+    letp lr, 2b
+3:  add r1, r2
+    subs r3, #1
+    bne 1b
+    pop {r4, pc}
+
 @ Takes the greatest of up to 16 channels of a window and the int8 results.
 @   5 instructions for 16 values
 function tanbo_mve_window_greatest

@@ -20,6 +20,7 @@ struct Taps<T> {
 
 unsafe extern "C" {
     fn tanbo_mve_window_sum(params: *const Taps<i16>);
+    fn tanbo_mve_absorb(sums: *mut i32, x: *const i8, channels: usize, pixels: usize);
     fn tanbo_mve_window_greatest(params: *const Taps<i8>);
 }
 
@@ -125,18 +126,70 @@ pub(super) fn average(
                 inside.run(tanbo_mve_window_sum, &input, &p.input, batch * p.input.height, channel, &mut sums)?;
                 let out = output.row_mut(row).get_mut(column * p.input.channels + channel..).ok_or(LengthError)?;
                 for (sum, y) in sums.0.iter().zip(out.iter_mut().take(p.input.channels - channel)) {
-                    let sum = i32::from(*sum);
-                    *y = match p.range.rounding {
-                        Rounding::Tflite => {
-                            let half = if sum > 0 { count / 2 } else { -(count / 2) };
-                            ((sum + half) / count).clamp(p.range.low, p.range.high)
-                        }
-                        Rounding::Single => {
-                            let multiplier = p.divisors.get(count as usize - 1);
-                            p.range.average(sum - p.input_zero_point * count, multiplier)
-                        }
-                    } as i8;
+                    *y = rounded(p, i32::from(*sum), count);
                 }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the mean of `count` taps.
+fn rounded(p: &AveragePool2d<'_>, sum: i32, count: i32) -> i8 {
+    let mean = match p.range.rounding {
+        Rounding::Tflite => {
+            let half = if sum > 0 { count / 2 } else { -(count / 2) };
+            ((sum + half) / count).clamp(p.range.low, p.range.high)
+        }
+        Rounding::Single => {
+            let multiplier = p.divisors.get(count as usize - 1);
+            p.range.average(sum.wrapping_sub(p.input_zero_point.wrapping_mul(count)), multiplier)
+        }
+    };
+    mean as i8
+}
+
+/// Adds input rows `rows` to the sums of a pooling over all of them; the last row gives the output.
+#[inline(never)]
+pub(super) fn absorb(
+    p: &AveragePool2d<'_>,
+    input: Rows<'_>,
+    rows: Range<usize>,
+    sums: &mut [i32],
+    output: &mut [i8],
+) -> KernelResult {
+    let (channels, [kernel_h, kernel_w]) = (p.input.channels, p.window.kernel);
+    let lengths = input.row_len() == p.input.row_len() && output.len() == p.output.row_len();
+    let divisors = p.range.rounding == Rounding::Tflite
+        || kernel_h.checked_mul(kernel_w) == Some(p.divisors.shifts.len())
+            && p.divisors.mantissas.len() == p.divisors.shifts.len();
+    let shape = p.output.height == 1 && p.output.channels == channels && p.window.dilation == [1, 1];
+    if !lengths || !divisors || !shape || channels == 0 || rows.end > p.input.height {
+        return reference::average_pool2d_absorb::run(p, input, rows, sums, output);
+    }
+    let sums = sums.get_mut(..output.len()).ok_or(LengthError)?;
+    for row in rows {
+        if row == 0 {
+            sums.fill(0);
+        }
+        for column in 0..p.output.width {
+            let inside = Inside::new(&p.window, &p.input, 0, column);
+            let sums = sums.get_mut(column * channels..(column + 1) * channels).ok_or(LengthError)?;
+            if inside.rows.contains(&row) && !inside.columns.is_empty() {
+                let values = inside.columns.start * channels..inside.columns.end * channels;
+                let values = input.row(row).get(values).ok_or(LengthError)?;
+                // SAFETY: the values are as many pixels of `channels` as the columns, one at least; the sums, one pixel.
+                unsafe {
+                    tanbo_mve_absorb(sums.as_mut_ptr(), values.as_ptr(), channels, inside.columns.len());
+                }
+            }
+            if row + 1 == p.input.height {
+                let count = (inside.rows.len() * inside.columns.len()) as i32;
+                let output = output.get_mut(column * channels..(column + 1) * channels).ok_or(LengthError)?;
+                if count == 0 {
+                    return Err(LengthError);
+                }
+                output.iter_mut().zip(sums).for_each(|(y, &mut sum)| *y = rounded(p, sum, count));
             }
         }
     }

@@ -81,4 +81,20 @@ impl Kernels for Mve {
     fn lut(table: &[i8], input: &[i8], output: &mut [i8]) -> KernelResult {
         elementwise::lut(table, input, output)
     }
+
+    #[inline]
+    fn add_in_place(params: &Sum<'_>, place: usize, values: &mut [i8], other: &[i8]) -> KernelResult {
+        elementwise::add_in_place(params, place, values, other)
+    }
+
+    #[inline]
+    fn average_pool2d_absorb(
+        params: &AveragePool2d<'_>,
+        input: Rows<'_>,
+        rows: Range<usize>,
+        sums: &mut [i32],
+        output: &mut [i8],
+    ) -> KernelResult {
+        pool::absorb(params, input, rows, sums, output)
+    }
 }
