@@ -91,7 +91,8 @@ impl Conv2d {
         })
     }
 
-    fn sizes(&self) -> Option<Sizes> {
+    /// Returns the lengths of the step.
+    pub fn sizes(&self) -> Option<Sizes> {
         let weights = self.channels.checked_mul(self.words)?.checked_mul(WORD)?;
         let Scratch { patch, sources, lines, fill, gathered } = self.scratch()?;
         Some(lengths(weights, self.channels.checked_mul(4)?, [patch, sources, lines, fill, gathered]))
@@ -130,7 +131,8 @@ impl Depthwise {
         Some(Self { groups: channels.div_ceil(4), taps, fill: channels.div_ceil(WORD), prepared })
     }
 
-    fn sizes(&self) -> Option<Sizes> {
+    /// Returns the lengths of the step.
+    pub fn sizes(&self) -> Option<Sizes> {
         let channels = self.groups.checked_mul(4)?;
         match self.prepared {
             Some(words) => Some(lengths(0, channels.checked_mul(9)?, [words])),

@@ -18,7 +18,7 @@ pub fn run(
     scratch: &mut [u8],
 ) -> KernelResult {
     let division = dsp::Conv2d::new(kind, &p.shape).ok_or(LengthError)?;
-    super::check(kind, p, &input, output)?;
+    super::check(&division.sizes().ok_or(LengthError)?, p, &input, output)?;
     let dsp::Scratch { patch, sources, lines, fill, gathered } = division.scratch().ok_or(LengthError)?;
     let (patch, scratch) = words(scratch).split_at_mut_checked(patch).ok_or(LengthError)?;
     let (sources, scratch) = scratch.split_at_mut_checked(sources).ok_or(LengthError)?;

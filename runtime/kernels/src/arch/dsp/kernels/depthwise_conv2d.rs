@@ -19,7 +19,8 @@ pub fn run(
     let Some(division) = dsp::Depthwise::new(Kind::DepthwiseConv2d, &p.shape) else {
         return conv2d::run(Kind::DepthwiseConv2d, p, input, output, rows, scratch);
     };
-    let sizes = super::check(Kind::DepthwiseConv2d, p, &input, output)?;
+    let sizes = division.sizes().ok_or(LengthError)?;
+    super::check(&sizes, p, &input, output)?;
     let scratch = words(scratch).get_mut(..sizes.scratch_bytes / 4).ok_or(LengthError)?;
     let zero_point = p.input_zero_point as i8;
     match division.prepared {

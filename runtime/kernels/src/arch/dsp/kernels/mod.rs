@@ -84,14 +84,12 @@ fn ensure(condition: bool) -> KernelResult {
     if condition { Ok(()) } else { Err(LengthError) }
 }
 
-/// Returns the lengths of a packed step if those of its constants and rows are right.
-fn check(kind: Kind, p: &Packed<'_>, input: &Rows<'_>, output: &RowsMut<'_>) -> Result<Sizes, LengthError> {
-    let sizes = (dsp::DSP.sizes)(kind, &p.shape).ok_or(LengthError)?;
+/// Returns an error unless constants and rows have the lengths of a packed step.
+fn check(sizes: &Sizes, p: &Packed<'_>, input: &Rows<'_>, output: &RowsMut<'_>) -> KernelResult {
     let row = |[_, width, channels]: [usize; 3]| width.checked_mul(channels).ok_or(LengthError);
     ensure(p.packing == dsp::DSP.packing && p.weights.as_ptr().cast::<u32>().is_aligned())?;
     ensure(p.weights.len() == sizes.weight_bytes && p.records.len() == sizes.record_words)?;
-    ensure(input.row_len() == row(p.shape.input)? && output.row_len() == row(p.shape.output)?)?;
-    Ok(sizes)
+    ensure(input.row_len() == row(p.shape.input)? && output.row_len() == row(p.shape.output)?)
 }
 
 /// Returns the whole words of a scratch.
