@@ -10,26 +10,25 @@ pub const DSP: Layout = Layout { packing: Packing(1), keeps_scratch: false, size
 /// Bytes of a word.
 const WORD: usize = 4;
 
-/// How a convolution is divided. Its weights are words of four values, `lanes` channels after one another:
-/// `[channels / lanes, words, lanes]`.
+/// How a convolution is divided. A patch is its taps in runs, each filled up to whole words of four values: a run for each
+/// row of the kernel, read where it lies in the input, or one run of all taps, gathered first, where that takes far fewer
+/// words. Weights are `[channels / lanes, words, lanes]` words, zero where runs are filled up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conv2d {
     /// Words of a pixel's patch.
     pub words: usize,
+    /// Values of a run.
+    pub run: usize,
+    /// Whether a run is a row of the kernel.
+    pub direct: bool,
     /// Channels that lie together.
     pub lanes: usize,
     /// Output channels rounded up to `lanes`.
     pub channels: usize,
     /// Pixels computed together, at most.
     pub pixels: usize,
-    /// Whether patches are prepared from the input; otherwise their bytes are gathered first.
-    pub direct: bool,
-    /// Pointers per pixel to the runs of a patch.
-    pub runs: usize,
-    /// Rows of the kernel.
-    pub lines: usize,
-    /// Words of zero points that stand for taps outside the input.
-    pub fill: usize,
+    /// Words of each part of the scratch.
+    pub scratch: Scratch,
 }
 
 /// Words of each part of a convolution's scratch, in their order.
@@ -41,9 +40,9 @@ pub struct Scratch {
     pub sources: usize,
     /// Addresses of the input rows.
     pub lines: usize,
-    /// Zero points.
+    /// Zero points that stand for a run outside the input.
     pub fill: usize,
-    /// Gathered bytes.
+    /// Gathered patches.
     pub gathered: usize,
 }
 
@@ -55,46 +54,43 @@ impl Conv2d {
         if (kind == Kind::DepthwiseConv2d && inputs != 1) || [input_height, width, height, output_width].contains(&0) {
             return None;
         }
-        let taps = shape.kernel[0].checked_mul(shape.kernel[1])?;
-        let depth = taps.checked_mul(inputs)?;
-        if depth == 0 || outputs == 0 {
+        let lines = shape.kernel[0];
+        let row = shape.kernel[1].checked_mul(inputs)?;
+        let depth = lines.checked_mul(row)?;
+        // Without whole words, taps of a row must lie side by side.
+        let aligned = inputs.is_multiple_of(WORD);
+        if depth == 0 || outputs == 0 || !aligned && shape.dilation[1] != 1 {
             return None;
         }
         let pixels = height.checked_mul(output_width)?;
         let lanes = if pixels == 1 { 4 } else { 2 };
-        let direct = inputs.is_multiple_of(WORD);
-        if !direct && shape.dilation[1] != 1 {
-            return None;
-        }
-        let fill = if direct { shape.kernel[1].checked_mul(inputs)? / WORD } else { 0 };
+        let pixels = pixels.min(3);
+        let (rows, packed) = (lines.checked_mul(row.div_ceil(WORD))?, depth.div_ceil(WORD));
+        let direct = rows <= packed.saturating_add(packed / 2);
+        let (words, run) = if direct { (rows, row) } else { (packed, depth) };
+        let gathered = words.checked_mul(pixels)?;
+        let pointers = if aligned { lines.checked_mul(shape.kernel[1])? } else { lines };
         Some(Self {
-            words: depth.div_ceil(WORD),
+            words,
+            run,
+            direct,
             lanes,
             channels: outputs.checked_next_multiple_of(lanes)?,
-            pixels: pixels.min(3),
-            direct,
-            runs: if direct { taps } else { 1 },
-            lines: shape.kernel[0],
-            fill,
-        })
-    }
-
-    /// Returns the words of each part of the scratch.
-    pub fn scratch(&self) -> Option<Scratch> {
-        let bytes = self.words.checked_mul(self.pixels)?;
-        Some(Scratch {
-            patch: bytes.checked_mul(2)?,
-            sources: self.runs.checked_mul(self.pixels)?,
-            lines: self.lines,
-            fill: self.fill,
-            gathered: if self.direct { 0 } else { bytes },
+            pixels,
+            scratch: Scratch {
+                patch: gathered.checked_mul(2)?,
+                sources: pointers.checked_mul(pixels)?,
+                lines,
+                fill: run.div_ceil(WORD),
+                gathered: if aligned { 0 } else { gathered },
+            },
         })
     }
 
     /// Returns the lengths of the step.
     pub fn sizes(&self) -> Option<Sizes> {
         let weights = self.channels.checked_mul(self.words)?.checked_mul(WORD)?;
-        let Scratch { patch, sources, lines, fill, gathered } = self.scratch()?;
+        let Scratch { patch, sources, lines, fill, gathered } = self.scratch;
         Some(lengths(weights, self.channels.checked_mul(4)?, [patch, sources, lines, fill, gathered]))
     }
 }

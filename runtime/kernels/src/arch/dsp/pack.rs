@@ -31,8 +31,15 @@ fn conv2d(source: &Source<'_>, division: &dsp::Conv2d) -> Option<PackedConstants
     };
     let mut channels = Vec::new();
     for channel in 0..division.channels {
-        let weights: Vec<i32> =
-            if channel < outputs { (0..depth).map(|k| weight(channel, k)).collect::<Option<_>>()? } else { Vec::new() };
+        // A run of taps and zeros up to a whole word, run by run.
+        let mut weights = Vec::new();
+        if channel < outputs {
+            for first in (0..depth).step_by(division.run) {
+                let taps = (first..first + division.run).map(|k| weight(channel, k));
+                weights.extend(taps.collect::<Option<Vec<_>>>()?);
+                weights.resize(weights.len().next_multiple_of(4), 0);
+            }
+        }
         channels.push(Channel::new(source, channel, weights, Sum::Times256)?);
     }
     let mut packed = PackedConstants { packing: dsp::DSP.packing, weights: Vec::new(), records: Vec::new() };

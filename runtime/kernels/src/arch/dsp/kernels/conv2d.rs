@@ -19,7 +19,7 @@ pub fn run(
 ) -> KernelResult {
     let division = dsp::Conv2d::new(kind, &p.shape).ok_or(LengthError)?;
     super::check(&division.sizes().ok_or(LengthError)?, p, &input, output)?;
-    let dsp::Scratch { patch, sources, lines, fill, gathered } = division.scratch().ok_or(LengthError)?;
+    let dsp::Scratch { patch, sources, lines, fill, gathered } = division.scratch;
     let (patch, scratch) = words(scratch).split_at_mut_checked(patch).ok_or(LengthError)?;
     let (sources, scratch) = scratch.split_at_mut_checked(sources).ok_or(LengthError)?;
     let (lines, scratch) = scratch.split_at_mut_checked(lines).ok_or(LengthError)?;
@@ -39,7 +39,7 @@ pub fn run(
         stride: p.shape.output[2],
     };
     let [columns, width] = [p.shape.output[1], p.shape.input[1]];
-    let whole = whole(p);
+    let whole = whole(p, &division);
     let mut work = Work { p, division, columns, width, whole, input, tile, patch, sources, lines, fill, gathered };
     match output.contiguous_mut(rows.clone()) {
         Some(run) => work.rows(rows, run),
@@ -52,11 +52,14 @@ pub fn run(
     Ok(())
 }
 
-/// Returns the output columns whose taps all lie inside the input's width.
-fn whole(p: &Packed<'_>) -> Range<usize> {
-    let (stride, pad, taps) = (p.shape.stride[1].max(1), p.shape.pad[1], p.shape.kernel[1]);
-    match (p.shape.input[1].checked_add(pad).and_then(|width| width.checked_sub(taps)), p.shape.dilation[1]) {
-        (Some(room), 1) => pad.div_ceil(stride)..(room / stride + 1).min(p.shape.output[1]),
+/// Returns the output columns whose runs of taps, filled up to whole words, can be read from the input.
+fn whole(p: &Packed<'_>, division: &dsp::Conv2d) -> Range<usize> {
+    let (stride, pad) = (p.shape.stride[1].max(1), p.shape.pad[1]);
+    // How far to the right a run can begin: in values, then in columns.
+    let room = (p.shape.input[1] * p.shape.input[2]).checked_sub(4 * division.scratch.fill);
+    let room = room.and_then(|values| values.checked_div(p.shape.input[2])).and_then(|left| left.checked_add(pad));
+    match (room, division.direct && p.shape.dilation[1] == 1) {
+        (Some(room), true) => pad.div_ceil(stride)..(room / stride + 1).min(p.shape.output[1]),
         _ => 0..0,
     }
 }
@@ -67,7 +70,7 @@ struct Work<'a> {
     /// Output columns, and input columns that they come from: of a row, or of several that need not be told apart.
     columns: usize,
     width: usize,
-    /// Output columns whose taps all lie inside.
+    /// Output columns whose patches can be read where they lie.
     whole: Range<usize>,
     input: Rows<'a>,
     tile: tile::Tile,
@@ -86,9 +89,11 @@ impl<'a> Work<'a> {
         let outputs = self.p.shape.output[2];
         let (mut row, mut column) = (rows.start, 0);
         match self.flat(&rows) {
-            Some(run) if self.division.direct => {
+            Some(run) => {
+                let (inputs, bytes) = (self.p.shape.input[2], 4 * self.division.scratch.fill);
                 self.columns = output.len() / outputs;
-                (self.width, self.whole) = (self.columns, 0..self.columns);
+                self.width = self.columns;
+                self.whole = 0..run.len().checked_sub(bytes).map_or(0, |left| left / inputs + 1);
                 self.lines[0] = address(run.as_ptr());
             }
             _ => self.begin(row),
@@ -123,7 +128,7 @@ impl<'a> Work<'a> {
                     (row, column) = (row + 1, 0);
                     self.begin(row);
                 }
-                if self.division.direct {
+                if self.gathered.is_empty() {
                     self.find(n, places, column);
                 } else {
                     self.gather(n, column);
@@ -132,7 +137,11 @@ impl<'a> Work<'a> {
             }
             self.tile.output = pixels.as_mut_ptr();
             self.tile.stride = if twice { 0 } else { outputs };
-            self.compute(places, self.p.shape.kernel[1]);
+            if self.gathered.is_empty() {
+                self.compute(places, self.sources.len() / self.division.pixels, self.p.shape.input[2] / 4);
+            } else {
+                self.compute(places, 1, self.division.words);
+            }
         }
         clamp(&self.p.range, output);
     }
@@ -157,27 +166,23 @@ impl<'a> Work<'a> {
         column.wrapping_mul(self.p.shape.stride[1]).wrapping_sub(self.p.shape.pad[1])
     }
 
-    /// Computes pixels of a row by threes, whose taps all lie inside, from `column` on.
+    /// Computes pixels of a row by threes from `column` on, whose patches can be read where they lie.
     fn triples(&mut self, mut column: usize, output: &mut [i8]) {
         let [inputs, outputs] = [self.p.shape.input[2], self.p.shape.output[2]];
         let fill = address(self.fill.as_ptr().cast());
         let step = (self.p.shape.stride[1] * inputs) as u32;
         self.tile.stride = outputs;
         for pixels in output.chunks_exact_mut(3 * outputs) {
-            if self.division.direct {
-                let first = self.left(column).wrapping_mul(inputs) as u32;
-                for (sources, &line) in self.sources.as_chunks_mut().0.iter_mut().zip(&*self.lines) {
-                    *sources = match line {
-                        0 => [fill; 3],
-                        _ => [0, 1, 2].map(|n: u32| line.wrapping_add(first).wrapping_add(n.wrapping_mul(step))),
-                    };
-                }
-            } else {
-                (0..3).for_each(|n| self.gather(n, column + n));
+            let first = self.left(column).wrapping_mul(inputs) as u32;
+            for (sources, &line) in self.sources.as_chunks_mut().0.iter_mut().zip(&*self.lines) {
+                *sources = match line {
+                    0 => [fill; 3],
+                    _ => [0, 1, 2].map(|n: u32| line.wrapping_add(first).wrapping_add(n.wrapping_mul(step))),
+                };
             }
             column += 3;
             self.tile.output = pixels.as_mut_ptr();
-            self.compute(3, 1);
+            self.compute(3, self.lines.len(), self.fill.len());
         }
     }
 
@@ -198,41 +203,36 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Copies the patch of pixel `n`, with zero points outside the input.
+    /// Copies the patch of pixel `n`, with zero points outside the input. What fills a run up to a word stays as it was: its
+    /// weights are 0.
     fn gather(&mut self, n: usize, column: usize) {
         let (inputs, width) = (self.p.shape.input[2], self.width);
         let taps = self.p.shape.kernel[1];
         let left = self.left(column);
         // Of the taps of a row some are to the left of the input, then some are inside.
-        let (mut outside, mut inside) = (0, taps);
-        if !self.whole.contains(&column) {
-            outside = if left < width { 0 } else { left.wrapping_neg().min(taps) };
-            inside = (taps - outside).min(width - left.wrapping_add(outside).min(width));
-        }
+        let outside = if left < width { 0 } else { left.wrapping_neg().min(taps) };
+        let inside = (taps - outside).min(width - left.wrapping_add(outside).min(width));
         let bytes = [outside * inputs, inside * inputs, (taps - outside - inside) * inputs];
         let start = n * self.division.words;
         let mut to = self.gathered[start..start + self.division.words].as_mut_ptr().cast::<i8>();
         self.sources[n] = address(to);
         let zero_point = self.p.input_zero_point as i8;
+        let gap = if self.division.direct { 4 * self.fill.len() - self.division.run } else { 0 };
         for &line in &*self.lines {
             let line = core::ptr::with_exposed_provenance::<i8>(line as usize);
             let [before, inside, after] = if line.is_null() { [bytes.iter().sum(), 0, 0] } else { bytes };
-            // SAFETY: the three parts are a row of taps, and `division.words` has room for all rows of taps; `line` is the
-            // address of `width · inputs` values, of which taps `outside` on for `inside` are read.
+            // SAFETY: the three parts are a row of taps, and `division.words` has room for all rows of taps, each with its
+            // gap; `line` is the address of `width · inputs` values, of which taps `outside` on for `inside` are read.
             unsafe {
                 to = fill(to, zero_point, before);
                 to = copy(to, line.wrapping_add(left.wrapping_add(outside).wrapping_mul(inputs)), inside);
-                to = fill(to, zero_point, after);
+                to = fill(to, zero_point, after).add(gap);
             }
         }
     }
 
-    /// Prepares the patches of `count` pixels and computes their channels; a row of the kernel has `parts` pointers.
-    fn compute(&mut self, count: usize, parts: usize) {
-        let (runs, words) = match self.division.direct {
-            true => (self.lines.len() * parts, self.p.shape.kernel[1] / parts * self.p.shape.input[2] / 4),
-            false => (1, self.division.words),
-        };
+    /// Prepares the patches of `count` pixels, `runs` of `words` each, and computes their channels.
+    fn compute(&mut self, count: usize, runs: usize, words: usize) {
         let (patch, sources) = (self.patch.as_mut_ptr(), self.sources.as_ptr().cast::<*const i8>());
         let tile = &self.tile;
         // SAFETY: `rows` wrote `runs · count` pointers, each to `words` words of the input, of `fill` or of `gathered`; the
