@@ -48,6 +48,56 @@ pub fn run(p: &AveragePool2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, mut
     Ok(())
 }
 
+/// Adds input rows to `sums`; row 0 begins anew, the last one writes the one output row.
+pub fn absorb(
+    p: &AveragePool2d<'_>,
+    input: Rows<'_>,
+    rows: Range<usize>,
+    sums: &mut [i32],
+    output: &mut [i8],
+) -> KernelResult {
+    let channels = p.input.channels;
+    let [kernel_height, kernel_width] = p.window.kernel;
+    if channels < 4 || p.window.dilation != [1, 1] {
+        return reference::average_pool2d_absorb::run(p, input, rows, sums, output);
+    }
+    ensure(input.row_len() == p.input.row_len() && p.output.height == 1 && output.len() == p.output.row_len())?;
+    ensure(sums.len() >= output.len() && p.output.channels == channels && rows.end <= p.input.height)?;
+    ensure(p.range.rounding == Rounding::Tflite || p.divisors.shifts.len() == kernel_height * kernel_width)?;
+    ensure(p.divisors.mantissas.len() == p.divisors.shifts.len())?;
+    let vertical = lanes::inside(&p.window, 0, 0, p.input.height);
+    for row in rows {
+        if row == 0 {
+            sums.fill(0);
+        }
+        let last = row + 1 == p.input.height;
+        for (x, (pixel, sums)) in output.chunks_exact_mut(channels).zip(sums.chunks_exact_mut(channels)).enumerate() {
+            let horizontal = lanes::inside(&p.window, 1, x, p.input.width);
+            if vertical.contains(&row) {
+                for group in (0..channels).step_by(4) {
+                    // The last group may begin in the one before: only channels from `group` on are new.
+                    let first = group.min(channels - 4);
+                    let Some(taps) = input.row(row).get(horizontal.start * channels + first..) else { continue };
+                    let mut four = [0; 4];
+                    // SAFETY: from `taps` on the row has `horizontal.len()` pixels, and four channels of the last.
+                    unsafe { lanes::add(taps.as_ptr(), channels, horizontal.len(), &mut four) };
+                    for (sum, new) in sums[group..].iter_mut().zip(&four[group - first..]) {
+                        *sum += new;
+                    }
+                }
+            }
+            if last {
+                let count = vertical.len() * horizontal.len();
+                ensure(count > 0)?;
+                for (y, &sum) in pixel.iter_mut().zip(&*sums) {
+                    *y = average(p, sum, count);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 fn average(p: &AveragePool2d<'_>, sum: i32, count: usize) -> i8 {
     let n = count as i32;
     match p.range.rounding {

@@ -17,7 +17,9 @@ pub fn run(
     rows: Range<usize>,
     scratch: &mut [u8],
 ) -> KernelResult {
-    let division = dsp::Conv2d::new(kind, &p.shape).ok_or(LengthError)?;
+    // By reference: taken out of the option, it would be copied.
+    let division = &dsp::Conv2d::new(kind, &p.shape);
+    let division = division.as_ref().ok_or(LengthError)?;
     super::check(&division.sizes().ok_or(LengthError)?, p, &input, output)?;
     let dsp::Scratch { patch, sources, lines, fill, gathered } = division.scratch;
     let (patch, scratch) = words(scratch).split_at_mut_checked(patch).ok_or(LengthError)?;
@@ -29,7 +31,7 @@ pub fn run(
     let steps = division.words;
     let tile = tile::Tile {
         records: p.records.as_ptr(),
-        patch: patch.as_ptr(),
+        patch: patch.as_mut_ptr(),
         weights: p.weights.as_ptr(),
         blocks: steps.div_ceil(4),
         skip: steps.wrapping_neg() % 4,
@@ -39,8 +41,8 @@ pub fn run(
         stride: p.shape.output[2],
     };
     let [columns, width] = [p.shape.output[1], p.shape.input[1]];
-    let whole = whole(p, &division);
-    let mut work = Work { p, division, columns, width, whole, input, tile, patch, sources, lines, fill, gathered };
+    let whole = whole(p, division);
+    let mut work = Work { p, division, columns, width, whole, input, tile, sources, lines, fill, gathered };
     match output.contiguous_mut(rows.clone()) {
         Some(run) => work.rows(rows, run),
         None => {
@@ -66,7 +68,7 @@ fn whole(p: &Packed<'_>, division: &dsp::Conv2d) -> Range<usize> {
 
 struct Work<'a> {
     p: &'a Packed<'a>,
-    division: dsp::Conv2d,
+    division: &'a dsp::Conv2d,
     /// Output columns, and input columns that they come from: of a row, or of several that need not be told apart.
     columns: usize,
     width: usize,
@@ -74,7 +76,6 @@ struct Work<'a> {
     whole: Range<usize>,
     input: Rows<'a>,
     tile: tile::Tile,
-    patch: &'a mut [u32],
     /// For each run of a patch a pointer per pixel.
     sources: &'a mut [u32],
     /// Addresses of the input rows under the kernel, 0 for those outside.
@@ -233,7 +234,7 @@ impl<'a> Work<'a> {
 
     /// Prepares the patches of `count` pixels, `runs` of `words` each, and computes their channels.
     fn compute(&mut self, count: usize, runs: usize, words: usize) {
-        let (patch, sources) = (self.patch.as_mut_ptr(), self.sources.as_ptr().cast::<*const i8>());
+        let (patch, sources) = (self.tile.patch, self.sources.as_ptr().cast::<*const i8>());
         let tile = &self.tile;
         // SAFETY: `rows` wrote `runs · count` pointers, each to `words` words of the input, of `fill` or of `gathered`; the
         // runs make up `division.words` words, for which `patch` has twice the room; `run` compared weights and records with

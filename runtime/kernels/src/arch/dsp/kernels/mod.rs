@@ -67,6 +67,20 @@ impl Kernels for Dsp {
         average_pool2d::run(params, input, output, rows)
     }
 
+    fn average_pool2d_absorb(
+        params: &AveragePool2d<'_>,
+        input: Rows<'_>,
+        rows: Range<usize>,
+        sums: &mut [i32],
+        output: &mut [i8],
+    ) -> KernelResult {
+        average_pool2d::absorb(params, input, rows, sums, output)
+    }
+
+    fn add_in_place(params: &Sum<'_>, place: usize, values: &mut [i8], other: &[i8]) -> KernelResult {
+        add::in_place(params, place, values, other)
+    }
+
     fn max_pool2d(params: &MaxPool2d, input: Rows<'_>, output: &mut RowsMut<'_>, rows: Range<usize>) -> KernelResult {
         max_pool2d::run(params, input, output, rows)
     }

@@ -13,7 +13,7 @@ pub struct Tile {
     /// Records of the output channels.
     pub records: *const i32,
     /// Prepared patch, as [`patch`](super::patch) writes it.
-    pub patch: *const u32,
+    pub patch: *mut u32,
     /// Passes through the loop of four steps; a step is four values of the patch.
     pub blocks: usize,
     /// Packed weights.
