@@ -68,7 +68,30 @@ impl RandomCase {
     /// A case that the reference cannot run, with its name.
     pub fn new(number: u64) -> Result<Self, String> {
         let mut random = Rng::with_seed(number ^ 0x7461_6e62_6f00);
-        let layer = Layer::random(&mut random);
+        Self::of(&Layer::random(&mut random), number)
+    }
+
+    /// Returns a case with millions of multiplications: what threads share.
+    ///
+    /// # Errors
+    /// As [`RandomCase::new`].
+    pub fn large(number: u64) -> Result<Self, String> {
+        let mut random = Rng::with_seed(number ^ 0x6c61_7267_6500);
+        let size = [random.u32(30..=70), random.u32(20..=60)];
+        let stride = [random.i32(1..=2), random.i32(1..=2)];
+        let taps = [1, 3, 5][random.usize(..3)];
+        let (window, same) = (([taps, 3], stride), random.bool());
+        let layer = if random.u32(0..4) == 0 {
+            let channels = random.u32(200..=300);
+            Layer::window(Op::DepthwiseConv2d, ([5, 5], [1, 1]), channels, channels, size, same, Fill::Random)
+        } else {
+            let channels = [random.u32(20..=40), random.u32(20..=70)];
+            Layer::window(Op::Conv2d, window, channels[0], channels[1], size, same, Fill::Random)
+        };
+        Self::of(&layer, number)
+    }
+
+    fn of(layer: &Layer, number: u64) -> Result<Self, String> {
         let Entry { name, artifact, inputs, expected } = layer.entry(number as usize, Family::Portable)?;
         Ok(Self { name, artifact, inputs, expected })
     }

@@ -21,6 +21,40 @@ fn every_table_equals_the_reference_on_random_layers() {
     }
 }
 
+/// Steps large enough to be shared: the same bits with any number of threads.
+#[test]
+fn threads_change_no_bit() {
+    let cases = if std::env::var_os("TANBO_SOAK").is_some() { 200 } else { 12 };
+    for number in 0..cases {
+        let case = RandomCase::large(number).unwrap_or_else(|message| panic!("case {number}: {message}"));
+        for family in tanbo::families() {
+            let artifact = Aligned::new(&case.artifact);
+            let portable = Model::parse(&artifact).expect("it was just written");
+            let artifact = Aligned::new(&tanbo::pack::repack(&portable, family).expect("it can be packed"));
+            let ops = tanbo::table(family).expect("it is one of this machine's families");
+            let model = ops.parse(&artifact).expect("it was just written");
+            let mut arena = Aligned::new(&vec![0xa5; model.arena_bytes()]);
+            let mut engine = Engine::new(&model, ops, &mut arena).expect("the arena is as large as it says");
+            // The reference kernels take their time, and share nothing.
+            let threads = if family == Family::Portable { 2..3 } else { 1..6 };
+            for threads in threads {
+                engine.set_threads(threads);
+                let input = engine.input_bytes_mut(0).expect("it has an input");
+                input.copy_from_slice(&case.inputs[..input.len()]);
+                engine.run().unwrap_or_else(|error| panic!("{}: {error}", case.name));
+                let output = engine.output_bytes(0).expect("it has an output");
+                assert!(
+                    output == &case.expected[..output.len()],
+                    "{}: {} threads on {}",
+                    case.name,
+                    threads,
+                    family.name()
+                );
+            }
+        }
+    }
+}
+
 /// Runs a case, whole and in portions of rows; returns how many steps of it are packed.
 fn run(case: &RandomCase, family: Family, number: u64) -> u32 {
     let name = format!("case {number} on {}: {}", family.name(), case.name);

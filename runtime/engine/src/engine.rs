@@ -39,6 +39,8 @@ pub struct Engine<'m, 'a> {
     from: usize,
     /// Rows of the first input that the caller has given, where it comes row by row.
     given: u32,
+    #[cfg(feature = "threads")]
+    threads: usize,
 }
 
 impl<'m, 'a> Engine<'m, 'a> {
@@ -64,9 +66,21 @@ impl<'m, 'a> Engine<'m, 'a> {
             done,
             from: 0,
             given: 0,
+            #[cfg(feature = "threads")]
+            threads: 1,
         };
         engine.reset();
         Ok(engine)
+    }
+
+    /// Lets large steps be shared among up to `threads` threads of rayon's global pool; 1, the default, is the caller's alone.
+    ///
+    /// Every output value is computed by one thread, as it is by one alone: the number of threads changes no bit. A step is
+    /// shared where its rows have work for several threads (hundreds of thousands of multiplications each); small models
+    /// are faster alone.
+    #[cfg(feature = "threads")]
+    pub fn set_threads(&mut self, threads: usize) {
+        self.threads = threads.max(1);
     }
 
     /// Returns to the beginning of the first inference: every state holds its first content again.
@@ -335,7 +349,14 @@ impl<'m, 'a> Engine<'m, 'a> {
     fn run_units(&mut self, number: u16, first: u32, end: u32) -> Result<(), EngineError> {
         let step = self.model.step(number).ok_or(EngineError::Step(number))?;
         let run = self.ops.get(&step).ok_or(EngineError::MissingOperator { op: step.op, step: number })?;
-        let mut call = Call { model: &self.model, step, arena: self.arena, rows: first as usize..end as usize };
+        let mut call = Call {
+            model: &self.model,
+            step,
+            arena: self.arena,
+            rows: first as usize..end as usize,
+            #[cfg(feature = "threads")]
+            threads: self.threads,
+        };
         run(&mut call).ok_or(EngineError::Step(number))
     }
 

@@ -10,6 +10,8 @@
 
 #[cfg(feature = "pack")]
 extern crate alloc;
+#[cfg(feature = "threads")]
+extern crate std;
 
 mod arena;
 mod engine;
@@ -20,6 +22,8 @@ mod ops;
 #[cfg(feature = "pack")]
 pub mod pack;
 mod tables;
+#[cfg(feature = "threads")]
+mod threads;
 
 pub use arena::{Aligned, Arena};
 pub use engine::{Engine, Progress};

@@ -28,6 +28,9 @@ pub use params::*;
 pub use rows::{Rows, RowsMut};
 pub use tanbo_packing as packing;
 
+/// Least output pixels of a part of an image that [`Kernels::DIVISIBLE`] promises anything of.
+pub const LEAST_PIXELS: usize = 64;
+
 /// A slice is not as long as the parameters say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LengthError;
@@ -44,6 +47,9 @@ macro_rules! kernels {
             const NAME: &'static str;
             /// Whether the kernels exist on the target that this program is compiled for.
             const COMPILED: bool = true;
+            /// Whether rows of a packed step may be computed as an image of their own, with the same constants, if they have
+            /// [`LEAST_PIXELS`] pixels: what threads need.
+            const DIVISIBLE: bool = false;
             /// Packings that this table reads, with their lengths; none but the portable one by default.
             const LAYOUTS: &'static [Layout] = &[];
 

@@ -36,7 +36,7 @@ mod mean_i16;
 mod minimum;
 mod mul;
 mod mul_i16;
-mod packed;
+pub(crate) mod packed;
 mod pad;
 mod recurrence;
 mod reduce_max;
@@ -73,6 +73,9 @@ pub(crate) struct Call<'c, 'm> {
     /// Units of work to do: output rows, mostly (see `tanbo_format::schedule::units`); operators that have no rows do all
     /// their work for row 0.
     pub rows: Range<usize>,
+    /// Threads that may share a step.
+    #[cfg(feature = "threads")]
+    pub threads: usize,
 }
 
 /// Returns the adapter of `op` with kernels of `K`; in `const` context, so that nothing else is linked.

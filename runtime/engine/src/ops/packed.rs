@@ -1,13 +1,16 @@
 //! `conv2d`, `depthwise_conv2d` and `fully_connected` with packed constants: constants weights and records.
 
 use tanbo_format::attrs::{self, Conv, Range};
+#[cfg(feature = "threads")]
+use tanbo_format::packing::{Kind, Shape};
 use tanbo_format::packing::{Layout, find};
 use tanbo_format::{Op, Storage, Tensor, shape_of};
 use tanbo_kernels::{KernelResult, Kernels, Packed, Rows, RowsMut};
 
 use super::{Call, arena_range, row_layout};
 
-type Kernel = fn(&Packed<'_>, Rows<'_>, &mut RowsMut<'_>, core::ops::Range<usize>, &mut [u8]) -> KernelResult;
+pub(crate) type Kernel =
+    fn(&Packed<'_>, Rows<'_>, &mut RowsMut<'_>, core::ops::Range<usize>, &mut [u8]) -> KernelResult;
 
 pub(crate) fn conv2d<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     run::<K>(call, Conv::from_conv2d(call.step.attrs)?.range, K::conv2d_packed)
@@ -26,8 +29,25 @@ fn run<K: Kernels>(call: &mut Call<'_, '_>, range: Range, kernel: Kernel) -> Opt
     let prepared = prepare(call, range, K::LAYOUTS);
     let Prepared { params, constant, places, input_rows, output_rows } = prepared.as_ref()?;
     let [input, output, scratch] = call.arena.get_disjoint_mut(places.clone()).ok()?;
-    let input = Rows::new(bytemuck::cast_slice(constant.unwrap_or(input)), input_rows.0, input_rows.1)?;
-    let mut output = RowsMut::new(bytemuck::cast_slice_mut(output), output_rows.0, output_rows.1)?;
+    let input = bytemuck::cast_slice(constant.unwrap_or(input));
+    let output = bytemuck::cast_slice_mut(output);
+    #[cfg(feature = "threads")]
+    if K::DIVISIBLE && call.threads > 1 {
+        let kind = if call.step.op == Op::DepthwiseConv2d { Kind::DepthwiseConv2d } else { Kind::Conv2d };
+        let (weights, records) = (params.weights.len(), params.records.len());
+        let variant = call.step.variant;
+        let scratch = |shape: &Shape| {
+            let sizes = (find(K::LAYOUTS, variant)?.sizes)(kind, shape)?;
+            (sizes.weight_bytes == weights && sizes.record_words == records).then_some(sizes.scratch_bytes)
+        };
+        let images =
+            crate::threads::Images { input, output, slots: [input_rows.1, output_rows.1], rows: call.rows.clone() };
+        if let Some(done) = crate::threads::run(params, kind, scratch, images, call.threads, kernel) {
+            return done.ok();
+        }
+    }
+    let input = Rows::new(input, input_rows.0, input_rows.1)?;
+    let mut output = RowsMut::new(output, output_rows.0, output_rows.1)?;
     kernel(params, input, &mut output, call.rows.clone(), scratch).ok()
 }
 

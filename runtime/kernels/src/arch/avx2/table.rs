@@ -12,6 +12,7 @@ use crate::{AveragePool2d, KernelResult, Kernels, LengthError, MaxPool2d, Packed
 
 impl Kernels for Avx2 {
     const NAME: &'static str = "avx2";
+    const DIVISIBLE: bool = true;
     const LAYOUTS: &'static [Layout] = &[AVX2];
 
     fn available() -> bool {

@@ -12,6 +12,7 @@ use crate::{AveragePool2d, KernelResult, Kernels, LengthError, MaxPool2d, Packed
 
 impl Kernels for Vnni {
     const NAME: &'static str = "vnni";
+    const DIVISIBLE: bool = true;
     const LAYOUTS: &'static [Layout] = &[VNNI];
 
     fn available() -> bool {
