@@ -1,10 +1,9 @@
 //! The picture of accuracy against size: what each way to quantize a model gives for its bytes.
 
-use svg::Document;
 use svg::node::element::path::Data;
-use svg::node::element::{Circle, Group, Path, Title};
+use svg::node::element::{Circle, Group, Path};
 
-use crate::draw::{FAINT, GRID, INK, PANEL, PAPER, label, line, rectangle, round_up, tenth};
+use crate::draw::{FAINT, GRID, INK, PANEL, label, line, page, rectangle, round_up, tenth};
 use crate::output::grouped;
 
 /// What is drawn.
@@ -62,16 +61,7 @@ pub fn svg(curve: &Curve<'_>) -> String {
     let x = |bytes: usize| LEFT + bytes as f64 / most * (RIGHT - LEFT);
     let bottom = TOP + panels.len() as f64 * (PANEL_HEIGHT + GAP) - GAP;
     let height = bottom + 74.0 + ROW * (curve.points.len() + 1) as f64;
-    let mut document = Document::new()
-        .set("viewBox", (0, 0, WIDTH, height))
-        .set("width", WIDTH)
-        .set("height", height)
-        .set("font-family", "Inter, 'Helvetica Neue', Arial, sans-serif")
-        .set("role", "img")
-        .add(Title::new(curve.title))
-        .add(rectangle(0.0, 0.0, WIDTH, height, PAPER))
-        .add(label(curve.title, LEFT, 34.0, 22.0, INK).set("font-weight", 600))
-        .add(label(curve.subtitle, LEFT, 58.0, 13.0, FAINT));
+    let mut document = page(curve.title, curve.subtitle, WIDTH, height, LEFT);
     let mut top = TOP;
     let last = panels.len().saturating_sub(1);
     for (number, scale) in panels.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! What the pictures have in common: colours, and the elements they are drawn with.
 
-use svg::node::element::{Line, Rectangle, Text};
+use svg::Document;
+use svg::node::element::{Line, Rectangle, Text, Title};
 
 pub const PAPER: &str = "#fbfaf7";
 pub const PANEL: &str = "#ffffff";
@@ -20,6 +21,20 @@ pub fn round_up(value: f64) -> f64 {
     }
     let decade = 10f64.powf(value.log10().floor());
     [1.0, 2.0, 5.0, 10.0].into_iter().map(|step| step * decade).find(|step| *step >= value * 0.999).unwrap_or(value)
+}
+
+/// Returns a page with its headline and a second line, both starting at `left`.
+pub fn page(title: &str, subtitle: &str, width: f64, height: f64, left: f64) -> Document {
+    Document::new()
+        .set("viewBox", (0, 0, width, height))
+        .set("width", width)
+        .set("height", height)
+        .set("font-family", "Inter, 'Helvetica Neue', Arial, sans-serif")
+        .set("role", "img")
+        .add(Title::new(title))
+        .add(rectangle(0.0, 0.0, width, height, PAPER))
+        .add(label(title, left, 36.0, 24.0, INK).set("font-weight", 600))
+        .add(label(subtitle, left, 60.0, 13.0, FAINT))
 }
 
 /// Returns a filled rectangle.

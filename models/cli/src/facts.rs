@@ -41,6 +41,8 @@ pub struct Facts {
     pub artifact_bytes: usize,
     /// Activations, rings and scratch, exactly.
     pub arena_bytes: usize,
+    /// Of the arena, what is kept from one run to the next.
+    pub state_bytes: usize,
     /// Inputs in model order.
     pub inputs: Vec<Port>,
     /// Outputs in model order.
@@ -159,6 +161,7 @@ impl Facts {
             weights_bytes: steps.iter().map(|step| step.weights_bytes).sum(),
             artifact_bytes: loaded.artifact.len(),
             arena_bytes: model.arena_bytes(),
+            state_bytes: state_bytes(&model),
             inputs: loaded.inputs.iter().map(Port::of).collect(),
             outputs: loaded.outputs.iter().map(Port::of).collect(),
             operators: operators.map(|op| op.name()).collect(),
@@ -182,6 +185,7 @@ impl Facts {
             ("weights", format!("{} bytes", grouped(self.weights_bytes))),
             ("artifact", format!("{} bytes", grouped(self.artifact_bytes as u64))),
             ("arena", format!("{} bytes", grouped(self.arena_bytes as u64))),
+            ("state", format!("{} bytes of the arena", grouped(self.state_bytes as u64))),
             ("operators", self.operators.join(", ")),
             ("front end", yes(self.front_end_bytes > 0).into()),
             ("card", yes(self.card.is_some()).into()),
@@ -333,6 +337,17 @@ fn weights_bytes(step: &Step<'_>) -> u64 {
         _ => 0,
     };
     (bytes(0) + bytes(1)) as u64
+}
+
+/// Returns the arena bytes that are kept from one run to the next.
+fn state_bytes(model: &Model<'_>) -> usize {
+    (0..model.storage_count() as u16)
+        .filter_map(|n| model.storage(n))
+        .map(|storage| match storage {
+            Storage::State { bytes, .. } => bytes,
+            Storage::Arena { .. } | Storage::Constant { .. } => 0,
+        })
+        .sum()
 }
 
 /// Returns the arena bytes of the storages that are alive while a step runs.

@@ -4,11 +4,10 @@
 //! own: `plotters` draws SVG in whole pixels and one element per segment, which for 13,000 samples gives a large and
 //! coarse picture; here a trace is one path of the extremes of each pixel column.
 
-use svg::Document;
 use svg::node::element::path::Data;
 use svg::node::element::{Group, Path, Text};
 
-use crate::draw::{FAINT, GRID, INK, PANEL, PAPER, label, line, rectangle, round_up, tenth};
+use crate::draw::{FAINT, GRID, INK, PANEL, label, line, page, rectangle, round_up, tenth};
 
 /// What a replay saw. Times are seconds from the start of the recording.
 pub struct Picture<'a> {
@@ -70,17 +69,7 @@ pub fn svg(picture: &Picture<'_>) -> String {
     let score_end = traces_end + SCORE_HEIGHT;
     let height = score_end + BOTTOM;
 
-    let mut document = Document::new()
-        .set("viewBox", (0, 0, WIDTH, height))
-        .set("width", WIDTH)
-        .set("height", height)
-        .set("font-family", "Inter, 'Helvetica Neue', Arial, sans-serif")
-        .set("role", "img")
-        .add(svg::node::element::Title::new(picture.title))
-        .add(rectangle(0.0, 0.0, WIDTH, height, PAPER))
-        .add(label(picture.title, LEFT, 36.0, 24.0, INK).set("font-weight", 600))
-        .add(label(picture.subtitle, LEFT, 60.0, 13.0, FAINT))
-        .add(verdict(picture.alarms));
+    let mut document = page(picture.title, picture.subtitle, WIDTH, height, LEFT).add(verdict(picture.alarms));
 
     // Panels, and the time grid through all of them.
     for number in 0..3 {
