@@ -41,6 +41,20 @@ fn a_float_model_runs_with_samples_to_calibrate_it() {
     assert!(given.len() == 64 && near >= 60, "{near} of {} are near", given.len());
 }
 
+/// The zoo's frozen ranges give the scales of its quantized model.
+#[test]
+fn the_zoo_s_ranges_need_no_samples() {
+    let (float, ranges) = (zoo("float.onnx"), zoo("ranges.toml"));
+    let own = document(0, &["inspect", &float, "--ranges", &ranges]);
+    let committed = document(0, &["inspect", &zoo("seismic.tnb")]);
+    let scales = |document: &serde_json::Value| -> Vec<[serde_json::Value; 2]> {
+        let steps = document["steps"].as_array().unwrap().iter();
+        steps.map(|step| ["scale", "zero_point"].map(|key| step["output"][key].clone())).collect()
+    };
+    assert_eq!(scales(&own), scales(&committed));
+    assert_eq!(own["state_bytes"], 0);
+}
+
 #[test]
 fn samples_are_found_by_name_order_or_alone() {
     let folder = Folder::new();
@@ -94,7 +108,7 @@ fn errors_say_what_to_give() {
     let artifact = zoo("seismic.tnb");
     calls.push(vec!["inspect", &quantized, "--calibrate", &good]);
     calls.push(vec!["inspect", &artifact, "--ranges", "ranges.toml"]);
-    let not_ranges = zoo("ranges.toml");
+    let not_ranges = folder.with("not.toml", b"features = { scale = 0.25, zero_point = 0 }");
     calls.push(vec!["inspect", &float, "--ranges", &not_ranges]);
     let files = [
         "missing.npz".to_string(),

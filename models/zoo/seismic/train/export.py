@@ -95,11 +95,23 @@ def scores(model, features):
     return session(with_batch(model, "n")).run(None, {INPUT: features.astype(np.float32) * INPUT_SCALE})[0][:, 0]
 
 
-def activation_ranges(model):
-    """Frozen ranges: {tensor: (scale, zero point)} of every quantized activation."""
+def frozen_ranges(model, float_sha256, samples):
+    """The activation ranges of the quantized `model` in the form that `tanbo quantize --ranges` reads for the float one."""
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    return {
-        node.input[0]: (float(constants[node.input[1]]), int(constants[node.input[2]]))
+    lines = [
+        "# Activation ranges of a float model, frozen by tanbo; quantizing with this file needs no data.",
+        "version = 1",
+        f'model_sha256 = "{float_sha256}"',
+        f"samples = {samples}",
+    ]
+    rounded = {
+        node.input[0].removesuffix("_QuantizeLinear_Input"): node.input[1:3]
         for node in model.graph.node
         if node.op_type == "QuantizeLinear"
     }
+    for name, (scale, zero) in sorted(rounded.items()):
+        scale, zero = float(constants[scale]), int(constants[zero])
+        # The front end gives the features' scale, the decision that of the score.
+        method = "min-max" if name.endswith("_relu") else "fixed"
+        lines += ["", f"[tensor.{name}]", f"low = {(-128 - zero) * scale!r}", f"high = {(127 - zero) * scale!r}", f'method = "{method}"']
+    return "\n".join(lines) + "\n"

@@ -28,6 +28,7 @@ import sources
 
 OUT = Path(__file__).resolve().parents[1]
 SEED = 20261123
+CALIBRATION_ROWS = 3000
 HIDDEN = (64, 24)
 EPOCHS = 12
 FOLDS = 4
@@ -90,7 +91,7 @@ def training_rows(pairs, leave_out=frozenset(), by="quakes"):
 
 def calibration_rows(x, y):
     random = np.random.default_rng(SEED + 4)
-    return np.concatenate([x[random.choice(np.flatnonzero(y == label), 1500, replace=False)] for label in (0, 1)])
+    return np.concatenate([x[random.choice(np.flatnonzero(y == label), CALIBRATION_ROWS // 2, replace=False)] for label in (0, 1)])
 
 
 def cross_validate(records, made, held, by):
@@ -208,8 +209,7 @@ def main():
 
     agreement = np.concatenate([export.scores(real, x)[:, None], export.scores(integer, x)[:, None]], axis=1)
     same = (agreement[:, 0] >= threshold) == (agreement[:, 1] >= threshold)
-    ranges = [f'"{name}" = {{ scale = {scale!r}, zero_point = {zero} }}' for name, (scale, zero) in export.activation_ranges(integer).items()]
-    (OUT / "ranges.toml").write_text("# Activation ranges of model.onnx, frozen: real = scale * (q - zero_point).\n" + "\n".join(ranges) + "\n")
+    (OUT / "ranges.toml").write_text(export.frozen_ranges(integer, sources.sha256(OUT / "float.onnx"), CALIBRATION_ROWS))
 
     step = round(threshold / export.SCALE)
     decision = {"on_score": step, "off_score": OFF, "votes": VOTES, "of_hops": OF_HOPS}
