@@ -19,7 +19,7 @@ SAMPLES = 8
 
 
 def model(name, op, steps, batch, inputs, units, direction="forward", linear=0, last=False, per_channel=True, gain=1.0,
-          unsigned=False, initial=False, cell_range=None, bias=True):
+          unsigned=False, initial=False, cell_range=None, bias=True, wide=False):
     rng = np.random.default_rng(len(name) * 1000 + steps * 100 + units)
     directions, gates = 2 if direction == "bidirectional" else 1, 4 if op == "LSTM" else 3
     rows = gates * units
@@ -42,9 +42,17 @@ def model(name, op, steps, batch, inputs, units, direction="forward", linear=0, 
 
     dtype = np.uint8 if unsigned else np.int8
     zero = 120 if unsigned else -9
-    constant("x_scale", np.float32(0.02)), constant("x_zero", dtype(zero))
-    constant("y_scale", np.float32(1 / 127)), constant("y_zero", np.int8(3))
-    nodes.append(helper.make_node("DequantizeLinear", ["x", "x_scale", "x_zero"], ["x_real"]))
+    kind = TensorProto.UINT8 if unsigned else TensorProto.INT8
+    if wide:
+        # Graph inputs of int16 are refused: the model takes real numbers.
+        kind = TensorProto.FLOAT
+        constant("x_scale", np.float32(0.02 / 256)), constant("x_zero", np.int16(0))
+        constant("y_scale", np.float32(1 / 32767)), constant("y_zero", np.int16(0))
+        nodes.append(helper.make_node("QuantizeLinear", ["x", "x_scale", "x_zero"], ["x_integers"]))
+    else:
+        constant("x_scale", np.float32(0.02)), constant("x_zero", dtype(zero))
+        constant("y_scale", np.float32(1 / 127)), constant("y_zero", np.int8(3))
+    nodes.append(helper.make_node("DequantizeLinear", ["x_integers" if wide else "x", "x_scale", "x_zero"], ["x_real"]))
     names = ["x_real", weights("w", inputs, 1.2), weights("r", units, 0.9)]
     names.append(constant("b", rng.normal(0, 0.3, (directions, 2 * rows)).astype(np.float32)) if bias else "")
     if initial:
@@ -57,13 +65,15 @@ def model(name, op, steps, batch, inputs, units, direction="forward", linear=0, 
     shape = [directions, batch, units] if last else [steps, directions, batch, units]
     graph = helper.make_graph(
         nodes, name,
-        [helper.make_tensor_value_info("x", TensorProto.UINT8 if unsigned else TensorProto.INT8, [steps, batch, inputs])],
-        [helper.make_tensor_value_info("y", TensorProto.INT8, shape)], init,
+        [helper.make_tensor_value_info("x", kind, [steps, batch, inputs])],
+        [helper.make_tensor_value_info("y", TensorProto.INT16 if wide else TensorProto.INT8, shape)], init,
     )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21 if wide else 17)], ir_version=10 if wide else 8)
     if cell_range is not None:
         helper.set_model_props(made, {f"tanbo.cell_range.{name}": str(cell_range)})
     onnx.checker.check_model(made)
+    if wide:
+        return made, rng.uniform(-2.5, 2.5, (SAMPLES, steps, batch, inputs)).astype(np.float32)
     low, high = (0, 256) if unsigned else (-128, 128)
     return made, rng.integers(low, high, (SAMPLES, steps, batch, inputs)).astype(dtype)
 
@@ -80,6 +90,8 @@ CASES = {
     "lstm_initial": dict(op="LSTM", steps=3, batch=2, inputs=4, units=6, initial=True, unsigned=True),
     "lstm_no_bias": dict(op="LSTM", steps=5, batch=1, inputs=4, units=7, bias=False),
     "lstm_saturated": dict(op="LSTM", steps=10, batch=1, inputs=8, units=8, gain=4.0),
+    "lstm_int16": dict(op="LSTM", steps=12, batch=1, inputs=5, units=8, wide=True),
+    "lstm_int16_long": dict(op="LSTM", steps=40, batch=1, inputs=6, units=12, cell_range=4, wide=True),
     "gru": dict(op="GRU", steps=6, batch=1, inputs=5, units=8),
     "gru_linear": dict(op="GRU", steps=6, batch=1, inputs=5, units=8, linear=1),
     "gru_long": dict(op="GRU", steps=40, batch=1, inputs=6, units=12),
@@ -90,6 +102,8 @@ CASES = {
     "gru_last": dict(op="GRU", steps=9, batch=2, inputs=4, units=6, last=True, linear=1),
     "gru_initial": dict(op="GRU", steps=3, batch=2, inputs=4, units=6, initial=True, unsigned=True),
     "gru_saturated": dict(op="GRU", steps=10, batch=1, inputs=8, units=8, gain=4.0),
+    "gru_int16": dict(op="GRU", steps=12, batch=1, inputs=5, units=8, wide=True),
+    "gru_int16_linear_long": dict(op="GRU", steps=40, batch=1, inputs=6, units=12, linear=1, wide=True),
 }
 
 
