@@ -18,6 +18,7 @@ use tract_onnx::tract_hir::infer::InferenceModelExt;
 use crate::error::{CompileError, CompileErrorKind};
 use crate::import::onnx::proto;
 use crate::quantize::network::Network;
+use crate::quantize::rounding;
 
 type Res<T> = Result<T, CompileError>;
 
@@ -204,7 +205,9 @@ fn fix_batch(graph: &mut GraphProto, network: &Network) {
 
 /// Returns the runnable model and the shapes of its outputs.
 fn plan(model: &ModelProto, outputs: &[String]) -> TractResult<(Arc<TypedSimplePlan>, Vec<Vec<usize>>)> {
-    let parsed = tract_onnx::onnx().parse(model, None)?;
+    let mut onnx = tract_onnx::onnx();
+    onnx.op_register.insert(rounding::ROUNDED, rounding::build);
+    let parsed = onnx.parse(model, None)?;
     if let Some(name) = parsed.unresolved_inputs.first() {
         return Err(TractError::msg(format!("nothing defines '{name}'")));
     }

@@ -1,14 +1,19 @@
 //! Statistics of a float model's tensors over the calibration samples, and the ranges they give.
 
 use super::network::Network;
+use super::parallel::{each, each_mut};
 use super::ranges::{Method, Range};
 use super::samples::Samples;
 use super::{Progress, Res};
 use crate::error::{CompileError, CompileErrorKind};
-use crate::float::FloatModel;
+use crate::float::{FloatModel, FloatPort};
 
 /// Bins of a histogram.
 const BINS: usize = 2048;
+/// Samples that run together.
+const BATCH: usize = 32;
+/// Most elements that are kept from the first pass for the second: 128 MiB.
+const KEPT: usize = 1 << 25;
 
 /// What was seen of one tensor.
 #[derive(Clone, Debug)]
@@ -21,67 +26,134 @@ pub(crate) struct Statistics {
     pub zeros: u64,
     /// Mean over the samples of each element.
     pub mean: Vec<f32>,
+}
+
+/// What was seen of one tensor: in all samples, in the odd, and in the even ones.
+#[derive(Clone, Debug)]
+pub(crate) struct Observed {
+    parts: [Statistics; 3],
     /// Largest magnitude of each element.
     pub peak: Vec<f32>,
 }
 
-/// Returns the statistics of `tensors`, in their order: one pass for the limits, one for the rest.
+impl Observed {
+    /// Returns the statistics of all samples (0), of the odd (1) or of the even ones (2).
+    pub(crate) fn part(&self, part: usize) -> &Statistics {
+        let [all, odd, even] = &self.parts;
+        [all, odd, even].get(part).copied().unwrap_or(all)
+    }
+
+    fn count(&mut self, sample: usize, values: &[f32]) {
+        let [all, odd, even] = &mut self.parts;
+        all.count(values);
+        if sample % 2 == 1 { odd.count(values) } else { even.count(values) }
+    }
+}
+
+/// Returns what is seen of `tensors`, in their order: limits and means first, then counts between the limits.
 pub(crate) fn statistics(
     network: &Network,
     tensors: &[String],
     samples: &Samples,
     progress: &mut dyn FnMut(Progress),
-) -> Res<Vec<Statistics>> {
+) -> Res<Vec<Observed>> {
     let model = FloatModel::of_network(network, tensors)?;
-    let first = model.model_outputs();
-    let mut found: Vec<Statistics> = model
-        .outputs()
-        .iter()
-        .skip(first)
-        .map(|port| Statistics {
-            low: 0.0,
-            high: 0.0,
-            bins: vec![0; BINS],
-            zeros: 0,
-            mean: vec![0.0; port.elements()],
-            peak: vec![0.0; port.elements()],
+    let own = model.model_outputs();
+    let ports = model.outputs().get(own..).unwrap_or_default();
+    let elements = ports.iter().map(FloatPort::elements).sum::<usize>().max(1);
+    // What was computed for the limits serves for the counts too where it is not too much to keep.
+    let keeps = samples.count().saturating_mul(elements) <= KEPT;
+    let batch = (KEPT / elements).clamp(1, BATCH);
+    let total = samples.count() * if keeps { 1 } else { 2 };
+    let run = |first: usize| {
+        each(batch.min(samples.count() - first), |i| {
+            let mut outputs = model.run(&samples.sample(first + i))?;
+            Ok(outputs.split_off(own.min(outputs.len())))
         })
-        .collect();
-    let mut sums: Vec<Vec<f64>> = found.iter().map(|s| vec![0.0; s.mean.len()]).collect();
-    let total = 2 * samples.count();
-    for i in 0..samples.count() {
-        progress(Progress { stage: "calibrating", done: i, total });
-        let outputs = model.run(&samples.sample(i))?;
-        for (((values, found), sums), name) in outputs.iter().skip(first).zip(&mut found).zip(&mut sums).zip(tensors) {
-            for ((&v, sum), peak) in values.iter().zip(sums.iter_mut()).zip(&mut found.peak) {
-                if !v.is_finite() {
-                    return Err(CompileError::new(
+    };
+    let mut seen: Vec<Seen> = ports.iter().map(|port| Seen::new(port.elements())).collect();
+    let mut kept = Vec::new();
+    for first in (0..samples.count()).step_by(batch) {
+        progress(Progress { stage: "calibrating", done: first, total });
+        let outputs = run(first)?;
+        each_mut(&mut seen, |n, seen| {
+            for (sample, values) in
+                outputs.iter().enumerate().filter_map(|(i, tensors)| Some((first + i, tensors.get(n)?)))
+            {
+                seen.add(sample, values).map_err(|value| {
+                    CompileError::new(
                         CompileErrorKind::Unsupported,
-                        format!("tensor '{name}'"),
-                        format!("the float model gives {v} for calibration sample {i}"),
+                        format!("tensor '{}'", tensors.get(n).map_or("", String::as_str)),
+                        format!("the float model gives {value} for calibration sample {sample}"),
                         "calibrate with inputs that the model was made for",
-                    ));
-                }
-                found.low = found.low.min(v);
-                found.high = found.high.max(v);
-                *peak = peak.max(v.abs());
-                *sum += f64::from(v);
+                    )
+                })?;
             }
+            Ok(())
+        })?;
+        if keeps {
+            kept.push(outputs);
         }
     }
-    for (found, sums) in found.iter_mut().zip(&sums) {
-        for (mean, sum) in found.mean.iter_mut().zip(sums) {
-            *mean = (sum / samples.count().max(1) as f64) as f32;
-        }
+    let mut found: Vec<Observed> = seen.into_iter().map(|seen| seen.finish(samples.count())).collect();
+    for (number, first) in (0..samples.count()).step_by(batch).enumerate() {
+        let outputs = match kept.get_mut(number) {
+            Some(outputs) => std::mem::take(outputs),
+            None => {
+                progress(Progress { stage: "calibrating", done: samples.count() + first, total });
+                run(first)?
+            }
+        };
+        each_mut(&mut found, |n, observed| {
+            for (i, values) in outputs.iter().enumerate().filter_map(|(i, tensors)| Some((i, tensors.get(n)?))) {
+                observed.count(first + i, values);
+            }
+            Ok(())
+        })?;
     }
-    for i in 0..samples.count() {
-        progress(Progress { stage: "calibrating", done: samples.count() + i + 1, total });
-        let outputs = model.run(&samples.sample(i))?;
-        for (values, found) in outputs.iter().skip(first).zip(&mut found) {
-            found.count(values);
-        }
-    }
+    progress(Progress { stage: "calibrating", done: total, total });
     Ok(found)
+}
+
+/// What was seen of one tensor before its limits are known.
+struct Seen {
+    /// Of the even and of the odd samples: limits, and the sum of each element.
+    halves: [(f32, f32, Vec<f64>); 2],
+    peak: Vec<f32>,
+}
+
+impl Seen {
+    fn new(elements: usize) -> Self {
+        Self { halves: [0, 1].map(|_| (0.0, 0.0, vec![0.0; elements])), peak: vec![0.0; elements] }
+    }
+
+    /// Adds a sample; gives back a value that is not finite.
+    fn add(&mut self, sample: usize, values: &[f32]) -> Result<(), f32> {
+        let (low, high, sums) = &mut self.halves[sample % 2];
+        for ((&v, sum), peak) in values.iter().zip(sums).zip(&mut self.peak) {
+            if !v.is_finite() {
+                return Err(v);
+            }
+            *low = low.min(v);
+            *high = high.max(v);
+            *peak = peak.max(v.abs());
+            *sum += f64::from(v);
+        }
+        Ok(())
+    }
+
+    fn finish(self, samples: usize) -> Observed {
+        let [even, odd] = self.halves;
+        let of = |low: f32, high: f32, sums: &mut dyn Iterator<Item = f64>, samples: usize| {
+            let mean = sums.map(|sum| (sum / samples.max(1) as f64) as f32).collect();
+            Statistics { low, high, bins: vec![0; BINS], zeros: 0, mean }
+        };
+        let mut sums = even.2.iter().zip(&odd.2).map(|(a, b)| a + b);
+        let all = of(even.0.min(odd.0), even.1.max(odd.1), &mut sums, samples);
+        let [even, odd] = [(even, samples.div_ceil(2)), (odd, samples / 2)]
+            .map(|((low, high, sums), samples)| of(low, high, &mut sums.into_iter(), samples));
+        Observed { parts: [all, odd, even], peak: self.peak }
+    }
 }
 
 impl Statistics {

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::Res;
-use super::calibrate::Statistics;
 use super::network::Network;
 use super::plan::Plan;
 use super::rewrite::Numbers;
@@ -18,12 +17,12 @@ pub(crate) fn inputs(network: &Network, plan: &Plan) -> Vec<String> {
     plan.linears.iter().filter_map(|l| network.nodes.get(l.node)?.input.first().cloned()).collect()
 }
 
-/// Returns what to add to the bias of each product, by its index in the plan.
+/// Returns what to add to the bias of each product, by its index in the plan, for the means of the elements of [`inputs`].
 pub(crate) fn corrections(
     network: &Network,
     plan: &Plan,
     numbers: &Numbers,
-    seen: &HashMap<&str, &Statistics>,
+    seen: &HashMap<&str, &[f32]>,
 ) -> Res<BTreeMap<usize, Vec<f32>>> {
     let mut errors = Network {
         nodes: Vec::new(),
@@ -43,8 +42,7 @@ pub(crate) fn corrections(
         let (Some(input), Some((shape, reals))) = (node.input.first(), network.floats(&linear.weights)) else {
             continue;
         };
-        let (Some(statistics), Some(weights)) = (seen.get(input.as_str()), numbers.weights(network, plan, index))
-        else {
+        let (Some(&mean), Some(weights)) = (seen.get(input.as_str()), numbers.weights(network, plan, index)) else {
             continue;
         };
         let Some(input_shape) = network.shapes.get(input) else { continue };
@@ -62,7 +60,7 @@ pub(crate) fn corrections(
         errors.inputs.push(FloatPort { name: format!("mean_{index}"), shape: input_shape.clone() });
         errors.outputs.push(format!("shift_{index}"));
         errors.nodes.push(product);
-        means.push(&statistics.mean);
+        means.push(mean);
         products.push(index);
     }
     if products.is_empty() {

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::calibrate::Statistics;
+use super::calibrate::Observed;
 use super::network::{Network, OPSET};
 use crate::import::onnx::constant::{Constant, Data};
 use crate::import::onnx::proto::Op;
@@ -73,13 +73,13 @@ fn between(network: &Network) -> Vec<Between> {
 }
 
 /// Returns the factors of each tensor between two products, from what was seen of it.
-pub(crate) fn factors(network: &Network, seen: &HashMap<&str, &Statistics>) -> BTreeMap<String, Vec<f32>> {
+pub(crate) fn factors(network: &Network, seen: &HashMap<&str, &Observed>) -> BTreeMap<String, Vec<f32>> {
     let mut out = BTreeMap::new();
     for link in between(network) {
-        let Some(statistics) = seen.get(link.tensor.as_str()) else { continue };
-        let inner = statistics.peak.len() / link.channels;
+        let Some(observed) = seen.get(link.tensor.as_str()) else { continue };
+        let inner = observed.peak.len() / link.channels;
         let peaks: Vec<f32> =
-            statistics.peak.chunks(inner.max(1)).map(|c| c.iter().copied().fold(0.0, f32::max)).collect();
+            observed.peak.chunks(inner.max(1)).map(|c| c.iter().copied().fold(0.0, f32::max)).collect();
         let Some(weights) = input_peaks(network, &link) else { continue };
         let wished: Vec<f32> = peaks
             .iter()

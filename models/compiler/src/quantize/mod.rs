@@ -5,10 +5,10 @@
 //! | nodes in one form, constants as arrays, sizes bounded before anything runs | `network`, `upgrade` |
 //! | passes that are exact in real numbers | `fold`, `prepare`, `equalize` |
 //! | where tensors become integers | `plan` |
-//! | ranges of activations from samples | `calibrate`, `ranges` |
+//! | ranges of activations from samples, on all processors | `calibrate`, `ranges`, `parallel` |
 //! | weights per output channel, biases at scale input · weight | `weights` |
 //! | means that rounded weights shift | `correct` |
-//! | which of these pays, tried in float | `choose`, `simulate` |
+//! | which of these pays, tried in float | `choose`, `simulate`, `rounding` |
 //! | the QDQ model | `rewrite` |
 //! | what it cost | `report`, `execute`, `statistics` |
 //!
@@ -22,11 +22,13 @@ mod execute;
 mod fold;
 pub(crate) mod network;
 mod outputs;
+mod parallel;
 mod plan;
 mod prepare;
 mod ranges;
 pub mod report;
 mod rewrite;
+pub(crate) mod rounding;
 mod samples;
 mod simulate;
 mod statistics;
@@ -43,7 +45,7 @@ pub use self::samples::{SampleArray, Samples};
 use self::choose::{Chosen, choose, int4_products};
 use self::network::Network;
 use self::plan::{Plan, plan};
-use self::rewrite::{Numbers, PointQuant, rewrite};
+use self::rewrite::{Numbers, PointQuant, limits_of, rewrite};
 use crate::error::{CompileError, CompileErrorKind};
 
 type Res<T> = Result<T, CompileError>;
@@ -64,7 +66,7 @@ pub enum RangeMethod {
 /// Whether an improvement is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// Where it lowers the error on the calibration samples.
+    /// As trials on the calibration samples say.
     Auto,
     /// Always.
     On,
@@ -238,7 +240,8 @@ fn restored(mut network: Network, ranges: &Ranges) -> Res<(Network, Plan, Number
         }
     }
     let int4 = int4_products(&network, &plan, &ranges.int4);
-    Ok((network, plan, Numbers { points, corrections, int4 }))
+    let limits = limits_of(&network, &plan);
+    Ok((network, plan, Numbers { points, corrections, int4, limits }))
 }
 
 fn finish(network: Network, ranges: Ranges, decisions: Decisions) -> Res<Quantized> {
@@ -252,11 +255,4 @@ fn sensitivity(model: &[u8], name: &str, base: &Quantized, samples: &Samples) ->
     let (network, macs) = Network::prepared(model, name)?;
     let (network, plan, numbers) = restored(network, &base.ranges)?;
     choose::sensitivity(&network, &plan, &numbers, samples, macs)
-}
-
-/// Returns `base` with 4-bit weights in some products.
-fn with_int4(model: &[u8], name: &str, base: &Quantized, int4: BTreeSet<String>) -> Res<Quantized> {
-    let mut ranges = base.ranges.clone();
-    ranges.int4 = int4;
-    finish(Network::prepared(model, name)?.0, ranges, Decisions::default())
 }

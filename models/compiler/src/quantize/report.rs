@@ -235,7 +235,7 @@ pub fn size_curve(
         }
         let int4: BTreeSet<String> = order.iter().take(count).cloned().collect();
         let label = format!("int4 weights in {count} of {} layers", order.len());
-        let narrow = super::with_int4(model, name, &base, int4)?;
+        let narrow = quantize(model, name, calibration, &Options { int4, ..plain.clone() })?;
         match measured(&label, model, name, &narrow, evaluation, judge) {
             Err(error) if error.kind == CompileErrorKind::Unsupported => {}
             point => points.push(point?),

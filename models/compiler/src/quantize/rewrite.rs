@@ -3,6 +3,7 @@
 //! Names as ONNX Runtime's `quantize_static` gives them: a tensor `t` becomes `t_QuantizeLinear_Output`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use prost::Message;
 use tract_onnx::pb::tensor_proto::DataType;
@@ -12,8 +13,8 @@ use super::Res;
 use super::network::{
     Checked, Network, OPSET_NARROW_WIDE, int_attribute, model_proto, node, raw_tensor, tensor_proto, value_info,
 };
-use super::plan::{Plan, plan};
-use super::weights::{QuantizedWeights, Scheme, quantize_weights};
+use super::plan::{Linear, Plan, plan};
+use super::weights::{QuantizedWeights, Scheme, largest_of_channels, limits, quantize_weights};
 use crate::emit::macs;
 use crate::error::{CompileError, CompileErrorKind};
 use crate::import::onnx::{import_with_values, proto};
@@ -54,6 +55,16 @@ pub(crate) struct Numbers {
     pub corrections: BTreeMap<usize, Vec<f32>>,
     /// Products with weights of four bits, by the index in [`Plan::linears`].
     pub int4: HashSet<usize>,
+    /// Limits of the weights of eight bits, by the index in [`Plan::linears`]; the largest weights where they are missing.
+    pub limits: Arc<Vec<Vec<f64>>>,
+}
+
+/// Returns the limits of the weights of all products, with eight bits.
+pub(crate) fn limits_of(network: &Network, plan: &Plan) -> Arc<Vec<Vec<f64>>> {
+    let of = |linear: &Linear| {
+        network.floats(&linear.weights).map(|(shape, values)| limits(shape, values, linear.axis, 8)).unwrap_or_default()
+    };
+    Arc::new(plan.linears.iter().map(of).collect())
 }
 
 impl Numbers {
@@ -73,7 +84,20 @@ impl Numbers {
         for (slot, &c) in bias.iter_mut().zip(self.corrections.get(&index).into_iter().flatten()) {
             *slot += f64::from(c);
         }
-        let scheme = Scheme { from: *from, to: *to, bits: if self.int4.contains(&index) { 4 } else { 8 } };
+        let narrow = self.int4.contains(&index);
+        let found;
+        let limits = match self.limits.get(index).filter(|_| !narrow) {
+            Some(limits) => limits,
+            None => {
+                found = if narrow {
+                    limits(shape, values, linear.axis, 4)
+                } else {
+                    largest_of_channels(shape, values, linear.axis)
+                };
+                &found
+            }
+        };
+        let scheme = Scheme { from: *from, to: *to, bits: if narrow { 4 } else { 8 }, limits };
         quantize_weights(shape, values, linear.axis, linear.groups, &bias, scheme)
     }
 }
@@ -254,13 +278,7 @@ impl Writer<'_> {
         self.nodes.push(node("DequantizeLinear", &dq, &[&integers, &scale, &zero], &self.read(name), vec![]));
     }
 
-    fn weights(
-        &mut self,
-        name: &str,
-        index: usize,
-        linear: &super::plan::Linear,
-        weights: &QuantizedWeights,
-    ) -> String {
+    fn weights(&mut self, name: &str, index: usize, linear: &Linear, weights: &QuantizedWeights) -> String {
         let base = self.unshared(name, index);
         let shape = self.network.floats(name).map(|(shape, _)| shape.to_vec()).unwrap_or_default();
         let (kind, raw, zeros) = if weights.bits == 4 {
@@ -297,7 +315,9 @@ impl Writer<'_> {
         let (shape, values) = self.network.floats(name)?;
         let one = PointQuant { scale: 1.0, zero_point: 0, wide: false };
         let least = PointQuant { scale: f32::MIN_POSITIVE, ..one };
-        let weights = quantize_weights(shape, values, 1, 1, &[], Scheme { from: one, to: least, bits: 8 })?;
+        let limits = limits(shape, values, 1, 8);
+        let scheme = Scheme { from: one, to: least, bits: 8, limits: &limits };
+        let weights = quantize_weights(shape, values, 1, 1, &[], scheme)?;
         if self.constants.contains_key(&format!("{name}_quantized")) {
             return Some(format!("{name}_DequantizeLinear_Output"));
         }

@@ -132,9 +132,9 @@ impl Samples {
         (part(0..at), part(at..self.count))
     }
 
-    /// Returns every `step`th sample, from the first.
-    pub(crate) fn every(&self, step: usize) -> Self {
-        let picked: Vec<usize> = (0..self.count).step_by(step.max(1)).collect();
+    /// Returns every `step`th pair of samples, from the first: an even sample and the odd one behind it.
+    pub(crate) fn pairs(&self, step: usize) -> Self {
+        let picked: Vec<usize> = (0..self.count).filter(|i| (i / 2).is_multiple_of(step.max(1))).collect();
         let inputs = self.inputs.iter().map(|(elements, data)| {
             let of = |&i: &usize| data.get(i * elements..(i + 1) * elements).unwrap_or(&[]).to_vec();
             (*elements, picked.iter().flat_map(of).collect())

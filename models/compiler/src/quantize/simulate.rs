@@ -1,22 +1,21 @@
 //! The quantized model in float: what a choice would cost, without compiling it.
 //!
-//! Weights and biases are their integers times their scales; behind each point the values are rounded as QuantizeLinear
+//! Weights and biases are their integers times their scales; behind each point the values are [`rounded`] as QuantizeLinear
 //! rounds. tract runs it some ten times faster than the reference kernels run the artifact, and to float32's rounding it is
 //! the same.
 
 use std::collections::BTreeMap;
 
 use super::Res;
-use super::network::{Network, node};
+use super::network::Network;
+use super::parallel::each;
 use super::plan::Plan;
 use super::rewrite::Numbers;
+use super::rounding::rounded;
 use super::samples::Samples;
 use super::statistics::ErrorSums;
 use crate::float::FloatModel;
 use crate::import::onnx::constant::{Constant, Data};
-
-/// Adding and subtracting it rounds numbers below 2^22 to integers, halves to even.
-const ROUND: f32 = 12_582_912.0;
 
 /// Returns the network with every point rounded.
 pub(crate) fn simulated(network: &Network, plan: &Plan, numbers: &Numbers) -> Network {
@@ -90,35 +89,19 @@ pub(crate) fn simulated(network: &Network, plan: &Plan, numbers: &Numbers) -> Ne
 /// Adds the rounding of a point.
 fn round(out: &mut Network, numbers: &Numbers, name: &str, source: &str, renamed: &mut BTreeMap<String, String>) {
     let Some(quant) = numbers.points.get(name) else { return };
-    let (low, high) = if quant.wide { (-32768, 32767) } else { (-128, 127) };
-    let mut scalar = |what: &str, value: f32| {
-        let constant = Constant { shape: vec![], data: Data::F32(vec![value]) };
-        out.add_constant(&format!("{name}/{what}"), constant)
-    };
-    let (scale, magic) = (scalar("step", quant.scale), scalar("round", ROUND));
-    let inverse = scalar("per_step", 1.0 / quant.scale);
-    let low = scalar("low", (low - quant.zero_point) as f32);
-    let high = scalar("high", (high - quant.zero_point) as f32);
     let target = if source == name { format!("{name}/rounded") } else { name.to_string() };
-    let step = |what: &str| format!("{name}/{what}_");
-    for (kind, inputs, output) in [
-        ("Mul", vec![source, &inverse], step("scaled")),
-        ("Clip", vec![&step("scaled"), &low, &high], step("limited")),
-        ("Add", vec![&step("limited"), &magic], step("shifted")),
-        ("Sub", vec![&step("shifted"), &magic], step("integer")),
-        ("Mul", vec![&step("integer"), &scale], target.clone()),
-    ] {
-        let inputs: Vec<&str> = inputs.iter().map(|s| s.as_ref()).collect();
-        out.nodes.push(node(kind, &output, &inputs, &output, vec![]));
-    }
+    out.nodes.push(rounded(source, &target, quant));
     renamed.insert(name.into(), target);
 }
 
 /// The float model's answers for samples, to judge simulations by.
 pub(crate) struct Judge {
     samples: Samples,
-    /// Outputs, and what a Softmax at the end reads.
+    /// What a Softmax at the end reads.
     tensors: Vec<String>,
+    /// Which of the outputs and [`Judge::tensors`] make the score: what a last Softmax reads stands for its result, in
+    /// which the few samples near a decision outweigh all others.
+    scored: Vec<usize>,
     answers: Vec<Vec<Vec<f32>>>,
 }
 
@@ -131,37 +114,61 @@ impl Judge {
             let input = node.input.first().filter(|_| node.op_type == "Softmax")?;
             (producers.contains_key(input) && !network.outputs.contains(input)).then(|| input.clone())
         };
-        let tensors: Vec<String> = network.outputs.iter().filter_map(before_softmax).collect();
+        let mut tensors = Vec::new();
+        let mut scored = Vec::new();
+        for (index, output) in network.outputs.iter().enumerate() {
+            scored.push(match before_softmax(output) {
+                Some(input) => {
+                    tensors.push(input);
+                    network.outputs.len() + tensors.len() - 1
+                }
+                None => index,
+            });
+        }
         let model = FloatModel::of_network(network, &tensors)?;
-        let answers = (0..samples.count()).map(|i| model.run(&samples.sample(i))).collect::<Res<_>>()?;
-        Ok(Self { samples, tensors, answers })
+        let answers = each(samples.count(), |i| model.run(&samples.sample(i)))?;
+        Ok(Self { samples, tensors, scored, answers })
     }
 
-    /// Returns the mean ratio of signal and error of the outputs (and of what a last Softmax reads), dB, at most 120 each;
-    /// of the even and of the odd samples.
-    pub(crate) fn score(&self, network: &Network, plan: &Plan, numbers: &Numbers) -> Res<Score> {
-        let halves = self.sums(network, plan, numbers)?;
+    /// Returns the number of samples.
+    pub(crate) fn samples(&self) -> usize {
+        self.samples.count()
+    }
+
+    /// Returns the mean ratio of signal and error of what is scored, dB, at most 120 each; of the even samples with the first numbers and of the odd samples with the second.
+    pub(crate) fn score(&self, network: &Network, plan: &Plan, numbers: &[Numbers; 2]) -> Res<Score> {
+        let models = each(2, |half| {
+            let numbers = if half == 0 { &numbers[0] } else { &numbers[1] };
+            FloatModel::of_network(&simulated(network, plan, numbers), &self.tensors)
+        })?;
+        let halves = self.sums(&models)?;
         Ok(Score(halves.map(|sums| {
-            let total: f64 = sums.iter().map(|sums| sums.sqnr_db().clamp(-120.0, 120.0)).sum();
-            total / sums.len().max(1) as f64
+            let scored = self.scored.iter().filter_map(|&index| sums.get(index));
+            let total: f64 = scored.map(|sums| sums.sqnr_db().clamp(-120.0, 120.0)).sum();
+            total / self.scored.len().max(1) as f64
         })))
     }
 
     /// Returns the least ratio of an output, dB.
     pub(crate) fn worst_output(&self, network: &Network, plan: &Plan, numbers: &Numbers) -> Res<f64> {
-        let halves = self.sums(network, plan, numbers)?;
+        let halves = self.sums(&[FloatModel::of_network(&simulated(network, plan, numbers), &self.tensors)?])?;
         let outputs = halves.iter().flat_map(|sums| sums.iter().take(network.outputs.len()));
         Ok(outputs.filter(|sums| !sums.is_empty()).map(ErrorSums::sqnr_db).fold(f64::INFINITY, f64::min))
     }
 
-    fn sums(&self, network: &Network, plan: &Plan, numbers: &Numbers) -> Res<[Vec<ErrorSums>; 2]> {
-        let simulated = simulated(network, plan, numbers);
-        let model = FloatModel::of_network(&simulated, &self.tensors)?;
-        let mut halves = [0, 1].map(|_| vec![ErrorSums::default(); model.outputs().len()]);
-        for (i, answers) in self.answers.iter().enumerate() {
+    /// Returns the errors on the even and on the odd samples; the models take turns.
+    fn sums(&self, models: &[FloatModel]) -> Res<[Vec<ErrorSums>; 2]> {
+        let errors = each(self.answers.len(), |i| {
+            let (Some(model), Some(answers)) = (models.get(i % models.len().max(1)), self.answers.get(i)) else {
+                return Ok(Vec::new());
+            };
             let values = model.run(&self.samples.sample(i))?;
-            for ((sums, answer), values) in halves[i % 2].iter_mut().zip(answers).zip(&values) {
-                sums.add(answer, values);
+            Ok(answers.iter().zip(&values).map(|(answer, values)| ErrorSums::of(answer, values)).collect())
+        })?;
+        let mut halves = [0, 1].map(|_| vec![ErrorSums::default(); self.answers.first().map_or(0, Vec::len)]);
+        for (i, errors) in errors.iter().enumerate() {
+            for (sums, errors) in halves[i % 2].iter_mut().zip(errors) {
+                sums.merge(errors);
             }
         }
         Ok(halves)

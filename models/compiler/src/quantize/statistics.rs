@@ -28,6 +28,22 @@ impl ErrorSums {
         }
     }
 
+    /// Returns the sums over one pair of tensors.
+    pub(crate) fn of(reference: &[f32], values: &[f32]) -> Self {
+        let mut sums = Self::default();
+        sums.add(reference, values);
+        sums
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.elements += other.elements;
+        self.signal += other.signal;
+        self.other += other.other;
+        self.product += other.product;
+        self.noise += other.noise;
+        self.max_abs = self.max_abs.max(other.max_abs);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.elements == 0
     }
