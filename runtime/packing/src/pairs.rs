@@ -6,7 +6,7 @@
 use crate::{Kind, Shape, Sizes};
 
 /// Output rows that a depthwise kernel computes from one strip of a channel.
-pub const STRIP_ROWS: usize = 8;
+pub const STRIP_ROWS: usize = 16;
 
 /// Returns the groups of four terms in a kernel row, or `None` if its taps do not follow one another in a row of the input.
 pub fn row_groups(shape: &Shape) -> Option<usize> {
@@ -26,11 +26,16 @@ pub fn strip(shape: &Shape) -> Option<[usize; 2]> {
     Some([length(0)?, length(1)?])
 }
 
-/// Words per group of four terms in the patch of one tile, and words of a record, of a family.
+/// Words that a family takes.
 pub(crate) struct Words {
+    /// Per group of four terms in the patch of a tile.
     pub patch: usize,
+    /// Of a convolution's record.
     pub conv_record: usize,
+    /// Of a depthwise convolution's record.
     pub depthwise_record: usize,
+    /// Per tap of the depthwise convolution that is computed: its weights, widened.
+    pub tap: usize,
 }
 
 pub(crate) fn sizes(kind: Kind, shape: &Shape, words: &Words) -> Option<Sizes> {
@@ -53,10 +58,11 @@ pub(crate) fn sizes(kind: Kind, shape: &Shape, words: &Words) -> Option<Sizes> {
             (width == 1 || shape.dilation[1] == 1).then_some(())?;
             outputs.checked_rem(shape.input[2]).filter(|&rest| rest == 0)?;
             let [rows, columns] = strip(shape)?;
+            let taps = height.checked_mul(width)?;
             Some(Sizes {
-                weight_bytes: height.checked_mul(width)?.checked_mul(outputs)?,
+                weight_bytes: taps.checked_mul(outputs)?,
                 record_words: outputs.checked_mul(words.depthwise_record)?,
-                scratch_bytes: rows.checked_mul(columns)?,
+                scratch_bytes: taps.checked_mul(words.tap)?.checked_mul(4)?.checked_add(rows.checked_mul(columns)?)?,
             })
         }
     }

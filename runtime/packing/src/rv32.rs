@@ -9,7 +9,7 @@ pub const RV32: Packing = Packing(5);
 pub const LAYOUT: Layout = Layout { packing: RV32, keeps_scratch: true, sizes };
 
 /// A group of two pairs of pixels is eight words.
-const WORDS: Words = Words { patch: 8, conv_record: 6, depthwise_record: 4 };
+const WORDS: Words = Words { patch: 8, conv_record: 6, depthwise_record: 4, tap: 0 };
 
 fn sizes(kind: Kind, shape: &Shape) -> Option<Sizes> {
     pairs::sizes(kind, shape, &WORDS)

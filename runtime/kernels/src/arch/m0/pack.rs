@@ -8,7 +8,7 @@ use tanbo_quant::Rounding;
 use crate::arch::pairs::pack::{Channel, Writer};
 use crate::pack::{PackedConstants, Source};
 
-/// Packs a step. A record is three words of the accumulator (convolution; one of a depthwise convolution), then `W`, `ml`,
+/// Packs a step. A record is two words of the accumulator (convolution; one of a depthwise convolution), then `W`, `ml`,
 /// `mh`, `C`, `Z`, `D`: with `a` the accumulator less the start of its window,
 ///
 /// ```text
@@ -19,7 +19,8 @@ use crate::pack::{PackedConstants, Source};
 /// The window is where the output changes. In it the output rises by steps; the constants are accepted where the formula
 /// gives the reference's value at both ends of every step, and between two ends it cannot fall.
 pub fn pack(source: &Source<'_>) -> Option<PackedConstants> {
-    const WRITER: Writer = Writer { packing: m0::M0, sizes: m0::LAYOUT.sizes, requantization, flip: 0x80 };
+    const WRITER: Writer =
+        Writer { flags: false, packing: m0::M0, sizes: m0::LAYOUT.sizes, requantization, flip: 0x80 };
     WRITER.pack(source)
 }
 

@@ -6,8 +6,8 @@ use core::ops::Range;
 use tanbo_packing::{Layout, m3};
 
 use super::M3;
-use crate::arch::pairs::{self, Job, Machine};
-use crate::{KernelResult, Kernels, Output, Packed, Rows, RowsMut};
+use crate::arch::pairs::{self, Job, Lines, Machine};
+use crate::{AveragePool2d, KernelResult, Kernels, Packed, Rows, RowsMut, Sum};
 
 impl Kernels for M3 {
     const NAME: &'static str = "m3";
@@ -32,18 +32,24 @@ impl Kernels for M3 {
     ) -> KernelResult {
         pairs::depthwise_conv2d::<Self>(params, input, output, rows, scratch)
     }
+
+    fn average_pool2d(
+        params: &AveragePool2d<'_>,
+        input: Rows<'_>,
+        output: &mut RowsMut<'_>,
+        rows: Range<usize>,
+    ) -> KernelResult {
+        pairs::average_pool2d(params, input, output, rows)
+    }
+
+    fn add(params: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> KernelResult {
+        pairs::add(params, input1, input2, output)
+    }
 }
 
 impl Machine for M3 {
     const LAYOUT: Layout = m3::LAYOUT;
-    const PIXELS: usize = 4;
-    const GROUP_WORDS: usize = 8;
-    const DEPTHWISE_RECORD_WORDS: usize = 4;
     const FEWEST: usize = 3;
-
-    fn fill(runs: &[&[i8]; 4], patch: &mut [i32]) {
-        pairs::fill_four(runs, patch);
-    }
 
     unsafe fn tile(job: &mut Job) {
         // SAFETY: the caller keeps to the contract.
@@ -55,37 +61,13 @@ impl Machine for M3 {
         unsafe { one(job) }
     }
 
-    fn requantize(record: &[i32], range: &Output, accumulator: i32) -> i8 {
-        pairs::requantize(record, range, accumulator)
+    unsafe fn depthwise(lines: &mut Lines) {
+        // SAFETY: the caller keeps to the contract.
+        unsafe { rows(lines) }
     }
 }
 
-/// One group of four terms of two pixel pairs: 18 instructions for 16 MACs.
-macro_rules! group {
-    () => {
-        "ldmia r0!, {{r3-r6}}
-         ldrsb.w r2, [r1], #1
-         mla r7, r2, r3, lr
-         mla r8, r2, r4, lr
-         ldrsb.w r2, [r1], #1
-         mla r7, r2, r5, r7
-         mla r8, r2, r6, r8
-         ldmia r0!, {{r3-r6}}
-         ldrsb.w r2, [r1], #1
-         mla r7, r2, r3, r7
-         mla r8, r2, r4, r8
-         ldrsb.w r2, [r1], #1
-         mla r7, r2, r5, r7
-         mla r8, r2, r6, r8
-         add.w r11, r11, r7
-         add.w r9, r9, r7, asr #16
-         add.w r12, r12, r8
-         add.w r10, r10, r8, asr #16
-        "
-    };
-}
-
-/// Two terms of two pixel pairs that are split off at once.
+/// Two terms of two pixel pairs: 11 instructions for 8 MACs.
 macro_rules! half_group {
     () => {
         "ldmia r0!, {{r3-r6}}
@@ -103,10 +85,33 @@ macro_rules! half_group {
     };
 }
 
-/// The output value of accumulator `$a`, at `$at`: 8 instructions. `r3`, `r4`, `r5`: `m`, `C`, `s`; `r7`: sign; the rest is
-/// free: `r8`, `lr`.
+/// The output value of accumulator `$a`, at `$at`, where it needs no sign and takes all of int8: 6 instructions. `r3`, `r4`, `r5`: `m`,
+/// `C`, `s`; the rest is free: `r8`, `lr`.
+macro_rules! requantize_plain {
+    ($a:literal, $at:literal) => {
+        concat!(
+            "lsl.w ",
+            $a,
+            ", ",
+            $a,
+            ", #2\n",
+            "smull lr, r8, ",
+            $a,
+            ", r3\n",
+            "add r8, r4\n",
+            "asr.w r8, r8, r5\n",
+            "ssat r8, #8, r8\n",
+            "strb.w r8, ",
+            $at,
+            "\n",
+        )
+    };
+}
+
+/// The output value of accumulator `$a`, at `$at`: 13 instructions. `r3`, `r4`, `r5`: `m`, `C`, `s`; `r7`: sign; `r0`, `r1`: bounds; the
+/// rest is free: `r8`, `lr`.
 macro_rules! requantize {
-    ($a:literal, $at:literal, $clamp:expr) => {
+    ($a:literal, $at:literal) => {
         concat!(
             "lsl.w ",
             $a,
@@ -122,7 +127,7 @@ macro_rules! requantize {
             "add r8, r4\n",
             "add r8, lr\n",
             "asr.w r8, r8, r5\n",
-            $clamp,
+            clamp!(),
             "strb.w r8, ",
             $at,
             "\n",
@@ -143,10 +148,10 @@ macro_rules! clamp {
 }
 
 /// Four pixels, all outputs. Registers in the loop over groups: `r0` patch, `r1` weights, `r2` weight, `r3`-`r6` pairs, `r7`, `r8`
-/// the group's sums, `r9`, `r10` high halves' sums, `r11`, `r12` words' sums, `lr` 2^15. Stack: end of the patch, flags, job, end of a
-/// chunk.
+/// the group's sums, `r9`, `r10` high halves' sums, `r11`, `r12` words' sums, `lr` 2^15. Stack: end of the patch, job, weights,
+/// entry of the first chunk.
 ///
-/// 1.125 instructions per MAC, 1.375 where groups of four do not fit; 0.06 for chunks, 14 per output value.
+/// 1.375 instructions per MAC, 0.02 for chunks, 14 per output value.
 ///
 /// # Safety
 /// As [`Machine::tile`].
@@ -172,53 +177,37 @@ unsafe extern "C" fn four(job: *mut Job) {
         "1:",
         "mov.w lr, #0x8000",
         "ldr r2, [r0, #12]",
-        "ldmia r2!, {{r3, r4, r5}}",
+        "ldmia r2!, {{r3, r4}}",
         "str r2, [r0, #12]",
         "mov r9, r3",
         "mov r10, r3",
         "mov r11, r4",
         "mov r12, r4",
-        "ldr r3, [r0, #28]",
         "ldr r4, [sp, #16]",
         "ldr r0, [r0]",
-        "lsls r5, r5, #1",
-        "str r5, [sp, #4]",
-        "bcc 4f",
         "bx r4",
         ".balign 4",
         "20:",
-        group!(),
-        ".balign 4",
+        half_group!(),
+        half_group!(),
         "21:",
-        group!(),
-        group!(),
-        group!(),
-        group!(),
-        group!(),
-        group!(),
-        group!(),
-        "2:",
+        half_group!(),
+        half_group!(),
+        half_group!(),
+        half_group!(),
+        half_group!(),
+        half_group!(),
+        half_group!(),
+        half_group!(),
+        half_group!(),
+        half_group!(),
+        half_group!(),
+        half_group!(),
+        half_group!(),
+        half_group!(),
         "ldr r2, [sp]",
         "cmp r0, r2",
-        "beq 6f",
-        "ldr r5, [sp, #4]",
-        "lsls r5, r5, #1",
-        "str r5, [sp, #4]",
-        "bcs.w 20b",
-        "movs r3, #8",
-        // A chunk of groups that have to be split.
-        "4:",
-        "add.w r3, r0, r3, lsl #5",
-        "str r3, [sp, #12]",
-        "5:",
-        half_group!(),
-        "sub.w r11, r11, lr",
-        "sub.w r12, r12, lr",
-        half_group!(),
-        "ldr r2, [sp, #12]",
-        "cmp r0, r2",
-        "bne 5b",
-        "b 2b",
+        "bne.w 20b",
         // Sums of the low halves, then output values.
         "6:",
         "str r1, [sp, #12]",
@@ -235,20 +224,21 @@ unsafe extern "C" fn four(job: *mut Job) {
         "ldr r7, [r0, #40]",
         "ldrd r0, r1, [r0, #32]",
         "sub.w r8, r1, r0",
+        "add r8, r7",
         "cmp.w r8, #255",
         "bne 7f",
-        requantize!("r11", "[r6]", "ssat r8, #8, r8\n"),
-        requantize!("r9", "[r6, r2]", "ssat r8, #8, r8\n"),
-        requantize!("r12", "[r6, r2, lsl #1]", "ssat r8, #8, r8\n"),
+        requantize_plain!("r11", "[r6]"),
+        requantize_plain!("r9", "[r6, r2]"),
+        requantize_plain!("r12", "[r6, r2, lsl #1]"),
         "add r6, r2",
-        requantize!("r10", "[r6, r2, lsl #1]", "ssat r8, #8, r8\n"),
+        requantize_plain!("r10", "[r6, r2, lsl #1]"),
         "b 8f",
         "7:",
-        requantize!("r11", "[r6]", clamp!()),
-        requantize!("r9", "[r6, r2]", clamp!()),
-        requantize!("r12", "[r6, r2, lsl #1]", clamp!()),
+        requantize!("r11", "[r6]"),
+        requantize!("r9", "[r6, r2]"),
+        requantize!("r12", "[r6, r2, lsl #1]"),
         "add r6, r2",
-        requantize!("r10", "[r6, r2, lsl #1]", clamp!()),
+        requantize!("r10", "[r6, r2, lsl #1]"),
         "8:",
         "ldr r0, [sp, #8]",
         "ldr r1, [sp, #12]",
@@ -318,14 +308,14 @@ unsafe extern "C" fn one(job: *mut Job) {
         "bne 2b",
         "4:",
         "ldr.w r2, [r12, #12]",
-        "adds r2, #12",
+        "adds r2, #8",
         "ldmia r2!, {{r3, r4, r5}}",
         "str.w r2, [r12, #12]",
         "mov r10, r1",
         "ldrd r0, r1, [r12, #32]",
         "ldr.w r7, [r12, #40]",
         "ldr.w r6, [r12, #20]",
-        requantize!("r9", "[r6], #1", clamp!()),
+        requantize!("r9", "[r6], #1"),
         "str.w r6, [r12, #20]",
         "mov r1, r10",
         "ldr.w r2, [r12, #16]",
@@ -333,6 +323,228 @@ unsafe extern "C" fn one(job: *mut Job) {
         "str.w r2, [r12, #16]",
         "bne.w 1b",
         "add sp, #4",
+        "pop {{r4-r11, pc}}",
+    )
+}
+
+/// Three terms of four outputs whose windows are `$by` apart, from `[r0]` on.
+macro_rules! three_terms {
+    (1) => {
+        "ldrsb.w r8, [r0]
+         mla r6, r8, r4, r6
+         ldrsb.w r8, [r0, #1]
+         mla r6, r8, r5, r6
+         mla r9, r8, r4, r9
+         ldrsb.w r8, [r0, #2]
+         mla r6, r8, r7, r6
+         mla r9, r8, r5, r9
+         mla r10, r8, r4, r10
+         ldrsb.w r8, [r0, #3]
+         mla r9, r8, r7, r9
+         mla r10, r8, r5, r10
+         mla r12, r8, r4, r12
+         ldrsb.w r8, [r0, #4]
+         mla r10, r8, r7, r10
+         mla r12, r8, r5, r12
+         ldrsb.w r8, [r0, #5]
+         mla r12, r8, r7, r12
+        "
+    };
+    (2) => {
+        "ldrsb.w r8, [r0]
+         mla r6, r8, r4, r6
+         ldrsb.w r8, [r0, #1]
+         mla r6, r8, r5, r6
+         ldrsb.w r8, [r0, #2]
+         mla r6, r8, r7, r6
+         mla r9, r8, r4, r9
+         ldrsb.w r8, [r0, #3]
+         mla r9, r8, r5, r9
+         ldrsb.w r8, [r0, #4]
+         mla r9, r8, r7, r9
+         mla r10, r8, r4, r10
+         ldrsb.w r8, [r0, #5]
+         mla r10, r8, r5, r10
+         ldrsb.w r8, [r0, #6]
+         mla r10, r8, r7, r10
+         mla r12, r8, r4, r12
+         ldrsb.w r8, [r0, #7]
+         mla r12, r8, r5, r12
+         ldrsb.w r8, [r0, #8]
+         mla r12, r8, r7, r12
+        "
+    };
+}
+
+/// Output rows of a channel. Registers: `r0` strip, `r1` weights, `r3` kernel rows left, `r4`, `r5`, `r7` weights, `r8` term, `r6`,
+/// `r9`, `r10`, `r12` sums, `lr` distance of lines, `r11` distance of outputs. Stack: lines, strip and place of the next
+/// output, outputs left.
+///
+/// Four outputs of a kernel three wide: 2 instructions per MAC (stride 2: 2.25); others 5. 12 per output value.
+///
+/// # Safety
+/// As [`Machine::depthwise`].
+#[unsafe(naked)]
+unsafe extern "C" fn rows(lines: *mut Lines) {
+    naked_asm!(
+        "push {{r4-r11, lr}}",
+        "sub sp, #20",
+        "str r0, [sp]",
+        "ldr.w r11, [r0, #16]",
+        // Next row.
+        "1:",
+        "ldr r0, [sp]",
+        "ldr r1, [r0]",
+        "ldr r2, [r0, #12]",
+        "ldr r3, [r0, #20]",
+        "strd r1, r2, [sp, #4]",
+        "str r3, [sp, #12]",
+        // Next outputs.
+        "2:",
+        "ldr r2, [sp]",
+        "ldr r0, [sp, #4]",
+        "ldr r1, [r2, #4]",
+        "ldr r3, [r2, #8]",
+        "ldr r6, [r3]",
+        "ldr r3, [r2, #40]",
+        "ldr.w lr, [r2, #36]",
+        "ldr r4, [r2, #44]",
+        "cmp r4, #3",
+        "bne 6f",
+        "ldr r4, [sp, #12]",
+        "cmp r4, #4",
+        "blt.w 5f",
+        "ldr r2, [r2, #48]",
+        "mov r9, r6",
+        "mov r10, r6",
+        "mov r12, r6",
+        "cmp r2, #1",
+        "bne 4f",
+        "3:",
+        "ldrsb.w r4, [r1], #3",
+        "ldrsb.w r5, [r1, #-2]",
+        "ldrsb.w r7, [r1, #-1]",
+        three_terms!(1),
+        "add r0, lr",
+        "subs r3, #1",
+        "bne 3b",
+        "b 7f",
+        "4:",
+        "cmp r2, #2",
+        "bne 5f",
+        "40:",
+        "ldrsb.w r4, [r1], #3",
+        "ldrsb.w r5, [r1, #-2]",
+        "ldrsb.w r7, [r1, #-1]",
+        three_terms!(2),
+        "add r0, lr",
+        "subs r3, #1",
+        "bne 40b",
+        "b 7f",
+        // One output, three taps.
+        "5:",
+        "ldrsb.w r4, [r1], #3",
+        "ldrsb.w r8, [r0]",
+        "mla r6, r8, r4, r6",
+        "ldrsb.w r4, [r1, #-2]",
+        "ldrsb.w r8, [r0, #1]",
+        "mla r6, r8, r4, r6",
+        "ldrsb.w r4, [r1, #-1]",
+        "ldrsb.w r8, [r0, #2]",
+        "mla r6, r8, r4, r6",
+        "add r0, lr",
+        "subs r3, #1",
+        "bne 5b",
+        "b 8f",
+        // One output, any taps.
+        "6:",
+        "ldr r4, [sp]",
+        "ldr r4, [r4, #44]",
+        "mov r2, r0",
+        "60:",
+        "ldrsb.w r5, [r1], #1",
+        "ldrsb.w r8, [r2], #1",
+        "mla r6, r8, r5, r6",
+        "subs r4, #1",
+        "bne 60b",
+        "add r0, lr",
+        "subs r3, #1",
+        "bne 6b",
+        "b 8f",
+        // Four output values.
+        "7:",
+        "ldr r0, [sp]",
+        "ldr r1, [sp, #4]",
+        "ldr r2, [r0, #48]",
+        "add.w r1, r1, r2, lsl #2",
+        "str r1, [sp, #4]",
+        "ldr r1, [sp, #12]",
+        "subs r1, #4",
+        "str r1, [sp, #12]",
+        "ldr r2, [sp, #8]",
+        "ldr r1, [r0, #8]",
+        "ldr r3, [r1, #4]",
+        "ldrd r4, r5, [r1, #8]",
+        "ldr r7, [r0, #60]",
+        "ldrd r0, r1, [r0, #52]",
+        "sub.w r8, r1, r0",
+        "add r8, r7",
+        "cmp.w r8, #255",
+        "bne 70f",
+        requantize_plain!("r6", "[r2]"),
+        "add r2, r11",
+        requantize_plain!("r9", "[r2]"),
+        "add r2, r11",
+        requantize_plain!("r10", "[r2]"),
+        "add r2, r11",
+        requantize_plain!("r12", "[r2]"),
+        "b 9f",
+        "70:",
+        requantize!("r6", "[r2]"),
+        "add r2, r11",
+        requantize!("r9", "[r2]"),
+        "add r2, r11",
+        requantize!("r10", "[r2]"),
+        "add r2, r11",
+        requantize!("r12", "[r2]"),
+        "b 9f",
+        // One output value.
+        "8:",
+        "ldr r0, [sp]",
+        "ldr r1, [sp, #4]",
+        "ldr r2, [r0, #48]",
+        "add r1, r2",
+        "str r1, [sp, #4]",
+        "ldr r1, [sp, #12]",
+        "subs r1, #1",
+        "str r1, [sp, #12]",
+        "ldr r2, [sp, #8]",
+        "ldr r1, [r0, #8]",
+        "ldr r3, [r1, #4]",
+        "ldrd r4, r5, [r1, #8]",
+        "ldr r7, [r0, #60]",
+        "ldrd r0, r1, [r0, #52]",
+        requantize!("r6", "[r2]"),
+        "9:",
+        "add r2, r11",
+        "str r2, [sp, #8]",
+        "ldr r1, [sp, #12]",
+        "cmp r1, #0",
+        "bne.w 2b",
+        "ldr r0, [sp]",
+        "ldr r1, [r0]",
+        "ldr r2, [r0, #28]",
+        "add r1, r2",
+        "str r1, [r0]",
+        "ldr r1, [r0, #12]",
+        "ldr r2, [r0, #32]",
+        "add r1, r2",
+        "str r1, [r0, #12]",
+        "ldr r1, [r0, #24]",
+        "subs r1, #1",
+        "str r1, [r0, #24]",
+        "bne.w 1b",
+        "add sp, #20",
         "pop {{r4-r11, pc}}",
     )
 }

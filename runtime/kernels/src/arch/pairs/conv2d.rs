@@ -7,6 +7,11 @@ use tanbo_packing::{Kind, pairs};
 use super::{CHUNK, Job, Machine, signed};
 use crate::{KernelResult, LengthError, Packed, Rows, RowsMut};
 
+/// Pixels of a tile.
+const PIXELS: usize = 4;
+/// Words of a tile's patch per group of four terms: two pairs of each.
+const GROUP_WORDS: usize = 8;
+
 /// Computes output rows.
 pub(crate) fn conv2d<M: Machine>(
     p: &Packed<'_>,
@@ -25,12 +30,12 @@ pub(crate) fn conv2d<M: Machine>(
         && scratch.len() >= sizes.scratch_bytes;
     let row_groups = pairs::row_groups(&p.shape).filter(|_| fits).ok_or(LengthError)?;
     let groups = row_groups * p.shape.kernel[0];
-    let (patch, edge) = scratch.split_at_mut_checked(groups * M::GROUP_WORDS * 4).ok_or(LengthError)?;
+    let (patch, edge) = scratch.split_at_mut_checked(groups * GROUP_WORDS * 4).ok_or(LengthError)?;
     // SAFETY: any bits are an i32.
     let (before, patch, _) = unsafe { patch.align_to_mut::<i32>() };
     // SAFETY: any bits are an i8.
     let (_, edge, _) = unsafe { edge.align_to_mut::<i8>() };
-    if !before.is_empty() || patch.len() < groups * M::GROUP_WORDS || edge.len() < row_groups * 16 {
+    if !before.is_empty() || patch.len() < groups * GROUP_WORDS || edge.len() < row_groups * 16 {
         return Err(LengthError);
     }
     if groups == 0 || outputs == 0 {
@@ -69,12 +74,12 @@ impl<'a> Work<'a, '_> {
         while done < total {
             let left = total - done;
             // A last tile that is not full takes pixels once more that are done.
-            let again = M::PIXELS.saturating_sub(left);
+            let again = PIXELS.saturating_sub(left);
             if left >= M::FEWEST && again <= done {
                 (0..again).for_each(|_| at.step_back(width));
                 done -= again;
-                self.pixels::<M>(M::PIXELS, &mut at, output.get_mut(done * outputs..).ok_or(LengthError)?)?;
-                done += M::PIXELS;
+                self.pixels::<M>(PIXELS, &mut at, output.get_mut(done * outputs..).ok_or(LengthError)?)?;
+                done += PIXELS;
             } else {
                 self.pixels::<M>(1, &mut at, output.get_mut(done * outputs..).ok_or(LengthError)?)?;
                 done += 1;
@@ -91,7 +96,7 @@ impl<'a> Work<'a, '_> {
             *pixel = *at;
             at.step(width);
         }
-        let group_words = if count == 1 { 4 } else { M::GROUP_WORDS };
+        let group_words = if count == 1 { 4 } else { GROUP_WORDS };
         let row_words = self.row_groups * group_words;
         let mut sum = 0;
         for tap in 0..self.p.shape.kernel[0] {
@@ -103,9 +108,9 @@ impl<'a> Work<'a, '_> {
             }
             let patch = self.patch.get_mut(tap * row_words..(tap + 1) * row_words).ok_or(LengthError)?;
             if count == 1 {
-                sum += M::fill_single(runs[0], patch);
+                sum += fill_single(runs[0], patch);
             } else {
-                M::fill(&runs, patch);
+                fill(&runs, patch);
             }
         }
         let range = &self.p.range;
@@ -158,7 +163,7 @@ impl Pixel {
 }
 
 /// Returns the input under kernel row `tap` of a pixel: as it lies there, or put together in `edge`, with the zero point in the
-/// padding, where it ends or is no multiple of four bytes.
+/// padding, or where the line ends before a multiple of four bytes.
 fn source<'s, 'a: 's>(
     p: &Packed<'a>,
     input: Rows<'a>,
@@ -178,8 +183,9 @@ fn source<'s, 'a: 's>(
         None => input.row(row),
     };
     let length = edge.len();
+    // Bytes beyond the taps meet weights of 0.
     if column < width
-        && taps * channels == length
+        && taps <= width - column
         && let Some(run) = line.get(column * channels..).and_then(|rest| rest.get(..length))
     {
         return run;
@@ -194,4 +200,23 @@ fn source<'s, 'a: 's>(
         to.iter_mut().zip(&from[..both]).for_each(|(to, &from)| *to = from);
     }
     edge
+}
+
+/// Writes the patch of a tile: for each term the two pairs of its four pixels.
+fn fill(runs: &[&[i8]; 4], patch: &mut [i32]) {
+    let [a, b, c, d] = runs;
+    for ((((words, &a), &b), &c), &d) in patch.chunks_exact_mut(2).zip(*a).zip(*b).zip(*c).zip(*d) {
+        words[0] = i32::from(a) + (i32::from(b) << 16);
+        words[1] = i32::from(c) + (i32::from(d) << 16);
+    }
+}
+
+/// Writes the patch of a single pixel, a word per term, and returns their sum.
+fn fill_single(run: &[i8], patch: &mut [i32]) -> i32 {
+    let mut sum = 0i32;
+    for (&x, word) in run.iter().zip(patch) {
+        *word = i32::from(x);
+        sum += i32::from(x);
+    }
+    sum
 }

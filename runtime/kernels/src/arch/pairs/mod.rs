@@ -5,6 +5,10 @@
 //! to another, from which the low half's sum follows: `low = words - (high << 16)`, modulo 2^32.
 
 #[cfg(any(tanbo_profile = "v6m", tanbo_profile = "v7m", target_arch = "riscv32"))]
+mod add;
+#[cfg(any(tanbo_profile = "v6m", tanbo_profile = "v7m", target_arch = "riscv32"))]
+mod average_pool2d;
+#[cfg(any(tanbo_profile = "v6m", tanbo_profile = "v7m", target_arch = "riscv32"))]
 mod conv2d;
 #[cfg(any(tanbo_profile = "v6m", tanbo_profile = "v7m", target_arch = "riscv32"))]
 mod depthwise_conv2d;
@@ -17,13 +21,13 @@ pub(crate) mod pack;
 
 #[cfg(any(tanbo_profile = "v6m", tanbo_profile = "v7m", target_arch = "riscv32"))]
 pub(crate) use self::{
+    add::add,
+    average_pool2d::average_pool2d,
     conv2d::conv2d,
     depthwise_conv2d::depthwise_conv2d,
-    machine::{Job, Machine},
+    machine::{Job, Lines, Machine},
 };
 use crate::Output;
-#[cfg(any(tanbo_profile = "v7m", target_arch = "riscv32"))]
-pub(crate) use machine::{fill_four, requantize};
 
 /// Groups of four terms in a chunk: what a kernel takes with one decision.
 pub(crate) const CHUNK: usize = 8;

@@ -17,6 +17,8 @@ pub(crate) struct Writer {
     /// Appends what the family's kernel needs to make an output value of an accumulator; returns what is to be added to
     /// the bias, or `None` if the kernel is not proven exact.
     pub requantization: fn(&Channel<'_>, &mut Vec<i32>) -> Option<i32>,
+    /// Whether a record says which chunks need not be split every two terms.
+    pub flags: bool,
     /// Bits to flip in each weight of a convolution: 0x80 where the kernel reads unsigned weights.
     pub flip: u8,
 }
@@ -69,15 +71,20 @@ impl Writer {
                 return None;
             }
             let channel = Channel { source, multiplier: source.multipliers.get(o), bounds };
-            let folded =
-                i32::try_from(bias - taps.map(|w| w * i64::from(source.input_zero_point)).sum::<i64>()).ok()?;
+            // Where weights of convolutions are unsigned, so are activations of depthwise convolutions, `x + 128`.
+            let unsigned = i64::from(self.flip) * i64::from(source.kind == Kind::DepthwiseConv2d);
+            let zero_point = i64::from(source.input_zero_point) + unsigned;
+            let folded = i32::try_from(bias - taps.map(|w| w * zero_point).sum::<i64>()).ok()?;
             let mut record = Vec::new();
             let bias = folded.wrapping_add((self.requantization)(&channel, &mut record)?);
             match source.kind {
                 Kind::Conv2d => {
                     let groups = i32::try_from(weights.len() / 4).ok()?;
-                    let below = bias.wrapping_sub(groups.wrapping_mul(1 << 15)).wrapping_add(bias.wrapping_shl(16));
-                    packed.records.extend([bias, below, whole_groups(&weights)?]);
+                    let flags = whole_groups(&weights)?;
+                    let splits = if self.flags { groups } else { groups.wrapping_mul(2) };
+                    let below = bias.wrapping_sub(splits.wrapping_mul(1 << 15)).wrapping_add(bias.wrapping_shl(16));
+                    packed.records.extend([bias, below]);
+                    packed.records.extend(self.flags.then_some(flags));
                 }
                 Kind::DepthwiseConv2d => packed.records.push(bias),
             }
