@@ -36,6 +36,9 @@ pub mod stack;
 
 pub use machine::exit;
 
+/// Whether the machine's flash has no room for more than one table of every kernel (256 KiB, micro:bit).
+pub const SMALL_FLASH: bool = cfg!(feature = "microbit");
+
 #[cfg(target_os = "none")]
 #[doc(hidden)]
 pub use semihosting::println as __println;

@@ -51,6 +51,14 @@ impl Machine for M0 {
     const LAYOUT: Layout = m0::LAYOUT;
     const FEWEST: usize = 3;
 
+    fn fill(runs: &[&[i8]; 4], patch: &mut [i32]) {
+        let groups = runs.iter().fold(patch.len() / 8, |groups, run| groups.min(run.len() / 4));
+        if groups > 0 {
+            // SAFETY: `groups` groups of four terms are in each run, of eight words in the patch.
+            unsafe { fill(runs.map(<[i8]>::as_ptr).as_ptr(), patch.as_mut_ptr(), groups * 4) }
+        }
+    }
+
     unsafe fn tile(job: &mut Job) {
         // SAFETY: the caller keeps to the contract.
         unsafe { four(job) }
@@ -72,6 +80,56 @@ impl Machine for M0 {
         // SAFETY: the caller keeps to the contract.
         unsafe { rows(lines) }
     }
+}
+
+/// A term of four pixels. `r0`-`r3`: pixels, `r4`: term, `r8`: patch; `r5`-`r7` are free.
+macro_rules! pairs {
+    () => {
+        "ldrsb r5, [r0, r4]
+         ldrsb r6, [r1, r4]
+         lsls r6, r6, #16
+         adds r5, r5, r6
+         ldrsb r6, [r2, r4]
+         ldrsb r7, [r3, r4]
+         lsls r7, r7, #16
+         adds r6, r6, r7
+         mov r7, r8
+         stmia r7!, {{r5, r6}}
+         mov r8, r7
+         adds r4, #1
+        "
+    };
+}
+
+/// Writes the patch of four pixels. Registers as `pairs` says, `r12` end of the terms. 12 instructions per term, 2 per group.
+///
+/// # Safety
+/// `runs` points to four pointers to `terms` bytes, `patch` has two words per term; `terms` is a multiple of four, not 0.
+#[unsafe(naked)]
+unsafe extern "C" fn fill(runs: *const *const i8, patch: *mut i32, terms: usize) {
+    naked_asm!(
+        "push {{r4-r7, lr}}",
+        "mov r4, r8",
+        "push {{r4}}",
+        "mov r8, r1",
+        "mov r12, r2",
+        "ldmia r0!, {{r4-r7}}",
+        "mov r0, r4",
+        "mov r1, r5",
+        "mov r2, r6",
+        "mov r3, r7",
+        "movs r4, #0",
+        "1:",
+        pairs!(),
+        pairs!(),
+        pairs!(),
+        pairs!(),
+        "cmp r4, r12",
+        "bne 1b",
+        "pop {{r4}}",
+        "mov r8, r4",
+        "pop {{r4-r7, pc}}",
+    )
 }
 
 /// Two terms of two pixel pairs, their weights at `$w0` and `$w1`: 19 instructions for 8 MACs.

@@ -51,6 +51,14 @@ impl Machine for M3 {
     const LAYOUT: Layout = m3::LAYOUT;
     const FEWEST: usize = 3;
 
+    fn fill(runs: &[&[i8]; 4], patch: &mut [i32]) {
+        let groups = runs.iter().fold(patch.len() / 8, |groups, run| groups.min(run.len() / 4));
+        if groups > 0 {
+            // SAFETY: `groups` groups of four terms are in each run, of eight words in the patch.
+            unsafe { fill(runs.map(<[i8]>::as_ptr).as_ptr(), patch.as_mut_ptr(), groups) }
+        }
+    }
+
     unsafe fn tile(job: &mut Job) {
         // SAFETY: the caller keeps to the contract.
         unsafe { four(job) }
@@ -65,6 +73,55 @@ impl Machine for M3 {
         // SAFETY: the caller keeps to the contract.
         unsafe { rows(lines) }
     }
+}
+
+/// A term of four pixels, its pairs into `$p`, `$q`. `r4`, `r5`, `r6`, `r7`: pixels; `r8`, `r9` are free.
+macro_rules! pairs {
+    ($p:literal, $q:literal) => {
+        concat!(
+            "ldrsb ",
+            $p,
+            ", [r4], #1\n",
+            "ldrsb r8, [r5], #1\n",
+            "ldrsb ",
+            $q,
+            ", [r6], #1\n",
+            "ldrsb r9, [r7], #1\n",
+            "add.w ",
+            $p,
+            ", ",
+            $p,
+            ", r8, lsl #16\n",
+            "add.w ",
+            $q,
+            ", ",
+            $q,
+            ", r9, lsl #16\n",
+        )
+    };
+}
+
+/// Writes the patch of four pixels. Registers: `r1` patch, `r2` groups left, `r0`, `r3`, `r10`, `r11` words; 6.5 instructions per term, 3
+/// per group.
+///
+/// # Safety
+/// `runs` points to four pointers to four bytes per group, `patch` has eight words per group, and there is a group.
+#[unsafe(naked)]
+unsafe extern "C" fn fill(runs: *const *const i8, patch: *mut i32, groups: usize) {
+    naked_asm!(
+        "push {{r4-r11, lr}}",
+        "ldmia r0, {{r4-r7}}",
+        "1:",
+        pairs!("r0", "r3"),
+        pairs!("r10", "r11"),
+        "stmia.w r1!, {{r0, r3, r10, r11}}",
+        pairs!("r0", "r3"),
+        pairs!("r10", "r11"),
+        "stmia.w r1!, {{r0, r3, r10, r11}}",
+        "subs r2, #1",
+        "bne 1b",
+        "pop {{r4-r11, pc}}",
+    )
 }
 
 /// Two terms of two pixel pairs: 11 instructions for 8 MACs.
@@ -327,6 +384,35 @@ unsafe extern "C" fn one(job: *mut Job) {
     )
 }
 
+/// Three terms of five outputs whose windows are 1 apart, from `[r0]` on.
+macro_rules! three_terms_of_five {
+    () => {
+        "ldrsb.w r8, [r0]
+         mla r6, r8, r4, r6
+         ldrsb.w r8, [r0, #1]
+         mla r6, r8, r5, r6
+         mla r9, r8, r4, r9
+         ldrsb.w r8, [r0, #2]
+         mla r6, r8, r7, r6
+         mla r9, r8, r5, r9
+         mla r10, r8, r4, r10
+         ldrsb.w r8, [r0, #3]
+         mla r9, r8, r7, r9
+         mla r10, r8, r5, r10
+         mla r12, r8, r4, r12
+         ldrsb.w r8, [r0, #4]
+         mla r10, r8, r7, r10
+         mla r12, r8, r5, r12
+         mla r11, r8, r4, r11
+         ldrsb.w r8, [r0, #5]
+         mla r12, r8, r7, r12
+         mla r11, r8, r5, r11
+         ldrsb.w r8, [r0, #6]
+         mla r11, r8, r7, r11
+        "
+    };
+}
+
 /// Three terms of four outputs whose windows are `$by` apart, from `[r0]` on.
 macro_rules! three_terms {
     (1) => {
@@ -380,7 +466,8 @@ macro_rules! three_terms {
 /// `r9`, `r10`, `r12` sums, `lr` distance of lines, `r11` distance of outputs. Stack: lines, strip and place of the next
 /// output, outputs left.
 ///
-/// Four outputs of a kernel three wide: 2 instructions per MAC (stride 2: 2.25); others 5. 12 per output value.
+/// Four outputs of a kernel three wide: 2 instructions per MAC (stride 2: 2.25; the last five of a row 1.87); others 5. 12 per
+/// output value, 7 where it is plain.
 ///
 /// # Safety
 /// As [`Machine::depthwise`].
@@ -391,6 +478,16 @@ unsafe extern "C" fn rows(lines: *mut Lines) {
         "sub sp, #20",
         "str r0, [sp]",
         "ldr.w r11, [r0, #16]",
+        // Whether the last five outputs of a row go together: stride 1, no sign, all of int8.
+        "ldrd r1, r2, [r0, #52]",
+        "subs r2, r2, r1",
+        "ldr r1, [r0, #60]",
+        "adds r2, r2, r1",
+        "subs r2, #255",
+        "ldr r1, [r0, #48]",
+        "subs r1, #1",
+        "orrs r2, r1",
+        "str r2, [sp, #16]",
         // Next row.
         "1:",
         "ldr r0, [sp]",
@@ -412,6 +509,9 @@ unsafe extern "C" fn rows(lines: *mut Lines) {
         "cmp r4, #3",
         "bne 6f",
         "ldr r4, [sp, #12]",
+        "cmp r4, #5",
+        "beq.w 30f",
+        "29:",
         "cmp r4, #4",
         "blt.w 5f",
         "ldr r2, [r2, #48]",
@@ -531,6 +631,7 @@ unsafe extern "C" fn rows(lines: *mut Lines) {
         "ldr r1, [sp, #12]",
         "cmp r1, #0",
         "bne.w 2b",
+        "10:",
         "ldr r0, [sp]",
         "ldr r1, [r0]",
         "ldr r2, [r0, #28]",
@@ -546,5 +647,38 @@ unsafe extern "C" fn rows(lines: *mut Lines) {
         "bne.w 1b",
         "add sp, #20",
         "pop {{r4-r11, pc}}",
+        // The last five outputs.
+        "30:",
+        "ldr r5, [sp, #16]",
+        "cmp r5, #0",
+        "bne.w 29b",
+        "mov r9, r6",
+        "mov r10, r6",
+        "mov r12, r6",
+        "mov r11, r6",
+        "31:",
+        "ldrsb.w r4, [r1], #3",
+        "ldrsb.w r5, [r1, #-2]",
+        "ldrsb.w r7, [r1, #-1]",
+        three_terms_of_five!(),
+        "add r0, lr",
+        "subs r3, #1",
+        "bne 31b",
+        "ldr r1, [r2, #8]",
+        "ldr r3, [r1, #4]",
+        "ldrd r4, r5, [r1, #8]",
+        "ldr r0, [r2, #16]",
+        "ldr r2, [sp, #8]",
+        requantize_plain!("r6", "[r2]"),
+        "add r2, r0",
+        requantize_plain!("r9", "[r2]"),
+        "add r2, r0",
+        requantize_plain!("r10", "[r2]"),
+        "add r2, r0",
+        requantize_plain!("r12", "[r2]"),
+        "add r2, r0",
+        requantize_plain!("r11", "[r2]"),
+        "mov r11, r0",
+        "b 10b",
     )
 }

@@ -110,7 +110,7 @@ impl<'a> Work<'a, '_> {
             if count == 1 {
                 sum += fill_single(runs[0], patch);
             } else {
-                fill(&runs, patch);
+                M::fill(&runs, patch);
             }
         }
         let range = &self.p.range;
@@ -200,15 +200,6 @@ fn source<'s, 'a: 's>(
         to.iter_mut().zip(&from[..both]).for_each(|(to, &from)| *to = from);
     }
     edge
-}
-
-/// Writes the patch of a tile: for each term the two pairs of its four pixels.
-fn fill(runs: &[&[i8]; 4], patch: &mut [i32]) {
-    let [a, b, c, d] = runs;
-    for ((((words, &a), &b), &c), &d) in patch.chunks_exact_mut(2).zip(*a).zip(*b).zip(*c).zip(*d) {
-        words[0] = i32::from(a) + (i32::from(b) << 16);
-        words[1] = i32::from(c) + (i32::from(d) << 16);
-    }
 }
 
 /// Writes the patch of a single pixel, a word per term, and returns their sum.

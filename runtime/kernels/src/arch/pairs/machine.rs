@@ -77,6 +77,15 @@ pub(crate) trait Machine {
     /// Fewest pixels left for which a tile is faster than single pixels.
     const FEWEST: usize;
 
+    /// Writes the patch of a tile: for each term the two pairs of its four pixels. Runs have a byte for two words of the patch.
+    fn fill(runs: &[&[i8]; 4], patch: &mut [i32]) {
+        let [a, b, c, d] = runs;
+        for ((((words, &a), &b), &c), &d) in patch.chunks_exact_mut(2).zip(*a).zip(*b).zip(*c).zip(*d) {
+            words[0] = i32::from(a) + (i32::from(b) << 16);
+            words[1] = i32::from(c) + (i32::from(d) << 16);
+        }
+    }
+
     /// Computes every channel of a tile.
     ///
     /// # Safety
