@@ -182,7 +182,18 @@ fn an_artifact_runs_as_its_model() {
             assert_eq!(fs::metadata(at("m.tnb")).unwrap().len(), inspected["artifact_bytes"].as_u64().unwrap());
             assert_eq!(document(0, &["card", &at("m.tnb")])["card"], "# A card\n");
             fs::write(at("x.bin"), inputs(&inspected, 0).concat()).unwrap();
-            document(0, &["run", &at("m.tnb"), "-i", &at("x.bin"), "-o", &at("y.bin")]);
+            let run = ["run", &at("m.tnb"), "-i", &at("x.bin"), "-o", &at("y.bin")];
+            if (family, name) == ("dsp", "conv_3x3_same") {
+                // Constants packed for a Cortex-M mean nothing to this machine's kernels.
+                let refused = tanbo(&run);
+                assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+                assert!(
+                    String::from_utf8_lossy(&refused.stderr).contains("packed for kernels other than"),
+                    "{refused:?}"
+                );
+                continue;
+            }
+            document(0, &run);
             let golden = fs::read(models().join(name).with_extension("golden")).unwrap();
             assert_eq!(fs::read(at("y.bin")).unwrap(), golden[..golden.len() / 4], "{name}");
         }
@@ -259,7 +270,9 @@ fn bench_measures_and_compares_with_the_reference() {
         assert_eq!(time["runs"], 20);
         assert!(time["min"].as_f64().unwrap() > 0.0 && time["median"].as_f64() >= time["min"].as_f64(), "{time}");
         assert!(bench["stack_bytes"].as_u64().unwrap() > 100);
-        assert_eq!(bench["arena_bytes"], document(0, &["inspect", &path])["arena_bytes"]);
+        let family = bench["family"].as_str().unwrap();
+        let inspected = document(0, &["inspect", &path, "--target", family]);
+        assert_eq!(bench["arena_bytes"], inspected["arena_bytes"]);
     }
 }
 
@@ -304,6 +317,8 @@ fn errors_name_place_reason_and_remedy() {
     let good = at("good.bin", &[0; 105]);
     let artifact = folder.path().join("m.tnb").display().to_string();
     document(0, &["compile", &conv, "-o", &artifact]);
+    let packed = folder.path().join("dsp.tnb").display().to_string();
+    document(0, &["compile", &conv, "-o", &packed, "--target", "dsp"]);
     let mut cut = fs::read(&artifact).unwrap();
     cut.pop();
 
@@ -314,7 +329,7 @@ fn errors_name_place_reason_and_remedy() {
         vec!["inspect", &at("garbage.tflite", &[0xA5; 300])],
         vec!["inspect", &at("empty.tnb", b"")],
         vec!["inspect", &at("cut.tnb", &cut)],
-        vec!["inspect", &artifact, "--target", "mve"],
+        vec!["inspect", &packed, "--target", "mve"],
         vec!["inspect", &conv, "--target", "m9"],
         vec!["compile", &artifact, "-o", "x.tnb"],
         vec!["compile", &conv, "-o", &at("card.tnb", b""), "--card", &at("card.bin", &[0xFF])],
