@@ -8,7 +8,7 @@ mod stop;
 use log::{error, info};
 use static_cell::ConstStaticCell;
 use stop::Stop;
-use tanbo::{Arena, Engine, Reference};
+use tanbo::{Arena, Engine};
 use tanbo_emulated::{arguments, files, ram, stack::Stack};
 use tanbo_pipeline::{Change, Pipeline, Recording};
 #[cfg(target_os = "none")]
