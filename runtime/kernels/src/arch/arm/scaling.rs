@@ -10,6 +10,8 @@
 //!   `s > 0`. That it does not need where the output's lowest value is its zero point or above: what is negative becomes
 //!   the lowest value whichever way it is rounded.
 
+#![allow(dead_code, reason = "a target's kernels have some of these forms; who packs for them names all")]
+
 /// `shift(high(a, m), s)`.
 pub const SINGLE: i32 = 0;
 /// The same after a saturating shift to the left.
