@@ -27,7 +27,7 @@ fn selftest() -> u8 {
             count::counted(|| ());
             for n in [1, 1_000, 1_000_000] {
                 // A large number may take an instruction more to load than a small one: not between the markers.
-                let n = core::hint::black_box(n);
+                let n = black_box(n);
                 count::counted(|| spin(n));
             }
         }
