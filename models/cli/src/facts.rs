@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 use tanbo_compiler::binding::Binding;
 use tanbo_compiler::passes::{Report, Size};
+use tanbo_compiler::plan;
 use tanbo_format::emit::content_hash;
 use tanbo_format::record::{Extent, StepRecord};
 use tanbo_format::{Constant, Model, Op, Step, Storage, Tensor, attrs};
@@ -41,6 +42,10 @@ pub struct Facts {
     pub artifact_bytes: usize,
     /// Activations, rings and scratch, exactly.
     pub arena_bytes: usize,
+    /// What is alive at once takes no less.
+    pub arena_lower_bound: u32,
+    /// No placement of what is alive has a smaller arena: proven, by the bound or by a search that came to its end.
+    pub arena_is_least: bool,
     /// Of the arena, what is kept from one run to the next.
     pub state_bytes: usize,
     /// Inputs in model order.
@@ -142,6 +147,8 @@ impl Facts {
     /// An artifact that the verifier refuses.
     pub fn of(file: &Path, loaded: &Loaded) -> Result<Self, CliError> {
         let model = loaded.model()?;
+        let too_large = || CliError::new(file.display(), "its storages exceed 4 GiB", "use smaller inputs");
+        let placement = plan::place(&plan::demands(&model)).ok_or_else(too_large)?;
         let steps: Vec<StepFacts> = (0..model.step_count() as u16)
             .filter_map(|number| {
                 let name = loaded.step_names.get(usize::from(number)).cloned();
@@ -161,6 +168,8 @@ impl Facts {
             weights_bytes: steps.iter().map(|step| step.weights_bytes).sum(),
             artifact_bytes: loaded.artifact.len(),
             arena_bytes: model.arena_bytes(),
+            arena_lower_bound: placement.lower_bound,
+            arena_is_least: placement.least && placement.arena_bytes as usize == model.arena_bytes(),
             state_bytes: state_bytes(&model),
             inputs: loaded.inputs.iter().map(Port::of).collect(),
             outputs: loaded.outputs.iter().map(Port::of).collect(),
@@ -184,7 +193,7 @@ impl Facts {
             ("MACs", format!("{} (source model {})", grouped(self.macs), grouped(self.macs_source))),
             ("weights", format!("{} bytes", grouped(self.weights_bytes))),
             ("artifact", format!("{} bytes", grouped(self.artifact_bytes as u64))),
-            ("arena", format!("{} bytes", grouped(self.arena_bytes as u64))),
+            ("arena", self.arena()),
             ("state", format!("{} bytes of the arena", grouped(self.state_bytes as u64))),
             ("operators", self.operators.join(", ")),
             ("front end", yes(self.front_end_bytes > 0).into()),
@@ -235,6 +244,20 @@ impl Facts {
         }
         let _ = write!(text, "\n{}", table(&steps));
         text
+    }
+}
+
+impl Facts {
+    /// Returns the arena, and how near it is to the least there can be.
+    fn arena(&self) -> String {
+        let (arena, bound) = (self.arena_bytes as u64, u64::from(self.arena_lower_bound));
+        let gap = (arena as f64 - bound as f64) * 100.0 / bound.max(1) as f64;
+        let proof = match (arena == bound, self.arena_is_least) {
+            (true, _) => "the least there is: as much is alive at once".into(),
+            (_, true) => format!("the least there is; {} are alive at once", grouped(bound)),
+            _ => format!("{gap:.1} % above the lower bound of {}", grouped(bound)),
+        };
+        format!("{} bytes, {proof}", grouped(arena))
     }
 }
 

@@ -95,7 +95,7 @@ pub fn lay_out(artifact: &mut Artifact) -> Option<()> {
             StorageSpec::Constant(_) => {}
         }
     }
-    let offsets = place(&demands.iter().map(|&(_, demand)| demand).collect::<Vec<_>>())?;
+    let offsets = place(&demands.iter().map(|&(_, demand)| demand).collect::<Vec<_>>())?.offsets;
     for ((index, _), place) in demands.into_iter().zip(offsets) {
         if let Some(StorageSpec::Arena { offset, .. } | StorageSpec::State { offset, .. }) =
             artifact.storages.get_mut(index)
