@@ -10,8 +10,16 @@ use crate::{board, budget, layers, setup, zoo};
 /// Targets without an operating system on which every crate of the runtime must build: the least and the other ISA.
 const BARE_TARGETS: [&str; 2] = ["thumbv6m-none-eabi", "riscv32imc-unknown-none-elf"];
 /// Crates of the runtime.
-const RUNTIME: [&str; 7] =
-    ["tanbo-quant", "tanbo-packing", "tanbo-format", "tanbo-kernels", "tanbo-signal", "tanbo", "tanbo-pipeline"];
+const RUNTIME: [&str; 8] = [
+    "tanbo-quant",
+    "tanbo-packing",
+    "tanbo-wire",
+    "tanbo-format",
+    "tanbo-kernels",
+    "tanbo-signal",
+    "tanbo",
+    "tanbo-pipeline",
+];
 
 /// Runs every test; with `host_only`, those that need no emulator.
 ///
