@@ -31,6 +31,16 @@ pub struct Conv2d {
     pub scratch: Scratch,
 }
 
+/// Most words of the prepared patches of five pixels.
+const FIVE_WORDS: usize = 768;
+
+/// Returns how many pixels a tile has at most, of `pixels` in rows of `width` and `words` words each, and how many channels lie
+/// together: four for a single pixel. Five pixels where rows are not made up of threes, if their patches take little memory.
+pub fn tiles(pixels: usize, width: usize, words: usize) -> (usize, usize) {
+    let most = if width.is_multiple_of(3) || words > FIVE_WORDS / 10 { 3 } else { 5 };
+    (if pixels < most { pixels.min(3) } else { most }, if pixels == 1 { 4 } else { 2 })
+}
+
 /// Words of each part of a convolution's scratch, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scratch {
@@ -62,12 +72,10 @@ impl Conv2d {
         if depth == 0 || outputs == 0 || !aligned && shape.dilation[1] != 1 {
             return None;
         }
-        let pixels = height.checked_mul(output_width)?;
-        let lanes = if pixels == 1 { 4 } else { 2 };
-        let pixels = pixels.min(3);
         let (rows, packed) = (lines.checked_mul(row.div_ceil(WORD))?, depth.div_ceil(WORD));
         let direct = rows <= packed.saturating_add(packed / 2);
         let (words, run) = if direct { (rows, row) } else { (packed, depth) };
+        let (pixels, lanes) = tiles(height.checked_mul(output_width)?, output_width, words);
         let gathered = words.checked_mul(pixels)?;
         let pointers = if aligned { lines.checked_mul(shape.kernel[1])? } else { lines };
         Some(Self {

@@ -73,16 +73,18 @@ pub fn absorb(
         let last = row + 1 == p.input.height;
         for (x, (pixel, sums)) in output.chunks_exact_mut(channels).zip(sums.chunks_exact_mut(channels)).enumerate() {
             let horizontal = lanes::inside(&p.window, 1, x, p.input.width);
-            if vertical.contains(&row) {
-                for group in (0..channels).step_by(4) {
-                    // The last group may begin in the one before: only channels from `group` on are new.
-                    let first = group.min(channels - 4);
-                    let Some(taps) = input.row(row).get(horizontal.start * channels + first..) else { continue };
-                    let mut four = [0; 4];
-                    // SAFETY: from `taps` on the row has `horizontal.len()` pixels, and four channels of the last.
-                    unsafe { lanes::add(taps.as_ptr(), channels, horizontal.len(), &mut four) };
-                    for (sum, new) in sums[group..].iter_mut().zip(&four[group - first..]) {
-                        *sum += new;
+            if let (true, Some(taps)) = (vertical.contains(&row), input.row(row).get(horizontal.start * channels..)) {
+                let groups = channels / 4;
+                // SAFETY: from `taps` on the row has `horizontal.len()` pixels of `channels` values, as many as there are sums;
+                // there are four channels and more.
+                unsafe {
+                    lanes::add_groups(taps.as_ptr(), channels, horizontal.len(), groups, sums.as_mut_ptr());
+                }
+                if 4 * groups < channels {
+                    for pixel in taps.chunks_exact(channels).take(horizontal.len()) {
+                        for (sum, &x) in sums.iter_mut().zip(pixel).skip(4 * groups) {
+                            *sum += i32::from(x);
+                        }
                     }
                 }
             }

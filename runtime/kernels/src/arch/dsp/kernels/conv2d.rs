@@ -1,11 +1,10 @@
-//! Convolutions of any shape and matrix products: patches of up to three pixels, then their tiles.
+//! Convolutions of any shape and matrix products: patches of some pixels, then their tiles.
 
 use core::ops::Range;
 
 use tanbo_packing::{Kind, dsp};
-use tanbo_quant::Rounding;
 
-use super::{address, clamp, line, patch, tile, words};
+use super::{address, clamp, line, pointwise, tile, words};
 use crate::{KernelResult, LengthError, Packed, Rows, RowsMut};
 
 /// Computes output rows.
@@ -17,6 +16,9 @@ pub fn run(
     rows: Range<usize>,
     scratch: &mut [u8],
 ) -> KernelResult {
+    if pointwise::is_pointwise(kind, &p.shape) {
+        return pointwise::run(p, input, output, rows, scratch);
+    }
     // By reference: taken out of the option, it would be copied.
     let division = &dsp::Conv2d::new(kind, &p.shape);
     let division = division.as_ref().ok_or(LengthError)?;
@@ -28,21 +30,9 @@ pub fn run(
     let (fill, scratch) = scratch.split_at_mut_checked(fill).ok_or(LengthError)?;
     let gathered = scratch.get_mut(..gathered).ok_or(LengthError)?;
     fill.fill(u32::from_ne_bytes([p.input_zero_point as u8; 4]));
-    let steps = division.words;
-    let tile = tile::Tile {
-        records: p.records.as_ptr(),
-        patch: patch.as_mut_ptr(),
-        weights: p.weights.as_ptr(),
-        blocks: steps.div_ceil(4),
-        skip: steps.wrapping_neg() % 4,
-        tflite: usize::from(p.range.rounding == Rounding::Tflite),
-        channels: p.shape.output[2],
-        output: core::ptr::null_mut(),
-        stride: p.shape.output[2],
-    };
-    let [columns, width] = [p.shape.output[1], p.shape.input[1]];
+    let tile = tile::Tile::new(p, patch, division.words);
     let whole = whole(p, division);
-    let mut work = Work { p, division, columns, width, whole, input, tile, sources, lines, fill, gathered };
+    let mut work = Work { p, division, whole, input, tile, sources, lines, fill, gathered };
     match output.contiguous_mut(rows.clone()) {
         Some(run) => work.rows(rows, run),
         None => {
@@ -69,9 +59,6 @@ fn whole(p: &Packed<'_>, division: &dsp::Conv2d) -> Range<usize> {
 struct Work<'a> {
     p: &'a Packed<'a>,
     division: &'a dsp::Conv2d,
-    /// Output columns, and input columns that they come from: of a row, or of several that need not be told apart.
-    columns: usize,
-    width: usize,
     /// Output columns whose patches can be read where they lie.
     whole: Range<usize>,
     input: Rows<'a>,
@@ -87,71 +74,59 @@ struct Work<'a> {
 impl<'a> Work<'a> {
     /// Computes rows that follow one another in `output`.
     fn rows(&mut self, rows: Range<usize>, output: &mut [i8]) {
-        let outputs = self.p.shape.output[2];
+        let [_, columns, outputs] = self.p.shape.output;
         let (mut row, mut column) = (rows.start, 0);
-        match self.flat(&rows) {
-            Some(run) => {
-                let (inputs, bytes) = (self.p.shape.input[2], 4 * self.division.scratch.fill);
-                self.columns = output.len() / outputs;
-                self.width = self.columns;
-                self.whole = 0..run.len().checked_sub(bytes).map_or(0, |left| left / inputs + 1);
-                self.lines[0] = address(run.as_ptr());
-            }
-            _ => self.begin(row),
-        }
-        let mut rest = &mut *output;
-        while !rest.is_empty() {
-            if column == self.columns {
+        let mut left = output.len() / outputs;
+        self.tile.output = output.as_mut_ptr();
+        self.begin(row);
+        while left > 0 {
+            if column == columns {
                 (row, column) = (row + 1, 0);
                 self.begin(row);
             }
-            let left = rest.len() / outputs;
-            let mut whole = if self.whole.start <= column { self.whole.end.saturating_sub(column) / 3 } else { 0 };
-            // Two and two rather than three and one.
-            if whole > 0 && 3 * whole + 1 == left {
-                whole -= 1;
+            let mut count = tile::pixels(left, self.division.pixels);
+            let inside = |count: usize| self.whole.start <= column && column + count <= self.whole.end;
+            if count > 3 && left > 7 && !inside(count) {
+                // Pixels at the border take longer to find: as few as can be.
+                count = 3;
             }
-            if whole > 0 {
-                let pixels;
-                (pixels, rest) = core::mem::take(&mut rest).split_at_mut(3 * whole * outputs);
-                self.triples(column, pixels);
-                column += 3 * whole;
-                continue;
-            }
-            let count = if left == 4 { 2 } else { left.min(3) };
-            let pixels;
-            (pixels, rest) = core::mem::take(&mut rest).split_at_mut(count * outputs);
             // One pixel of several goes as two, both written to the same place.
             let twice = count == 1 && self.division.lanes == 2;
             let places = if twice { 2 } else { count };
-            for n in 0..places {
-                if column == self.columns {
-                    (row, column) = (row + 1, 0);
-                    self.begin(row);
-                }
-                if self.gathered.is_empty() {
-                    self.find(n, places, column);
-                } else {
-                    self.gather(n, column);
-                }
-                column += usize::from(!twice || n > 0);
-            }
-            self.tile.output = pixels.as_mut_ptr();
             self.tile.stride = if twice { 0 } else { outputs };
-            if self.gathered.is_empty() {
-                self.compute(places, self.sources.len() / self.division.pixels, self.p.shape.input[2] / 4);
+            let (runs, words);
+            if !twice && inside(count) {
+                self.direct(count, column);
+                column += count;
+                (runs, words) = (self.lines.len(), self.fill.len());
             } else {
-                self.compute(places, 1, self.division.words);
+                for n in 0..places {
+                    if column == columns {
+                        (row, column) = (row + 1, 0);
+                        self.begin(row);
+                    }
+                    if self.gathered.is_empty() {
+                        self.find(n, places, column);
+                    } else {
+                        self.gather(n, column);
+                    }
+                    column += usize::from(!twice || n > 0);
+                }
+                (runs, words) = if self.gathered.is_empty() {
+                    (self.sources.len() / self.division.pixels, self.p.shape.input[2] / 4)
+                } else {
+                    (1, self.division.words)
+                };
             }
+            // SAFETY: `places` pointers for each of `runs` were written, each to `words` words of the input, of `fill` or of
+            // `gathered`; the runs make up `division.words` words, for which the patch has twice the room for as many pixels
+            // as a tile has; `run` compared weights and records with the packing's lengths; `left` pixels of the output are
+            // still to come. No count is 0: see `dsp::Conv2d::new`.
+            unsafe { self.tile.compute(places, self.sources.as_ptr(), runs, words) };
+            self.tile.output = self.tile.output.wrapping_add(count * outputs);
+            left -= count;
         }
         clamp(&self.p.range, output);
-    }
-
-    /// Returns the input of `rows` if it is one run of pixels that become one output pixel each.
-    fn flat(&self, rows: &Range<usize>) -> Option<&'a [i8]> {
-        let shape = &self.p.shape;
-        let alone = shape.kernel == [1, 1] && shape.stride == [1, 1] && shape.pad == [0, 0];
-        if alone && shape.input[..2] == shape.output[..2] { self.input.contiguous(rows.clone()) } else { None }
     }
 
     /// Finds the input rows of an output row.
@@ -167,23 +142,18 @@ impl<'a> Work<'a> {
         column.wrapping_mul(self.p.shape.stride[1]).wrapping_sub(self.p.shape.pad[1])
     }
 
-    /// Computes pixels of a row by threes from `column` on, whose patches can be read where they lie.
-    fn triples(&mut self, mut column: usize, output: &mut [i8]) {
-        let [inputs, outputs] = [self.p.shape.input[2], self.p.shape.output[2]];
+    /// Writes the pointers to the rows of `count` patches that can be read where they lie, the first that of `column`.
+    fn direct(&mut self, count: usize, column: usize) {
+        let inputs = self.p.shape.input[2];
         let fill = address(self.fill.as_ptr().cast());
+        let first = self.left(column).wrapping_mul(inputs) as u32;
         let step = (self.p.shape.stride[1] * inputs) as u32;
-        self.tile.stride = outputs;
-        for pixels in output.chunks_exact_mut(3 * outputs) {
-            let first = self.left(column).wrapping_mul(inputs) as u32;
-            for (sources, &line) in self.sources.as_chunks_mut().0.iter_mut().zip(&*self.lines) {
-                *sources = match line {
-                    0 => [fill; 3],
-                    _ => [0, 1, 2].map(|n: u32| line.wrapping_add(first).wrapping_add(n.wrapping_mul(step))),
-                };
+        for (sources, &line) in self.sources.chunks_exact_mut(count).zip(&*self.lines) {
+            let (mut source, step) = if line == 0 { (fill, 0) } else { (line.wrapping_add(first), step) };
+            for place in sources {
+                *place = source;
+                source = source.wrapping_add(step);
             }
-            column += 3;
-            self.tile.output = pixels.as_mut_ptr();
-            self.compute(3, self.lines.len(), self.fill.len());
         }
     }
 
@@ -196,7 +166,7 @@ impl<'a> Work<'a> {
         for &line in &*self.lines {
             let mut x = left;
             for _ in 0..self.p.shape.kernel[1] {
-                let inside = line != 0 && x < self.width;
+                let inside = line != 0 && x < self.p.shape.input[1];
                 self.sources[at] = if inside { line.wrapping_add((x * inputs) as u32) } else { fill };
                 at += count;
                 x = x.wrapping_add(dilation);
@@ -207,7 +177,7 @@ impl<'a> Work<'a> {
     /// Copies the patch of pixel `n`, with zero points outside the input. What fills a run up to a word stays as it was: its
     /// weights are 0.
     fn gather(&mut self, n: usize, column: usize) {
-        let (inputs, width) = (self.p.shape.input[2], self.width);
+        let [_, width, inputs] = self.p.shape.input;
         let taps = self.p.shape.kernel[1];
         let left = self.left(column);
         // Of the taps of a row some are to the left of the input, then some are inside.
@@ -228,27 +198,6 @@ impl<'a> Work<'a> {
                 to = fill(to, zero_point, before);
                 to = copy(to, line.wrapping_add(left.wrapping_add(outside).wrapping_mul(inputs)), inside);
                 to = fill(to, zero_point, after).add(gap);
-            }
-        }
-    }
-
-    /// Prepares the patches of `count` pixels, `runs` of `words` each, and computes their channels.
-    fn compute(&mut self, count: usize, runs: usize, words: usize) {
-        let (patch, sources) = (self.tile.patch, self.sources.as_ptr().cast::<*const i8>());
-        let tile = &self.tile;
-        // SAFETY: `rows` wrote `runs · count` pointers, each to `words` words of the input, of `fill` or of `gathered`; the
-        // runs make up `division.words` words, for which `patch` has twice the room; `run` compared weights and records with
-        // the packing's lengths; `tile.output` has `count` pixels of all channels. No count is 0: see `dsp::Conv2d::new`.
-        unsafe {
-            match count {
-                1 => patch::one(patch, sources, runs, words),
-                2 => patch::two(patch, sources, runs, words),
-                _ => patch::three(patch, sources, runs, words),
-            }
-            match count {
-                1 => tile::one_by_four(tile),
-                2 => tile::two(tile),
-                _ => tile::three(tile),
             }
         }
     }

@@ -24,7 +24,12 @@ pub fn run(
     let scratch = words(scratch).get_mut(..sizes.scratch_bytes / 4).ok_or(LengthError)?;
     let zero_point = p.input_zero_point as i8;
     match division.prepared {
-        Some(_) => scratch.fill(u32::from(zero_point as i16 as u16) * 0x0001_0001),
+        Some(_) => {
+            // Column pairs that the assembly does not write: they lie to the right of the input.
+            let columns = p.shape.pad[1] + columns(p);
+            let outside = scratch.get_mut(columns.div_ceil(2) * dsp::Depthwise::PAIR..).unwrap_or_default();
+            outside.fill(u32::from(zero_point as i16 as u16) * 0x0001_0001);
+        }
         None => scratch[division.taps..].fill(u32::from(zero_point as u8) * 0x0101_0101),
     }
     let channels = p.shape.input[2];
@@ -44,6 +49,11 @@ pub fn run(
     Ok(())
 }
 
+/// Returns how many input columns 3×3 windows read.
+fn columns(p: &Packed<'_>) -> usize {
+    (p.shape.stride[1] * (p.shape.output[1] - 1) + 3 - p.shape.pad[1]).min(p.shape.input[1])
+}
+
 /// Channels that lie in groups of four of the packing.
 struct Part {
     first: usize,
@@ -55,7 +65,7 @@ struct Part {
 
 /// Computes some channels of a row of 3×3 windows.
 fn window(p: &Packed<'_>, input: Rows<'_>, row: usize, part: Part, output: &mut [i8], prepared: &mut [u32]) {
-    let [height, width, channels] = p.shape.input;
+    let [height, _, channels] = p.shape.input;
     let output_width = p.shape.output[1];
     let left = p.shape.pad[1];
     // The row under the middle of the window: inside, see `dsp::Depthwise::new`.
@@ -66,7 +76,6 @@ fn window(p: &Packed<'_>, input: Rows<'_>, row: usize, part: Part, output: &mut 
         1 => (output_width / 2, output_width % 2),
         _ => (0, output_width),
     };
-    let needed = p.shape.stride[1] * (output_width - 1) + 3 - left;
     let first = prepared.as_mut_ptr();
     let (rounds, odd) = if pairs > 0 { (pairs, singles) } else { (singles, 0) };
     let job = window3x3::Row {
@@ -78,7 +87,7 @@ fn window(p: &Packed<'_>, input: Rows<'_>, row: usize, part: Part, output: &mut 
         channels: part.count,
         records: p.records[part.group * 36..].as_ptr(),
         step: channels,
-        columns_end: needed.min(width) * channels,
+        columns_end: columns(p) * channels,
         fill: u32::from_ne_bytes([p.input_zero_point as u8; 4]),
         zero_point: p.input_zero_point,
         left,
@@ -87,7 +96,7 @@ fn window(p: &Packed<'_>, input: Rows<'_>, row: usize, part: Part, output: &mut 
     };
     // SAFETY: rows and output are `width` and `output_width` pixels long (`check`), of which four channels at a time are
     // read at `columns_end / step` pixels and written at `pairs · 2 + singles = output_width`; `prepared` has the pairs that
-    // `needed` columns make up, the records nine words for each channel of the groups.
+    // `columns` of them make up, the records nine words for each channel of the groups.
     unsafe { window3x3::row(&job) }
 }
 

@@ -51,6 +51,55 @@ pub unsafe fn add(mut taps: *const i8, step: usize, mut count: usize, sums: &mut
     }
 }
 
+/// Adds `count` pixels to the sums of `groups` times four channels: 6 instructions for four values, and 15 for each four sums.
+///
+/// # Safety
+/// `taps` must be valid for reading `4 · groups` values at each of `count` multiples of `step`, `sums` for as many sums.
+pub unsafe fn add_groups(taps: *const i8, step: usize, count: usize, groups: usize, sums: *mut i32) {
+    for first in (0..count).step_by(MOST) {
+        // SAFETY: reads and writes what the caller promises; no count is 0.
+        unsafe {
+            asm!(
+                super::isa!(),
+                "2:",
+                "mov {even}, #0",
+                "mov {odd}, #0",
+                "mov {at}, {taps}",
+                "mov {left}, {count}",
+                "3:",
+                "ldr {four}, [{at}]",
+                "add {at}, {step}",
+                "sxtab16 {even}, {even}, {four}",
+                "sxtab16 {odd}, {odd}, {four}, ror #8",
+                "subs {left}, #1",
+                "bne 3b",
+                "ldrd {at}, {left}, [{sums}]",
+                "sxtah {at}, {at}, {even}",
+                "sxtah {left}, {left}, {odd}",
+                "strd {at}, {left}, [{sums}], #8",
+                "ldrd {at}, {left}, [{sums}]",
+                "add {at}, {at}, {even}, asr #16",
+                "add {left}, {left}, {odd}, asr #16",
+                "strd {at}, {left}, [{sums}], #8",
+                "add {taps}, #4",
+                "subs {groups}, #1",
+                "bne 2b",
+                even = out(reg) _,
+                odd = out(reg) _,
+                at = out(reg) _,
+                left = out(reg) _,
+                four = out(reg) _,
+                taps = inout(reg) taps.wrapping_add(first * step) => _,
+                step = in(reg) step,
+                count = in(reg) (count - first).min(MOST),
+                groups = inout(reg) groups => _,
+                sums = inout(reg) sums => _,
+                options(nostack)
+            );
+        }
+    }
+}
+
 /// Returns the greatest of `greatest` and four channels of `count` pixels, lane by lane: 6 instructions for four values.
 ///
 /// # Safety

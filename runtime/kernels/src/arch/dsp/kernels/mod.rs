@@ -8,6 +8,7 @@ mod lanes;
 mod max_pool2d;
 mod mean;
 mod patch;
+mod pointwise;
 mod taps;
 mod tile;
 mod window3x3;

@@ -49,6 +49,57 @@ prepare! {
     store "r7-r12"
 }
 
+/// Prepares five pixels: 29 instructions for 20 values.
+///
+/// Registers: r0 patch, r1 sources of the next run, r2 runs left, r3 words of a run, r4-r8 sources, r9 r10 P, r11 r12 X, lr words
+/// left.
+///
+/// # Safety
+/// As of the others.
+#[unsafe(naked)]
+pub unsafe extern "C" fn five(patch: *mut u32, sources: *const *const i8, runs: usize, words: usize) {
+    macro_rules! pair {
+        ($first:literal $second:literal $p:literal $x:literal) => {
+            concat!(
+                "ldr r9, [",
+                $first,
+                "], #4\nldr r10, [",
+                $second,
+                "], #4\n",
+                "rev16 r11, r9\neor r11, r11, #0x007f007f\nsxtb16 r9, r9, ror #8\n",
+                "rev16 r12, r10\neor r12, r12, #0x007f007f\nsxtb16 r10, r10, ror #8\n",
+                "strd r9, r10, [r0, #",
+                $p,
+                "]\nstrd r11, r12, [r0, #",
+                $x,
+                "]\n",
+            )
+        };
+    }
+    naked_asm!(
+        super::isa!(),
+        "push {{r4-r11, lr}}",
+        "2:",
+        "ldm r1!, {{r4-r8}}",
+        "mov lr, r3",
+        "3:",
+        pair!("r4" "r5" "0" "20"),
+        pair!("r6" "r7" "8" "28"),
+        "ldr r9, [r8], #4",
+        "rev16 r11, r9",
+        "eor r11, r11, #0x007f007f",
+        "sxtb16 r9, r9, ror #8",
+        "str r9, [r0, #16]",
+        "str r11, [r0, #36]",
+        "adds r0, #40",
+        "subs lr, #1",
+        "bne 3b",
+        "subs r2, #1",
+        "bne 2b",
+        "pop {{r4-r11, pc}}",
+    )
+}
+
 prepare! {
     /// Prepares two pixels: 9 instructions for 8 values.
     two:

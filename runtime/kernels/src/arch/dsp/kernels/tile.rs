@@ -7,6 +7,31 @@
 
 use core::arch::naked_asm;
 
+use tanbo_quant::Rounding;
+
+use super::patch;
+use crate::Packed;
+
+/// Most pixels of a tile.
+pub const MOST: usize = 5;
+
+/// Returns how many of `left` pixels the next tile should have, of at most `most`: fives where threes leave a rest, since twos
+/// take more instructions, and two and two rather than three and one.
+pub fn pixels(left: usize, most: usize) -> usize {
+    let fives = match left % 3 {
+        1 => left == 7 || left >= 10,
+        2 => left >= 5,
+        _ => false,
+    };
+    if fives && most >= MOST {
+        MOST
+    } else if left == 4 {
+        2
+    } else {
+        left.min(3)
+    }
+}
+
 /// What a tile works on. The layout is known to the assembly below.
 #[repr(C)]
 pub struct Tile {
@@ -30,14 +55,63 @@ pub struct Tile {
     pub stride: usize,
 }
 
-// A copy of the `Tile` in r0 on the stack, with addresses for `skip` and `tflite`.
+impl Tile {
+    /// Returns the tile of a step whose patches have `words` words a pixel, without a place for its output.
+    pub fn new(p: &Packed<'_>, patch: &mut [u32], words: usize) -> Self {
+        Self {
+            records: p.records.as_ptr(),
+            patch: patch.as_mut_ptr(),
+            weights: p.weights.as_ptr(),
+            blocks: words.div_ceil(4),
+            skip: words.wrapping_neg() % 4,
+            tflite: usize::from(p.range.rounding == Rounding::Tflite),
+            channels: p.shape.output[2],
+            output: core::ptr::null_mut(),
+            stride: p.shape.output[2],
+        }
+    }
+
+    /// Prepares the patches of `count` pixels, `runs` of `words` each, and computes their channels.
+    ///
+    /// # Safety
+    /// `count` is 1, for weights in fours, or else 2, 3 or 5. `sources` must hold, for each run, `count` addresses of `words`
+    /// words; `runs · words` must be the words of the step, and the patch have room for twice as many of each pixel. Weights and
+    /// records must have the packing's lengths, the output `count` pixels. No count is 0.
+    #[inline(always)]
+    pub unsafe fn compute(&self, count: usize, sources: *const u32, runs: usize, words: usize) {
+        let (patch, sources) = (self.patch, sources.cast::<*const i8>());
+        // SAFETY: as the caller promises.
+        unsafe {
+            match count {
+                1 => patch::one(patch, sources, runs, words),
+                2 => patch::two(patch, sources, runs, words),
+                MOST => patch::five(patch, sources, runs, words),
+                _ => patch::three(patch, sources, runs, words),
+            }
+            match count {
+                1 => one_by_four(self),
+                2 => two(self),
+                MOST => five(self),
+                _ => three(self),
+            }
+        }
+    }
+}
+
+// A copy of the `Tile` in r0 on the stack, with addresses for `skip` and `tflite`; in place of `weights`, which r12 gets, what
+// `$distance` leaves in r10.
 macro_rules! enter {
     () => {
+        enter!("")
+    };
+    ($distance:literal) => {
         concat!(
             "push {{r4-r11, lr}}\nldm r0, {{r1-r9}}\n",
-            "adr r10, 3f\nldrh r11, [r10]\nadr r12, 40f + 1\nmla r5, r5, r11, r12\n",
+            "adr r10, 3f\nldrh r11, [r10]\nadr r12, 40f + 1\n",
+            $distance,
+            "mla r5, r5, r11, r12\nmov r12, r4\nmov r4, r10\n",
             "cmp r6, #0\nite eq\nadreq r6, 5f + 1\nadrne r6, 4f + 1\n",
-            "push {{r1-r9}}\nmov r12, r4\nb 2f\n",
+            "push {{r1-r9}}\nb 2f\n",
             ".p2align 1\n3:\n.hword 41f - 40f\n"
         )
     };
@@ -191,6 +265,100 @@ tile! {
     merge ["bfi r4, r7, #8, #8" "bfi r5, r8, #8, #8"]
     halves ["strh r5, [r1, r2]" "strh r4, [r1], #2"]
     bytes ["strb r4, [r1]" "strb r5, [r1, r2]"]
+}
+
+/// Five pixels, one channel a round: 14 instructions for 20 MACs, and 2 in four steps.
+///
+/// Registers: r0-r4 patch, r5-r9 accumulators, r10 weights, r11 patch pointer, r12 weight pointer, kept throughout, lr passes
+/// left. Stack: a copy of `Tile`, with the distance from the end of a channel's weights to the other channel of its pair, and
+/// twice the channels, the lowest bit set at the second of a pair.
+///
+/// # Safety
+/// As of the other tiles.
+#[unsafe(naked)]
+pub unsafe extern "C" fn five(tile: *const Tile) {
+    macro_rules! step {
+        () => {
+            concat!(
+                "ldr r10, [r12], #8\nldm r11!, {{r0-r4}}\n",
+                "smlad r5, r10, r0, r5\nsmlad r6, r10, r1, r6\nsmlad r7, r10, r2, r7\n",
+                "smlad r8, r10, r3, r8\nsmlad r9, r10, r4, r9\n",
+                "sxtb16 r10, r10\nldm r11!, {{r0-r4}}\n",
+                "smlad r5, r10, r0, r5\nsmlad r6, r10, r1, r6\nsmlad r7, r10, r2, r7\n",
+                "smlad r8, r10, r3, r8\nsmlad r9, r10, r4, r9\n",
+            )
+        };
+    }
+    naked_asm!(
+        super::isa!(),
+        enter!("lsl r10, r3, #5\nsub r10, r10, r5, lsl #3\nsubs r10, #4\nlsl r7, r7, #1\n"),
+        // The first channel of a pair.
+        "2:",
+        "ldm sp, {{r0, r11, lr}}",
+        "ldr r5, [r0, #24]",
+        "8:",
+        "mov r6, r5",
+        "mov r7, r5",
+        "mov r8, r5",
+        "mov r9, r5",
+        "ldr pc, [sp, #16]",
+        "40:",
+        step!(),
+        "41:",
+        step!(),
+        step!(),
+        step!(),
+        "subs lr, #1",
+        "bne 40b",
+        "ldr r0, [sp]",
+        "ldm r0!, {{r1, r2, r3}}",
+        "str r0, [sp]",
+        "ldr pc, [sp, #20]",
+        "4:",
+        requantize!(tflite "r5"),
+        requantize!(tflite "r6"),
+        requantize!(tflite "r7"),
+        requantize!(tflite "r8"),
+        requantize!(tflite "r9"),
+        "b 6f",
+        "5:",
+        requantize!(single "r5"),
+        requantize!(single "r6"),
+        requantize!(single "r7"),
+        requantize!(single "r8"),
+        requantize!(single "r9"),
+        "6:",
+        "ldrd r3, r1, [sp, #24]",
+        "ldr r2, [sp, #32]",
+        "add r4, r1, r2, lsl #1",
+        "strb r7, [r4]",
+        "strb r8, [r4, r2]",
+        "strb r9, [r4, r2, lsl #1]",
+        "strb r6, [r1, r2]",
+        "strb r5, [r1], #1",
+        "subs r3, #2",
+        "eor r3, #1",
+        "strd r3, r1, [sp, #24]",
+        "lsrs r3, #1",
+        "beq 7f",
+        "bcc 9f",
+        // The second.
+        "ldm sp, {{r0, r11, lr}}",
+        "ldr r6, [sp, #12]",
+        "ldr r5, [r0, #16]",
+        "sub r12, r6",
+        "b 8b",
+        "9:",
+        "ldm sp, {{r0, r11, lr}}",
+        "adds r0, #8",
+        "str r0, [sp]",
+        "ldr r5, [r0, #24]",
+        "subs r12, #4",
+        "b 8b",
+        "7:",
+        "add sp, #36",
+        "pop {{r4-r11, pc}}",
+    )
 }
 
 /// One pixel, four channels a round, for weights in fours: 14 instructions for 16 MACs, and 2 in four steps.
