@@ -81,7 +81,7 @@ pub struct CompileArgs {
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct PassArgs {
     /// Passes to leave out, separated by commas, or all: constants, no-ops, transposes, clamps, tables, pads, duplicates,
-    /// channels, taps. No pass changes a result.
+    /// channels, taps, order. No pass changes a result.
     #[arg(long, value_name = "PASSES", value_delimiter = ',', value_parser = passes)]
     without: Vec<Switches>,
 }

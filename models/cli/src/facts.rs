@@ -94,6 +94,8 @@ pub struct PassFacts {
     pub steps: u64,
     /// Output channels of convolutions and fully connected steps.
     pub channels: u64,
+    /// Arena.
+    pub arena_bytes: u64,
 }
 
 /// One step.
@@ -204,10 +206,13 @@ impl Facts {
             let _ = writeln!(text, "{name:<10}  {value}");
         }
         if !self.passes.is_empty() {
-            let mut saved = vec![["saved by", "MACs", "weight bytes", "steps", "channels"].map(String::from).to_vec()];
+            let mut saved = vec![
+                ["saved by", "MACs", "weight bytes", "steps", "channels", "arena bytes"].map(String::from).to_vec(),
+            ];
             saved.extend(self.passes.iter().map(|pass| {
-                let PassFacts { name, macs, weights_bytes, steps, channels } = *pass;
-                [name.into(), grouped(macs), grouped(weights_bytes), grouped(steps), grouped(channels)].to_vec()
+                let PassFacts { name, macs, weights_bytes, steps, channels, arena_bytes } = *pass;
+                let numbers = [macs, weights_bytes, steps, channels, arena_bytes].map(grouped);
+                [[name.into()].as_slice(), &numbers].concat()
             }));
             let _ = write!(text, "\n{}", table(&saved));
         }
@@ -263,12 +268,13 @@ impl Facts {
 
 fn passes(report: &Report) -> Vec<PassFacts> {
     let saved = report.saved.iter().filter(|(_, size)| *size != Size::default());
-    let facts = saved.map(|&(pass, Size { macs, weights_bytes, steps, channels })| PassFacts {
+    let facts = saved.map(|&(pass, Size { macs, weights_bytes, steps, channels, arena_bytes })| PassFacts {
         name: pass.name(),
         macs,
         weights_bytes,
         steps,
         channels,
+        arena_bytes,
     });
     facts.collect()
 }

@@ -8,10 +8,11 @@ use tanbo_format::record::MAX_STORAGES;
 use tanbo_format::{Family, FormatError, FormatErrorKind, Op, Place};
 
 use crate::error::{CompileError, CompileErrorKind};
-use crate::fuse::{Fusing, fuse, lay_out};
+use crate::fuse::{Fusing, arena, fuse, lay_out};
 use crate::graph::{Graph, Node, NodeOp, TensorId};
 use crate::lower::{Lowered, lower, scratch_bytes};
-use crate::passes::{self, Report, Switches};
+use crate::order::least_peak;
+use crate::passes::{self, Pass, Report, Switches};
 
 /// Most bytes of the constants of all steps: a step of a few bytes of the source may have a table of any size.
 const MAX_CONSTANT_BYTES: usize = 1 << 28;
@@ -150,13 +151,50 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Vec<u8>, CompileError
 pub fn compile_reported(graph: &Graph, options: &Options) -> Result<Compiled, CompileError> {
     let source_macs = macs(graph);
     let mut graph = graph.clone();
-    let report = passes::run(&mut graph, &options.passes);
-    let artifact = emit(&graph, options, source_macs)?;
+    let mut report = passes::run(&mut graph, &options.passes);
+    let Emitted { artifact, reordered } = emit(&graph, options, source_macs)?;
+    if let Some(Reordered { order, saved_bytes }) = reordered {
+        reorder(&mut graph, &order);
+        report.note_order(saved_bytes);
+    }
     Ok(Compiled { artifact, graph, report })
 }
 
-/// Returns the artifact of a graph as it is.
-pub(crate) fn emit(graph: &Graph, options: &Options, source_macs: u64) -> Result<Vec<u8>, CompileError> {
+/// Puts the nodes that become steps in the order of their numbers in `order`, each view right before its first reader.
+fn reorder(graph: &mut Graph, order: &[usize]) {
+    let is_view = |node: &Node| matches!(node.op, NodeOp::Reshape);
+    let (mut views, steps): (Vec<Node>, Vec<Node>) = std::mem::take(&mut graph.nodes).into_iter().partition(is_view);
+    for step in order.iter().filter_map(|&number| steps.get(number)) {
+        for &input in &step.inputs {
+            let (mut tensor, mut before) = (Some(input), Vec::new());
+            while let Some(place) = views.iter().position(|view| Some(view.output) == tensor) {
+                let view = views.remove(place);
+                tensor = view.inputs.first().copied();
+                before.push(view);
+            }
+            graph.nodes.extend(before.into_iter().rev());
+        }
+        graph.nodes.push(step.clone());
+    }
+    graph.nodes.append(&mut views);
+}
+
+/// A graph's artifact.
+pub(crate) struct Emitted {
+    pub(crate) artifact: Vec<u8>,
+    /// The order of the steps, if it is not the nodes'.
+    reordered: Option<Reordered>,
+}
+
+struct Reordered {
+    /// Numbers of the steps in the order of the nodes.
+    order: Vec<usize>,
+    /// What it saves of the arena.
+    saved_bytes: u64,
+}
+
+/// Returns the artifact of a graph as it is, its steps in another order where that takes less of the arena.
+pub(crate) fn emit(graph: &Graph, options: &Options, source_macs: u64) -> Result<Emitted, CompileError> {
     let nodes = live_nodes(graph);
     let root = roots(graph, &nodes);
     let mut steps: Vec<Planned<'_>> = Vec::new();
@@ -307,18 +345,31 @@ pub(crate) fn emit(graph: &Graph, options: &Options, source_macs: u64) -> Result
         card: options.card.clone(),
         signature: Vec::new(),
     };
+    let order = if options.passes.without.contains(&Pass::Order) { None } else { least_peak(&artifact) };
+    let (given, arena_bytes) = plan(artifact.clone(), options.fusing, &names)?;
+    if let Some(order) = order {
+        let names: Vec<&str> = order.iter().filter_map(|&step| names.get(step).copied()).collect();
+        artifact.steps = order.iter().filter_map(|&step| artifact.steps.get(step).cloned()).collect();
+        let (other, less) = plan(artifact, options.fusing, &names)?;
+        if less < arena_bytes {
+            return Ok(Emitted {
+                artifact: other,
+                reordered: Some(Reordered { order, saved_bytes: arena_bytes - less }),
+            });
+        }
+    }
+    Ok(Emitted { artifact: given, reordered: None })
+}
+
+/// Returns an artifact whose memory is planned, and the bytes of its arena. `names` are those of the steps' nodes.
+fn plan(mut artifact: Artifact, fusing: Option<Fusing>, names: &[&str]) -> Result<(Vec<u8>, u64), CompileError> {
     lay_out(&mut artifact).ok_or_else(|| {
-        CompileError::new(
-            CompileErrorKind::TooLarge,
-            format!("model '{}'", graph.name),
-            "its activations exceed 4 GiB",
-            "use smaller inputs",
-        )
+        CompileError::new(CompileErrorKind::TooLarge, "the model", "its activations exceed 4 GiB", "use smaller inputs")
     })?;
-    let bytes = artifact.emit().map_err(|error| explain(error, &names, &artifact))?;
-    let Some(fusing) = options.fusing else { return Ok(bytes) };
-    let fused = fuse(artifact.clone(), fusing).and_then(|fused| fused.emit());
-    fused.map_err(|error| explain(error, &names, &artifact))
+    let bytes = artifact.emit().map_err(|error| explain(error, names, &artifact))?;
+    let Some(fusing) = fusing else { return Ok((bytes, arena(&artifact))) };
+    let fused = fuse(artifact.clone(), fusing).and_then(|fused| Ok((fused.emit()?, arena(&fused))));
+    fused.map_err(|error| explain(error, names, &artifact))
 }
 
 /// A node that becomes a step, packed for the kernel family.

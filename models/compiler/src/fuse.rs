@@ -583,7 +583,8 @@ fn set_ring(artifact: &mut Artifact, tensor: u16, rows: u32) {
     }
 }
 
-fn arena(artifact: &Artifact) -> u64 {
+/// Returns the bytes of an artifact's arena.
+pub(crate) fn arena(artifact: &Artifact) -> u64 {
     let ends = artifact.storages.iter().map(|storage| match storage {
         StorageSpec::Arena { offset, bytes, .. } | StorageSpec::State { offset, bytes, .. } => {
             u64::from(*offset) + u64::from(*bytes)

@@ -16,6 +16,7 @@ pub mod graph;
 pub mod import;
 pub mod lower;
 pub mod nonlinear;
+pub mod order;
 pub mod passes;
 pub mod plan;
 #[cfg(feature = "onnx")]

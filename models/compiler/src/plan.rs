@@ -15,6 +15,9 @@ const MOST_SEARCHED: usize = 96;
 /// Nodes after which a search gives up.
 const MOST_NODES: u32 = 20_000;
 
+/// Orders in which storages are placed greedily.
+const ORDERS: usize = 6;
+
 /// A storage to be placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Demand {
@@ -90,18 +93,22 @@ fn place_within(demands: &[Demand], most_nodes: u32) -> Option<Placement> {
 fn greedy(demands: &[Demand]) -> (u64, Vec<u64>) {
     let chains = |demand: &Demand| u64::from(demand.chains.1 - demand.chains.0) + 1;
     let crowd = |demand: &Demand| demands.iter().filter(|other| demand.meets(other)).map(Demand::aligned).sum::<u64>();
-    let keys: [&dyn Fn(&Demand) -> (u64, u64); 6] = [
-        &|demand| (demand.bytes.into(), 0),
-        &|demand| (demand.aligned() * chains(demand), 0),
-        &|demand| (chains(demand), demand.bytes.into()),
-        &|demand| (crowd(demand), demand.bytes.into()),
-        &|demand| (u64::from(u16::MAX - demand.chains.0), demand.bytes.into()),
-        &|demand| (demand.chains.1.into(), demand.bytes.into()),
-    ];
-    let plans = keys.iter().map(|key| {
+    let keys = |demand: &Demand| {
+        let bytes = u64::from(demand.bytes);
+        [
+            (bytes, 0),
+            (demand.aligned() * chains(demand), 0),
+            (chains(demand), bytes),
+            (crowd(demand), bytes),
+            (u64::from(u16::MAX - demand.chains.0), bytes),
+            (demand.chains.1.into(), bytes),
+        ]
+    };
+    let keys: Vec<[(u64, u64); ORDERS]> = demands.iter().map(keys).collect();
+    let plans = (0..ORDERS).map(|kind| {
         let mut order: Vec<usize> = (0..demands.len()).collect();
         // Ties broken by time and number.
-        order.sort_by_key(|&number| (std::cmp::Reverse(key(&demands[number])), demands[number].chains, number));
+        order.sort_by_key(|&number| (std::cmp::Reverse(keys[number][kind]), demands[number].chains, number));
         first_fit(demands, &order)
     });
     plans.min_by_key(|(arena, _)| *arena).unwrap_or_default()

@@ -7,16 +7,16 @@ use std::fmt::Write as _;
 use tanbo_compiler::graph::{Clamp, Graph, NodeOp, Window};
 use tanbo_compiler::passes::{Pass, Report, Size, Switches, run as run_passes};
 use tanbo_compiler::testing::{Builder, mobilenet, random, random_inputs, run, run_artifact, text, weights, window};
-use tanbo_compiler::{Options, compile};
+use tanbo_compiler::{Compiled, Options, compile, compile_reported};
+use tanbo_format::Model;
+use tanbo_format::emit::Aligned;
 use tanbo_quant::Rounding;
 
 /// Fails unless what is left of every tensor holds what it held before, and the artifact gives the same outputs.
 fn check(graph: &Graph, switches: &Switches, inputs: &[Vec<Vec<u8>>]) -> (Graph, Report) {
-    let mut after = graph.clone();
-    let report = run_passes(&mut after, switches);
     let options = Options { passes: switches.clone(), ..Options::default() };
-    let artifact =
-        compile(graph, &options).unwrap_or_else(|error| panic!("{error}\n{}\n{}", text(graph), text(&after)));
+    let Compiled { artifact, graph: after, report } =
+        compile_reported(graph, &options).unwrap_or_else(|error| panic!("{error}\n{}", text(graph)));
     for inputs in inputs {
         let (want, got) = (run(graph, inputs), run(&after, inputs));
         for node in &after.nodes {
@@ -36,6 +36,13 @@ fn check(graph: &Graph, switches: &Switches, inputs: &[Vec<Vec<u8>>]) -> (Graph,
     (after, report)
 }
 
+/// Returns the bytes of the arena that a graph takes.
+fn arena(graph: &Graph, switches: &Switches) -> usize {
+    let options = Options { passes: switches.clone(), ..Options::default() };
+    let artifact = Aligned::new(&compile(graph, &options).expect("it compiled before"));
+    Model::parse(&artifact).expect("an artifact").arena_bytes()
+}
+
 #[test]
 fn random_graphs_give_the_same_bits_without_what_passes_remove() {
     let graphs = if std::env::var_os("TANBO_SOAK").is_some() { 20_000 } else { 300 };
@@ -50,6 +57,10 @@ fn random_graphs_give_the_same_bits_without_what_passes_remove() {
         if seed % 4 == 0 {
             check(&graph, &Switches::only(*source.choice(&Pass::ALL).unwrap()), &inputs);
         }
+        let order = report.saved.iter().find(|(pass, _)| *pass == Pass::Order).expect("it ran").1;
+        let without = Switches { without: [Pass::Order].into() };
+        let (arena, arena_without) = (arena(&graph, &Switches::default()), arena(&graph, &without));
+        assert_eq!(arena + order.arena_bytes as usize, arena_without, "{}", text(&graph));
         for (pass, size) in &report.saved {
             let all = Pass::ALL.iter().position(|other| other == pass).unwrap();
             found[all] += u64::from(*size != Size::default());

@@ -46,7 +46,7 @@ pub fn evaluate(graph: &Graph, node: &Node, operands: &[&[u8]]) -> Option<Vec<u8
         outputs: vec![port(inputs.len())],
         ..Graph::default()
     };
-    let artifact = Aligned::new(&emit(&alone, &Options::default(), 0).ok()?);
+    let artifact = Aligned::new(&emit(&alone, &Options::default(), 0).ok()?.artifact);
     let model = Model::parse(&artifact).ok()?;
     let mut arena = Aligned::new(&vec![0; model.arena_bytes()]);
     let mut engine = Engine::new(&model, &OPERATORS, &mut arena).ok()?;

@@ -51,11 +51,13 @@ pub enum Pass {
     Channels,
     /// Rows and columns of a kernel go that are zero, or meet nothing but padding.
     Taps,
+    /// Steps run in the order that takes the least of the arena. Chosen last of all, when scratch is known.
+    Order,
 }
 
 impl Pass {
     /// Every pass, in the order in which they run.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Constants,
         Self::NoOps,
         Self::Transposes,
@@ -65,6 +67,7 @@ impl Pass {
         Self::Duplicates,
         Self::Channels,
         Self::Taps,
+        Self::Order,
     ];
 
     /// Returns the name used on the command line.
@@ -79,6 +82,7 @@ impl Pass {
             Self::Duplicates => "duplicates",
             Self::Channels => "channels",
             Self::Taps => "taps",
+            Self::Order => "order",
         }
     }
 
@@ -99,6 +103,8 @@ impl Pass {
             Self::Duplicates => duplicates::merge(graph, kept),
             Self::Channels => channels::eliminate(graph, kept),
             Self::Taps => taps::crop(graph),
+            // Leaves the graph as it is: `emit` orders the steps.
+            Self::Order => false,
         }
     }
 }
@@ -141,6 +147,8 @@ pub struct Size {
     pub steps: u64,
     /// Output channels of convolutions and fully connected nodes.
     pub channels: u64,
+    /// Of what a pass saved: bytes of the arena. A graph has none yet.
+    pub arena_bytes: u64,
 }
 
 impl Size {
@@ -165,6 +173,7 @@ impl Size {
             weights_bytes: self.weights_bytes.saturating_sub(after.weights_bytes),
             steps: self.steps.saturating_sub(after.steps),
             channels: self.channels.saturating_sub(after.channels),
+            arena_bytes: 0,
         }
     }
 
@@ -222,16 +231,24 @@ impl Report {
     pub fn kept(&self, tensor: TensorId) -> Option<&[usize]> {
         self.kept.0.get(tensor)?.as_deref()
     }
+
+    /// Notes what another order of the steps saves.
+    pub(crate) fn note_order(&mut self, arena_bytes: u64) {
+        for (_, size) in self.saved.iter_mut().filter(|(pass, _)| *pass == Pass::Order) {
+            size.arena_bytes = arena_bytes;
+        }
+    }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = |f: &mut fmt::Formatter<'_>, name: &str, size: &Size| {
-            let Size { macs, weights_bytes, steps, channels } = size;
-            writeln!(
+            let Size { macs, weights_bytes, steps, channels, arena_bytes } = size;
+            write!(
                 f,
                 "{name:<12}{macs:>12} MACs {weights_bytes:>9} weight bytes {steps:>5} steps {channels:>6} channels"
-            )
+            )?;
+            if *arena_bytes > 0 { writeln!(f, " {arena_bytes:>9} arena bytes") } else { writeln!(f) }
         };
         line(f, "before", &self.before)?;
         for (pass, size) in self.saved.iter().filter(|(_, size)| *size != Size::default()) {
