@@ -125,6 +125,9 @@ pub struct InspectArgs {
     /// Kernel family a model is packed for [default: portable].
     #[arg(long, value_name = "FAMILY", value_parser = family)]
     pub target: Option<Family>,
+    /// Picture to write: what lies where in the arena over the steps, with the peak and the lower bound.
+    #[arg(long, value_name = "OUT.svg")]
+    pub svg: Option<PathBuf>,
     #[command(flatten)]
     pub passes: PassArgs,
     #[command(flatten)]

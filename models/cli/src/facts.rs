@@ -13,6 +13,7 @@ use tanbo_format::record::{Extent, StepRecord};
 use tanbo_format::{Constant, Model, Op, Step, Storage, Tensor, attrs};
 
 use crate::error::CliError;
+use crate::memory::{self, StorageFacts};
 use crate::output::{grouped, shape, table};
 use crate::source::{Kind, Loaded};
 
@@ -56,6 +57,8 @@ pub struct Facts {
     pub operators: Vec<&'static str>,
     /// Steps in the order of execution.
     pub steps: Vec<StepFacts>,
+    /// What lies where in the arena.
+    pub storages: Vec<StorageFacts>,
     /// Length of the front-end record; 0 for a model that takes tensors, not samples.
     pub front_end_bytes: usize,
     /// The model card.
@@ -116,8 +119,10 @@ pub struct StepFacts {
     pub weights_bytes: u64,
     /// All constants and the step's own records, as if no other step shared them.
     pub flash_bytes: u64,
-    /// Arena bytes in use while the step runs.
+    /// Arena bytes in use while the step runs, scratch included.
     pub live_bytes: u64,
+    /// False of a step that runs in turns with the one before it, row by row.
+    pub begins_chain: bool,
 }
 
 impl Port {
@@ -177,6 +182,7 @@ impl Facts {
             outputs: loaded.outputs.iter().map(Port::of).collect(),
             operators: operators.map(|op| op.name()).collect(),
             steps,
+            storages: memory::storages(&model),
             front_end_bytes: model.front_end().len(),
             card: Some(model.card()).filter(|card| !card.is_empty()).map(String::from),
             signature: !model.signature().is_empty(),
@@ -230,7 +236,7 @@ impl Facts {
         let _ = write!(text, "\n{}", table(&ports));
 
         let mut steps = vec![
-            ["step", "operator", "output", "MACs", "weights", "flash", "live", "arena in use", "node"]
+            ["step", "operator", "output", "MACs", "weights", "flash", "live", "live, bound |", "node"]
                 .map(String::from)
                 .to_vec(),
         ];
@@ -243,7 +249,7 @@ impl Facts {
                 grouped(step.weights_bytes),
                 grouped(step.flash_bytes),
                 grouped(step.live_bytes),
-                bar(step.live_bytes, self.arena_bytes as u64),
+                bar(step.live_bytes, self.arena_bytes as u64, self.arena_lower_bound.into()),
                 shortened(step.name.as_deref().unwrap_or_default()),
             ]);
         }
@@ -279,9 +285,13 @@ fn passes(report: &Report) -> Vec<PassFacts> {
     facts.collect()
 }
 
-/// Returns a bar of at most 20 characters: the share `part / whole`.
-fn bar(part: u64, whole: u64) -> String {
-    "#".repeat((part.min(whole) * 20).div_ceil(whole.max(1)) as usize)
+/// Returns a bar of at most 20 characters, the share `part / whole`, and a mark at the share `bound / whole` if the bar does not
+/// reach it.
+fn bar(part: u64, whole: u64, bound: u64) -> String {
+    let length = |bytes: u64| ((bytes.min(whole) * 20).div_ceil(whole.max(1))) as usize;
+    let (filled, mark) = (length(part), length(bound));
+    let rest = if filled < mark { format!("{}|", " ".repeat(mark - filled - 1)) } else { String::new() };
+    format!("{}{rest}", "#".repeat(filled))
 }
 
 /// Returns the end of a long name, where converters put what tells it from others.
@@ -320,6 +330,7 @@ fn step_facts(model: &Model<'_>, number: u16, name: Option<String>) -> Option<St
         weights_bytes: weights_bytes(&step),
         flash_bytes: constants + records as u64,
         live_bytes: live_bytes(model, number),
+        begins_chain: chain_of(model, number).and_then(|chain| model.chain(chain)).is_some_and(|c| c.start == number),
     })
 }
 
@@ -379,10 +390,14 @@ fn state_bytes(model: &Model<'_>) -> usize {
         .sum()
 }
 
+/// Returns the chain that a step belongs to.
+fn chain_of(model: &Model<'_>, step: u16) -> Option<u16> {
+    (0..model.chain_count() as u16).find(|&n| model.chain(n).is_some_and(|steps| steps.contains(&step)))
+}
+
 /// Returns the arena bytes of the storages that are alive while a step runs.
 fn live_bytes(model: &Model<'_>, step: u16) -> u64 {
-    let chain = (0..model.chain_count() as u16).find(|&n| model.chain(n).is_some_and(|steps| steps.contains(&step)));
-    let Some(chain) = chain else { return 0 };
+    let Some(chain) = chain_of(model, step) else { return 0 };
     (0..model.storage_count() as u16)
         .filter(|&n| model.storage_lifetime(n).is_some_and(|(first, last)| first <= chain && chain <= last))
         .filter_map(|n| model.storage(n))

@@ -26,6 +26,7 @@ mod files;
 mod float;
 #[cfg(feature = "compile")]
 mod front_end;
+mod memory;
 #[cfg(feature = "run")]
 mod npy;
 #[cfg(feature = "run")]

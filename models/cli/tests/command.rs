@@ -288,6 +288,20 @@ fn without_json_the_document_is_on_stdout_and_the_table_on_stderr() {
 }
 
 #[test]
+fn inspect_draws_what_lies_where_in_the_arena() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("memory.svg");
+    let facts = document(0, &["inspect", &model("conv_3x3_same"), "--svg", &picture.display().to_string()]);
+    let storages = facts["storages"].as_array().unwrap();
+    let ends = storages.iter().map(|storage| storage["offset"].as_u64().unwrap() + storage["bytes"].as_u64().unwrap());
+    assert_eq!(ends.max(), facts["arena_bytes"].as_u64());
+    let text = fs::read_to_string(&picture).unwrap();
+    // A frame for each storage, with its name and place for whoever points at it.
+    assert_eq!(text.matches(" bytes at ").count(), storages.len());
+    insta::assert_snapshot!("inspect_svg", text);
+}
+
+#[test]
 fn a_changed_hash_is_a_no() {
     let folder = tempfile::tempdir().unwrap();
     let artifact = folder.path().join("m.tnb");
