@@ -70,6 +70,15 @@ pub struct Band {
     pub feedback: [i32; 2],
 }
 
+impl Band {
+    /// Returns whether the poles lie inside the unit circle (the stability triangle of a second-order section).
+    pub(crate) fn stable(&self) -> bool {
+        let one = 1i64 << COEFFICIENT_SHIFT;
+        let [first, second] = self.feedback.map(i64::from);
+        second.abs() < one && first.abs() < one - second
+    }
+}
+
 /// When scores become an alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(deny_unknown_fields))]
@@ -132,6 +141,11 @@ pub struct FrontEnd {
     pub bands: heapless::Vec<Band, MAX_BANDS>,
 }
 
+/// Refuses a field's value outside `least ..= most`.
+pub(crate) fn within(name: &'static str, value: i64, least: i64, most: i64) -> Result<(), FrontEndError> {
+    if (least..=most).contains(&value) { Ok(()) } else { Err(FrontEndError::Field { name, value }) }
+}
+
 /// Why a front end cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrontEndError {
@@ -183,9 +197,6 @@ impl FrontEnd {
     ///
     /// The first field that is out of range, or the first unstable band.
     pub fn validate(&self) -> Result<(), FrontEndError> {
-        let within = |name, value: i64, least: i64, most: i64| {
-            if (least..=most).contains(&value) { Ok(()) } else { Err(FrontEndError::Field { name, value }) }
-        };
         let Self { rate, decision, gate, .. } = self;
         within("rate.numerator", rate.numerator.into(), 1, u32::MAX.into())?;
         within("rate.denominator", rate.denominator.into(), 1, u32::MAX.into())?;
@@ -208,10 +219,7 @@ impl FrontEnd {
         within("bands", self.bands.len() as i64, 1, MAX_BANDS as i64)?;
         for (index, band) in self.bands.iter().enumerate() {
             within("bands.gain", band.gain.into(), 0, 1 << 30)?;
-            // The poles lie inside the unit circle (the stability triangle of a second-order section).
-            let one = 1i64 << COEFFICIENT_SHIFT;
-            let [first, second] = band.feedback.map(i64::from);
-            if second.abs() >= one || first.abs() >= one - second {
+            if !band.stable() {
                 return Err(FrontEndError::UnstableBand(index));
             }
         }

@@ -9,7 +9,8 @@
 //! are bounded by the constants of [`front_end`].
 //!
 //! The way of a sample: [`Resampler`] (sensor rate to model rate) → [`FeatureExtractor`] (filter bank, energies per
-//! hop, running average, logarithms, quantization).
+//! hop, running average, logarithms, quantization). [`StaLtaTrigger`] is the classical trigger on samples, for a gate
+//! that stands before everything else, and for stations without a model.
 //!
 //! # Units
 //!
@@ -45,11 +46,13 @@ mod features;
 pub mod front_end;
 mod log2;
 mod resample;
+mod sta_lta;
 
 pub use features::{FeatureExtractor, Hop};
 pub use front_end::{Band, Decision, FrontEnd, FrontEndError, Gate};
 pub use log2::log2_q8;
 pub use resample::{Rate, ResampleError, Resampler};
+pub use sta_lta::{MAX_AVERAGE_SAMPLES, StaLta, StaLtaTrigger, Trigger};
 
 /// Axes of a sensor.
 pub const AXES: usize = 3;
