@@ -2,8 +2,11 @@
 
 use crate::digest;
 use core::{fmt, str};
-use tanbo::{Engine, Model, Progress};
+use tanbo::{Engine, Model, Progress, Slot};
 use tanbo_emulated::{count::counted, files, files::FileError, job, ram::ALIGN, stack::Stack};
+
+/// Steps that stay decoded: the machine with little flash has little RAM too.
+const SLOTS: usize = if tanbo_emulated::SMALL_FLASH { 0 } else { 64 };
 
 /// What came of a job, as far as it went.
 #[derive(Clone, Debug, Default)]
@@ -112,7 +115,11 @@ pub fn run(n: usize, ram: &mut [u8], stack: &Stack, report: &mut JobReport) -> R
     report.arena_bytes = model.arena_bytes();
     let free = rest.len();
     let arena = rest.get_mut(..report.arena_bytes).ok_or(Refused::Arena { needed: report.arena_bytes, free })?;
+    let mut slots = [Slot::EMPTY; SLOTS];
     let mut engine = Engine::new(&model, ops, arena)?;
+    if cfg!(target_os = "none") {
+        engine.set_cache(&mut slots);
+    }
     let expected = model.inputs().len();
     if wish.inputs != expected {
         return Err(Refused::Inputs { given: wish.inputs, expected });

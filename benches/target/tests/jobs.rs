@@ -185,7 +185,8 @@ fn every_runner_computes_the_same_bits() {
         assert_eq!(report.digest.as_ref(), Some(&digest), "{}", runner.name);
         assert_eq!(report.arena_bytes, 384, "{}", runner.name);
         let [first, second, third] = report.instructions[..] else { panic!("{report:?}") };
-        assert!(first == second && second == third, "{}: not deterministic: {:?}", runner.name, report.instructions);
+        // The first run decodes the steps, and the later ones find them where the runner has room to keep them.
+        assert!(first >= second && second == third, "{}: not deterministic: {:?}", runner.name, report.instructions);
         // 4,608 + 2,560 multiply-accumulates, each at least one instruction.
         assert!(second > 7168, "{}: {second} instructions", runner.name);
         let [conv, dense, requantize] = report.chains[..] else { panic!("{report:?}") };

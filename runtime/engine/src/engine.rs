@@ -6,7 +6,8 @@ use tanbo_format::{ElementType, Model, Storage, Tensor};
 
 use crate::error::EngineError;
 use crate::op_set::OpSet;
-use crate::ops::{self, Call};
+use crate::ops::Work;
+use crate::prepared::{Cache, Slot, State};
 
 /// Whether an inference is finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,7 @@ pub struct Engine<'m, 'a> {
     model: Model<'m>,
     ops: &'static OpSet,
     arena: &'a mut [u8],
+    cache: Cache<'m, 'a>,
     /// Chain in work.
     chain: u16,
     /// Whether `schedule` is that chain's.
@@ -60,6 +62,7 @@ impl<'m, 'a> Engine<'m, 'a> {
             model: *model,
             ops,
             arena,
+            cache: Cache::new(model.step_count()),
             chain: 0,
             begun: false,
             schedule: Schedule::EMPTY,
@@ -71,6 +74,13 @@ impl<'m, 'a> Engine<'m, 'a> {
         };
         engine.reset();
         Ok(engine)
+    }
+
+    /// Keeps what is decoded of the first steps, as many as `slots` has room for: otherwise every call of a step decodes its
+    /// records again, about a thousand instructions. With the feature `std` an engine keeps all of them anyway.
+    pub fn set_cache(&mut self, slots: &'a mut [Slot<'m>]) {
+        slots.fill(Slot::EMPTY);
+        self.cache = Cache::Given(slots);
     }
 
     /// Lets large steps be shared among up to `threads` threads of rayon's global pool; 1, the default, is the caller's alone.
@@ -86,7 +96,9 @@ impl<'m, 'a> Engine<'m, 'a> {
     /// Returns to the beginning of the first inference: every state holds its first content again.
     pub fn reset(&mut self) {
         for storage in 0..self.model.storage_count() as u16 {
-            ops::start_state(&self.model, storage, self.arena);
+            if let Some(state) = State::of(&self.model, storage) {
+                state.begin(self.arena);
+            }
         }
         self.restart();
     }
@@ -346,18 +358,24 @@ impl<'m, 'a> Engine<'m, 'a> {
         Ok(Progress::Done)
     }
 
-    fn run_units(&mut self, number: u16, first: u32, end: u32) -> Result<(), EngineError> {
-        let step = self.model.step(number).ok_or(EngineError::Step(number))?;
-        let run = self.ops.get(&step).ok_or(EngineError::MissingOperator { op: step.op, step: number })?;
-        let mut call = Call {
-            model: &self.model,
-            step,
+    fn run_units(&mut self, step: u16, first: u32, end: u32) -> Result<(), EngineError> {
+        let mut slot = self.cache.slot(step);
+        if let Some(slot) = &mut slot
+            && slot.get().is_none()
+        {
+            self.ops.prepare(&self.model, step, slot.place())?;
+        }
+        let work = Work {
+            model: Some(&self.model),
             arena: self.arena,
             rows: first as usize..end as usize,
             #[cfg(feature = "threads")]
             threads: self.threads,
         };
-        run(&mut call).ok_or(EngineError::Step(number))
+        match slot.as_ref().and_then(|slot| slot.get()) {
+            Some(prepared) => prepared.run(work).ok_or(EngineError::Step(step)),
+            None => run_once(self.ops, &self.model, step, work),
+        }
     }
 
     fn int8(&self, number: u16) -> Result<(), EngineError> {
@@ -376,4 +394,13 @@ impl<'m, 'a> Engine<'m, 'a> {
             _ => Err(EngineError::NoSuchTensor),
         }
     }
+}
+
+/// Decodes a step and runs it.
+// Out of line: a step that is in the cache needs no room for another.
+#[inline(never)]
+fn run_once(ops: &OpSet, model: &Model<'_>, step: u16, work: Work<'_>) -> Result<(), EngineError> {
+    let mut prepared = None;
+    ops.prepare(model, step, &mut prepared)?;
+    prepared.as_ref().and_then(|prepared| prepared.run(work)).ok_or(EngineError::Step(step))
 }

@@ -10,7 +10,7 @@
 
 #[cfg(feature = "pack")]
 extern crate alloc;
-#[cfg(feature = "threads")]
+#[cfg(feature = "std")]
 extern crate std;
 
 mod arena;
@@ -21,6 +21,7 @@ mod op_set;
 mod ops;
 #[cfg(feature = "pack")]
 pub mod pack;
+mod prepared;
 mod tables;
 #[cfg(feature = "threads")]
 mod threads;
@@ -29,6 +30,7 @@ pub use arena::{Aligned, Arena};
 pub use engine::{Engine, Progress};
 pub use error::EngineError;
 pub use op_set::OpSet;
+pub use prepared::Slot;
 pub use tables::{ByFamily, TableOf, best_family, families, table, table_or_reference};
 pub use tanbo_format::{
     ElementType, Family, FormatError, Model, Op, Start, Step, Storage, Tensor, const_arena_bytes, const_family,

@@ -5,7 +5,8 @@ use tanbo_format::{Checks, FormatError, Model, OP_TABLE_LEN, Op, Step};
 use tanbo_kernels::Kernels;
 
 use crate::error::EngineError;
-use crate::ops::{self, RunFn};
+use crate::ops::{self, Adapter, Records};
+use crate::prepared::Prepared;
 
 /// A set of operators of one kernel family. Built in `const` context, so that only what it names is linked.
 #[derive(Debug)]
@@ -14,8 +15,8 @@ pub struct OpSet {
     checks: Checks,
     layouts: &'static [Layout],
     available: fn() -> bool,
-    portable: [Option<RunFn>; OP_TABLE_LEN],
-    packed: [Option<RunFn>; PACKED_TABLE_LEN],
+    portable: [Option<&'static Adapter>; OP_TABLE_LEN],
+    packed: [Option<&'static Adapter>; PACKED_TABLE_LEN],
 }
 
 /// One more than the greatest number of an operator that has packings.
@@ -39,10 +40,10 @@ impl OpSet {
         while i < Op::ALL.len() {
             let op = Op::ALL[i];
             if operators >> op as u8 & 1 == 1 {
-                set.portable[op as usize] = Some(ops::run_fn::<K>(op));
+                set.portable[op as usize] = Some(ops::adapter::<K>(op));
             }
             if !layouts.is_empty() && packed >> op as u8 & 1 == 1 && (op as usize) < PACKED_TABLE_LEN {
-                set.packed[op as usize] = ops::packed_run_fn::<K>(op);
+                set.packed[op as usize] = ops::packed_adapter::<K>(op);
             }
             i += 1;
         }
@@ -73,7 +74,23 @@ impl OpSet {
         (self.available)()
     }
 
-    pub(crate) fn get(&self, step: &Step<'_>) -> Option<RunFn> {
+    /// Makes step `number` of `model` ready to run, in `into`.
+    // Out of line: what this needs on the stack is free again while the kernel runs.
+    #[inline(never)]
+    pub(crate) fn prepare<'m>(
+        &self,
+        model: &Model<'m>,
+        number: u16,
+        into: &mut Option<Prepared<'m>>,
+    ) -> Result<(), EngineError> {
+        let at = EngineError::Step(number);
+        let step = &model.step(number).ok_or(at)?;
+        let adapter = self.get(step).ok_or(EngineError::MissingOperator { op: step.op, step: number })?;
+        let records = Records { model, number, step, layouts: self.layouts };
+        Prepared::decode(into, &records, adapter).ok_or(at)
+    }
+
+    fn get(&self, step: &Step<'_>) -> Option<&'static Adapter> {
         if step.variant == 0 {
             return self.portable.get(step.op as usize).copied().flatten();
         }

@@ -1,20 +1,15 @@
-//! `add_i16`, and how it and `sub_i16` call their kernels.
+//! `add_i16`, and the parameters it shares with `sub_i16`.
 
 use tanbo_format::attrs;
-use tanbo_kernels::{KernelResult, Kernels, Sum};
+use tanbo_kernels::Kernels;
 
-use super::{Call, add};
+use super::{Call, Params, ParamsRef, Records, add};
 
-pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
-    with_kernel(call, K::add_i16)
+pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
+    add::pair(records, attrs::Sum::from_i16(records.step.attrs)?).map(Params::Sum)
 }
 
-pub(super) fn with_kernel(
-    call: &mut Call<'_, '_>,
-    kernel: fn(&Sum<'_>, &[i16], &[i16], &mut [i16]) -> KernelResult,
-) -> Option<()> {
-    let (x1, x2) = (call.input(0)?, call.input(1)?);
-    let params = add::params(call, attrs::Sum::from_i16(call.step.attrs)?)?;
-    let (inputs, output) = call.split_int16()?;
-    kernel(&params, inputs.int16(&x1)?, inputs.int16(&x2)?, output).ok()
+pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
+    let ParamsRef::Sum(pair) = call.params else { return None };
+    call.whole_pair(&pair.other, |input1, input2, output| K::add_i16(&pair.params, input1, input2, output))
 }

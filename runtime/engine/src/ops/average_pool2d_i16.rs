@@ -1,20 +1,15 @@
 //! `average_pool2d_i16`: constants mantissas, shifts (empty in TensorFlow Lite rounding).
 
 use tanbo_format::attrs::Pool;
-use tanbo_kernels::{AveragePool2d, Kernels};
+use tanbo_kernels::Kernels;
 
-use super::{Call, image, window};
+use super::{Call, Params, ParamsRef, Records, average_pool2d};
+
+pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
+    average_pool2d::params(records, Pool::from_i16(records.step.attrs)?)
+}
 
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
-    let attributes = Pool::from_i16(call.step.attrs)?;
-    let (x, y) = (call.input(0)?, call.output()?);
-    let params = AveragePool2d {
-        window: window(&attributes.window),
-        input: image(&x)?,
-        output: image(&y)?,
-        input_zero_point: 0,
-        divisors: call.multipliers(0)?,
-        range: call.range(0, attributes.range.low, attributes.range.high),
-    };
-    call.output_rows(&x, |input, output, rows| K::average_pool2d_i16(&params, input, output, rows))
+    let ParamsRef::AveragePool2d(params) = call.params else { return None };
+    call.output_rows(|input, output, rows| K::average_pool2d_i16(params, input, output, rows))
 }

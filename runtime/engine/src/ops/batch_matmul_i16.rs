@@ -3,10 +3,13 @@
 use tanbo_format::attrs::BatchMatmul;
 use tanbo_kernels::Kernels;
 
-use super::{Call, batch_matmul};
+use super::{Call, Params, ParamsRef, Records, batch_matmul};
+
+pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
+    batch_matmul::params(records, BatchMatmul::from_i16(records.step.attrs)?)
+}
 
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
-    let (params, x1, x2) = batch_matmul::params(call, BatchMatmul::from_i16(call.step.attrs)?)?;
-    let (inputs, output) = call.split_int16()?;
-    K::batch_matmul_i16(&params, inputs.int16(&x1)?, inputs.int16(&x2)?, output).ok()
+    let ParamsRef::BatchMatmul(pair) = call.params else { return None };
+    call.whole_pair(&pair.other, |input1, input2, output| K::batch_matmul_i16(&pair.params, input1, input2, output))
 }

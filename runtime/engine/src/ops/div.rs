@@ -1,9 +1,12 @@
-//! `div`.
+//! `div`: attributes as in `mul`.
 
 use tanbo_kernels::Kernels;
 
-use super::Call;
+use super::{Call, ParamsRef, mul};
+
+pub(super) use super::mul::prepare;
 
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
-    super::mul::with_kernel(call, K::div)
+    let ParamsRef::Product(pair) = call.params else { return None };
+    mul::with_kernel(call, pair, K::div)
 }

@@ -3,12 +3,16 @@
 use tanbo_format::attrs;
 use tanbo_kernels::Kernels;
 
-use super::{Call, fully_connected};
+use super::{Call, Params, ParamsRef, Records, fully_connected};
+use crate::prepared::Nibbles;
+
+pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
+    let (range, depth) = attrs::fully_connected_i4(records.step.attrs)?;
+    let params = fully_connected::params(records, range)?;
+    Some(Params::FullyConnectedI4(Nibbles { params, depth: depth as usize }))
+}
 
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
-    let (range, depth) = attrs::fully_connected_i4(call.step.attrs)?;
-    let params = fully_connected::params(call, range)?;
-    let x = call.input(0)?;
-    let (inputs, output) = call.split_int8()?;
-    K::fully_connected_i4(&params, depth as usize, inputs.int8(&x)?, output).ok()
+    let ParamsRef::FullyConnectedI4(Nibbles { params, depth }) = call.params else { return None };
+    call.whole(|input, output| K::fully_connected_i4(params, *depth, input, output))
 }

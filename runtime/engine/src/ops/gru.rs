@@ -4,29 +4,33 @@
 use tanbo_format::attrs;
 use tanbo_kernels::{Gru, Kernels};
 
-use super::Call;
 use super::recurrence::Bias;
+use super::{Call, Params, ParamsRef, Records, Stateful};
 
-pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
-    let params = params::<i32>(call)?;
-    let areas = call.areas()?;
-    let [hidden, _] = areas.states;
-    let (input, output) = (bytemuck::cast_slice(areas.input), bytemuck::cast_slice_mut(areas.output));
-    K::gru(&params, input, bytemuck::cast_slice_mut(hidden), output, units(areas.scratch)?).ok()
+pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
+    params(records).map(Params::Gru)
 }
 
-/// Returns the parameters of the step, whose state has begun.
-pub(super) fn params<'m, B: Bias>(call: &mut Call<'_, 'm>) -> Option<Gru<'m, B>> {
-    let attributes = attrs::Gru::from_words(call.step.attrs)?;
-    call.begin(&attributes.recurrence)?;
-    Some(Gru {
-        sequence: call.sequence(&attributes.recurrence)?,
-        gates: call.gates(&attributes.recurrence, 4)?,
+/// Returns the parameters of the step.
+pub(super) fn params<'m, B: Bias>(records: &Records<'_, 'm>) -> Option<Stateful<'m, Gru<'m, B>>> {
+    let attributes = attrs::Gru::from_words(records.step.attrs)?;
+    let params = Gru {
+        sequence: records.sequence(&attributes.recurrence)?,
+        gates: records.gates(&attributes.recurrence, 4)?,
         linear_before_reset: attributes.linear_before_reset != 0,
-        recurrent_bias: B::values(call.step.constant(3)?)?,
+        recurrent_bias: B::values(records.constant(3)?)?,
         unit: attributes.unit.get()?,
         hidden: attributes.hidden.get()?,
-    })
+    };
+    Stateful::of(records, params, attributes.recurrence.keep == 0)
+}
+
+pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
+    let ParamsRef::Gru(stateful) = call.params else { return None };
+    let areas = call.areas_with(stateful)?;
+    let [hidden, _] = areas.states;
+    let (input, output) = (bytemuck::cast_slice(areas.input), bytemuck::cast_slice_mut(areas.output));
+    K::gru(&stateful.params, input, bytemuck::cast_slice_mut(hidden), output, units(areas.scratch)?).ok()
 }
 
 /// Returns scratch bytes as 16-bit values, as many as are whole.

@@ -2,13 +2,18 @@
 
 use tanbo_kernels::Kernels;
 
-use super::{Call, gru};
+use super::{Call, Params, ParamsRef, Records, gru};
+
+pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
+    gru::params(records).map(Params::GruI16)
+}
 
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
-    let params = gru::params::<i64>(call)?;
-    let areas = call.areas()?;
+    let ParamsRef::GruI16(stateful) = call.params else { return None };
+    let areas = call.areas_with(stateful)?;
     let [hidden, _] = areas.states;
     let (input, output) =
         (bytemuck::try_cast_slice(areas.input).ok()?, bytemuck::try_cast_slice_mut(areas.output).ok()?);
-    K::gru_i16(&params, input, bytemuck::try_cast_slice_mut(hidden).ok()?, output, gru::units(areas.scratch)?).ok()
+    let hidden = bytemuck::try_cast_slice_mut(hidden).ok()?;
+    K::gru_i16(&stateful.params, input, hidden, output, gru::units(areas.scratch)?).ok()
 }

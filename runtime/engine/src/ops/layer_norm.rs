@@ -3,23 +3,25 @@
 use tanbo_format::attrs;
 use tanbo_kernels::{Kernels, LayerNorm};
 
-use super::Call;
+use super::{Call, Params, ParamsRef, Records};
 
-pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
-    let attributes = attrs::LayerNorm::from_words(call.step.attrs)?;
+pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
+    let attributes = attrs::LayerNorm::from_words(records.step.attrs)?;
     let range = attributes.range;
-    let x = call.input(0)?;
-    let params = LayerNorm {
+    Some(Params::LayerNorm(LayerNorm {
         center: attributes.center == 1,
         input_zero_point: range.input_zero_point,
         variance_shift: attributes.variance_shift as u32,
         epsilon: attributes.epsilon()?,
-        gamma: call.step.constant(0)?.i32()?,
-        beta: call.step.constant(1)?.i32()?,
+        gamma: records.constant(0)?.i32()?,
+        beta: records.constant(1)?.i32()?,
         beta_shift: attributes.beta_shift as u32,
         shift: attributes.shift as u32,
-        range: call.range(range.output_zero_point, range.low, range.high),
-    };
-    let (inputs, output) = call.split_int8()?;
-    K::layer_norm(&params, inputs.int8(&x)?, output).ok()
+        range: records.range(range.output_zero_point, range.low, range.high),
+    }))
+}
+
+pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
+    let ParamsRef::LayerNorm(params) = call.params else { return None };
+    call.whole(|input, output| K::layer_norm(params, input, output))
 }

@@ -3,16 +3,23 @@
 use tanbo_format::attrs::Pool;
 use tanbo_kernels::{Kernels, MaxPool2d};
 
-use super::{Call, image, window};
+use super::{Call, Params, ParamsRef, Records, image, window};
+
+pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
+    params(records, Pool::from_max(records.step.attrs)?)
+}
+
+/// Returns the parameters of a maximum pooling with these attributes.
+pub(super) fn params<'m>(records: &Records<'_, 'm>, attributes: Pool) -> Option<Params<'m>> {
+    Some(Params::MaxPool2d(MaxPool2d {
+        window: window(&attributes.window),
+        input: image(&records.input(0)?)?,
+        output: image(&records.output()?)?,
+        bounds: [attributes.range.low, attributes.range.high],
+    }))
+}
 
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
-    let attributes = Pool::from_max(call.step.attrs)?;
-    let (x, y) = (call.input(0)?, call.output()?);
-    let params = MaxPool2d {
-        window: window(&attributes.window),
-        input: image(&x)?,
-        output: image(&y)?,
-        bounds: [attributes.range.low, attributes.range.high],
-    };
-    call.output_rows(&x, |input, output, rows| K::max_pool2d(&params, input, output, rows))
+    let ParamsRef::MaxPool2d(params) = call.params else { return None };
+    call.output_rows(|input, output, rows| K::max_pool2d(params, input, output, rows))
 }

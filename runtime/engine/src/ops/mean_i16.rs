@@ -3,11 +3,13 @@
 use tanbo_format::attrs;
 use tanbo_kernels::Kernels;
 
-use super::{Call, mean::params};
+use super::{Call, Params, ParamsRef, Records, mean};
+
+pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
+    mean::params(records, attrs::Mean::from_i16(records.step.attrs)?)
+}
 
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
-    let x = call.input(0)?;
-    let params = params(call, &attrs::Mean::from_i16(call.step.attrs)?, &x)?;
-    let (inputs, output) = call.split_int16()?;
-    K::mean_i16(&params, inputs.int16(&x)?, output).ok()
+    let ParamsRef::Mean(params) = call.params else { return None };
+    call.whole(|input, output| K::mean_i16(params, input, output))
 }

@@ -1,20 +1,17 @@
 //! `minimum`, and the parameters it shares with `maximum`.
 
-use tanbo_kernels::{KernelResult, Kernels, Pairwise};
+use tanbo_kernels::{Kernels, Pairwise};
 
-use super::Call;
 use super::requantize::integer;
+use super::{Call, Params, ParamsRef, Records};
 
-pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
-    with_kernel(call, K::minimum)
+pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
+    let (x1, x2, y) = (records.input(0)?, records.input(1)?, records.output()?);
+    let params = Pairwise { shapes: [x1.shape, x2.shape], output_shape: y.shape, ty: integer(y.ty)? };
+    records.pair(params).map(Params::Pairwise)
 }
 
-pub(super) fn with_kernel(
-    call: &mut Call<'_, '_>,
-    kernel: fn(&Pairwise<'_>, &[u8], &[u8], &mut [u8]) -> KernelResult,
-) -> Option<()> {
-    let (x1, x2, y) = (call.input(0)?, call.input(1)?, call.output()?);
-    let params = Pairwise { shapes: [x1.shape, x2.shape], output_shape: y.shape, ty: integer(y.ty)? };
-    let (inputs, output) = call.split()?;
-    kernel(&params, inputs.bytes(&x1)?, inputs.bytes(&x2)?, output).ok()
+pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
+    let ParamsRef::Pairwise(pair) = call.params else { return None };
+    call.whole_pair(&pair.other, |input1, input2, output| K::minimum(&pair.params, input1, input2, output))
 }

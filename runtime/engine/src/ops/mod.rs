@@ -1,6 +1,7 @@
-//! Adapters: a step's records become a kernel's parameters. One file per operator.
+//! Adapters: a step's records become a kernel's parameters (`prepare`, once), and these a call of the kernel (`run`, for
+//! whatever rows are asked for). One file per operator.
 //!
-//! A run function returns `None` where a record does not fit, which `Model::parse` rules out.
+//! Both return `None` where something does not fit, which `Model::parse` rules out.
 
 mod add;
 mod add_i16;
@@ -58,17 +59,45 @@ mod transpose_conv2d_i16;
 use core::ops::Range;
 
 use bytemuck::Pod;
-use tanbo_format::schedule;
-use tanbo_format::{Model, Op, Start, Step, Storage, Tensor, attrs};
+use tanbo_format::packing::Layout;
+use tanbo_format::{Constant, Model, Op, Step, Tensor, attrs, schedule};
 use tanbo_kernels::{Image, KernelResult, Kernels, Multipliers, Output, OutputI16, Rows, RowsMut, Window};
 
+use crate::prepared::{Extent, MAX_STATES, Operands, Pair, Params, ParamsRef, Place, Source, State, Stateful, Walk};
+
+/// Decodes the parameters of a step.
+pub(crate) type Prepare = for<'m> fn(&Records<'_, 'm>) -> Option<Params<'m>>;
+
 /// Runs rows of one step.
-pub(crate) type RunFn = fn(&mut Call<'_, '_>) -> Option<()>;
+pub(crate) type Run = fn(&mut Call<'_, '_>) -> Option<()>;
+
+/// An operator: how its steps are made ready, and how they run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Adapter {
+    pub prepare: Prepare,
+    pub run: Run,
+}
+
+/// What a step is decoded from.
+pub(crate) struct Records<'c, 'm> {
+    pub model: &'c Model<'m>,
+    pub number: u16,
+    pub step: &'c Step<'m>,
+    /// Packings that the constants may have.
+    pub layouts: &'static [Layout],
+}
 
 /// What a run function gets.
 pub(crate) struct Call<'c, 'm> {
-    pub model: &'c Model<'m>,
-    pub step: Step<'m>,
+    pub operands: &'c Operands<'m>,
+    pub params: ParamsRef<'c, 'm>,
+    pub work: Work<'c>,
+}
+
+/// What is to be done of a step, and where.
+pub(crate) struct Work<'c> {
+    /// The model, if there is more to decode.
+    pub model: Option<&'c Model<'c>>,
     pub arena: &'c mut [u8],
     /// Units of work to do: output rows, mostly (see `tanbo_format::schedule::units`); operators that have no rows do all
     /// their work for row 0.
@@ -78,194 +107,85 @@ pub(crate) struct Call<'c, 'm> {
     pub threads: usize,
 }
 
-/// Returns the adapter of `op` with kernels of `K`; in `const` context, so that nothing else is linked.
-pub(crate) const fn run_fn<K: Kernels>(op: Op) -> RunFn {
-    match op {
-        Op::Conv2d => conv2d::run::<K>,
-        Op::DepthwiseConv2d => depthwise_conv2d::run::<K>,
-        Op::FullyConnected => fully_connected::run::<K>,
-        Op::AveragePool2d => average_pool2d::run::<K>,
-        Op::MaxPool2d => max_pool2d::run::<K>,
-        Op::Mean => mean::run::<K>,
-        Op::Add => add::run::<K>,
-        Op::Sub => sub::run::<K>,
-        Op::Mul => mul::run::<K>,
-        Op::Lut => lut::run::<K>,
-        Op::Softmax => softmax::run::<K>,
-        Op::Pad => pad::run::<K>,
-        Op::Concat => concat::run::<K>,
-        Op::Slice => slice::run::<K>,
-        Op::Transpose => transpose::run::<K>,
-        Op::Requantize => requantize::run::<K>,
-        Op::Conv2dI16 => conv2d_i16::run::<K>,
-        Op::DepthwiseConv2dI16 => depthwise_conv2d_i16::run::<K>,
-        Op::FullyConnectedI16 => fully_connected_i16::run::<K>,
-        Op::AveragePool2dI16 => average_pool2d_i16::run::<K>,
-        Op::MaxPool2dI16 => max_pool2d_i16::run::<K>,
-        Op::MeanI16 => mean_i16::run::<K>,
-        Op::AddI16 => add_i16::run::<K>,
-        Op::SubI16 => sub_i16::run::<K>,
-        Op::MulI16 => mul_i16::run::<K>,
-        Op::LutI16 => lut_i16::run::<K>,
-        Op::SigmoidI16 => sigmoid_i16::run::<K>,
-        Op::SoftmaxI16 => softmax_i16::run::<K>,
-        Op::Svdf => svdf::run::<K>,
-        Op::Lstm => lstm::run::<K>,
-        Op::Gru => gru::run::<K>,
-        Op::LstmI16 => lstm_i16::run::<K>,
-        Op::GruI16 => gru_i16::run::<K>,
-        Op::Conv2dI4 => conv2d_i4::run::<K>,
-        Op::DepthwiseConv2dI4 => depthwise_conv2d_i4::run::<K>,
-        Op::FullyConnectedI4 => fully_connected_i4::run::<K>,
-        Op::TransposeConv2d => transpose_conv2d::run::<K>,
-        Op::TransposeConv2dI16 => transpose_conv2d_i16::run::<K>,
-        Op::BatchMatmul => batch_matmul::run::<K>,
-        Op::BatchMatmulI16 => batch_matmul_i16::run::<K>,
-        Op::Gather => gather::run::<K>,
-        Op::ResizeBilinear => resize_bilinear::run::<K>,
-        Op::Minimum => minimum::run::<K>,
-        Op::Maximum => maximum::run::<K>,
-        Op::ReduceMax => reduce_max::run::<K>,
-        Op::ReduceMin => reduce_min::run::<K>,
-        Op::SquaredDifference => squared_difference::run::<K>,
-        Op::LayerNorm => layer_norm::run::<K>,
-        Op::L2Norm => l2_norm::run::<K>,
-        Op::Div => div::run::<K>,
-    }
+macro_rules! adapters {
+    ($($op:ident: $file:ident,)*) => {
+        /// Returns the adapter of `op` with kernels of `K`; in `const` context, so that nothing else is linked.
+        pub(crate) const fn adapter<K: Kernels>(op: Op) -> &'static Adapter {
+            match op {
+                $(Op::$op => const { &Adapter { prepare: $file::prepare, run: $file::run::<K> } },)*
+            }
+        }
+    };
 }
 
-/// Returns the adapter of `op` with packed constants, `None` if it has no packings. As [`run_fn`].
-pub(crate) const fn packed_run_fn<K: Kernels>(op: Op) -> Option<RunFn> {
+adapters! {
+    Conv2d: conv2d,
+    DepthwiseConv2d: depthwise_conv2d,
+    FullyConnected: fully_connected,
+    AveragePool2d: average_pool2d,
+    MaxPool2d: max_pool2d,
+    Mean: mean,
+    Add: add,
+    Sub: sub,
+    Mul: mul,
+    Lut: lut,
+    Softmax: softmax,
+    Pad: pad,
+    Concat: concat,
+    Slice: slice,
+    Transpose: transpose,
+    Requantize: requantize,
+    Conv2dI16: conv2d_i16,
+    DepthwiseConv2dI16: depthwise_conv2d_i16,
+    FullyConnectedI16: fully_connected_i16,
+    AveragePool2dI16: average_pool2d_i16,
+    MaxPool2dI16: max_pool2d_i16,
+    MeanI16: mean_i16,
+    AddI16: add_i16,
+    SubI16: sub_i16,
+    MulI16: mul_i16,
+    LutI16: lut_i16,
+    SigmoidI16: sigmoid_i16,
+    SoftmaxI16: softmax_i16,
+    Svdf: svdf,
+    Lstm: lstm,
+    Gru: gru,
+    LstmI16: lstm_i16,
+    GruI16: gru_i16,
+    Conv2dI4: conv2d_i4,
+    DepthwiseConv2dI4: depthwise_conv2d_i4,
+    FullyConnectedI4: fully_connected_i4,
+    TransposeConv2d: transpose_conv2d,
+    TransposeConv2dI16: transpose_conv2d_i16,
+    BatchMatmul: batch_matmul,
+    BatchMatmulI16: batch_matmul_i16,
+    Gather: gather,
+    ResizeBilinear: resize_bilinear,
+    Minimum: minimum,
+    Maximum: maximum,
+    ReduceMax: reduce_max,
+    ReduceMin: reduce_min,
+    SquaredDifference: squared_difference,
+    LayerNorm: layer_norm,
+    L2Norm: l2_norm,
+    Div: div,
+}
+
+/// Returns the adapter of `op` with packed constants, `None` if it has no packings. As [`adapter`].
+pub(crate) const fn packed_adapter<K: Kernels>(op: Op) -> Option<&'static Adapter> {
     match op {
-        Op::Conv2d => Some(packed::conv2d::<K>),
-        Op::DepthwiseConv2d => Some(packed::depthwise_conv2d::<K>),
-        Op::FullyConnected => Some(packed::fully_connected::<K>),
+        Op::Conv2d => Some(const { &Adapter { prepare: packed::conv2d, run: packed::run_conv2d::<K> } }),
+        Op::DepthwiseConv2d => {
+            Some(const { &Adapter { prepare: packed::depthwise_conv2d, run: packed::run_depthwise_conv2d::<K> } })
+        }
+        Op::FullyConnected => {
+            Some(const { &Adapter { prepare: packed::fully_connected, run: packed::run_conv2d::<K> } })
+        }
         _ => None,
     }
 }
 
-/// The arena without the output: what a step may read.
-pub(crate) struct Inputs<'c, 'm> {
-    model: &'c Model<'m>,
-    before: &'c [u8],
-    after: &'c [u8],
-    after_offset: usize,
-}
-
-impl<'c, 'm: 'c> Inputs<'c, 'm> {
-    /// Returns the bytes of `tensor`; for a ring, the rows it holds.
-    pub fn bytes(&self, tensor: &Tensor<'_>) -> Option<&'c [u8]> {
-        match self.model.storage(tensor.storage)? {
-            Storage::Constant { .. } => self.model.constant_tensor(tensor),
-            Storage::Arena { offset, bytes, .. } | Storage::State { offset, bytes } => {
-                let length = tensor.bytes().min(bytes);
-                if let Some(offset) = offset.checked_sub(self.after_offset) {
-                    self.after.get(offset..offset + length)
-                } else {
-                    self.before.get(offset..offset + length)
-                }
-            }
-        }
-    }
-
-    /// Returns the int8 values of `tensor`.
-    pub fn int8(&self, tensor: &Tensor<'_>) -> Option<&'c [i8]> {
-        self.bytes(tensor).map(bytemuck::cast_slice)
-    }
-
-    /// Returns the int16 values of `tensor`.
-    pub fn int16(&self, tensor: &Tensor<'_>) -> Option<&'c [i16]> {
-        self.values(tensor)
-    }
-
-    fn values<T: Pod>(&self, tensor: &Tensor<'_>) -> Option<&'c [T]> {
-        bytemuck::try_cast_slice(self.bytes(tensor)?).ok()
-    }
-
-    /// Returns the rows of `tensor`.
-    pub fn rows<T: Pod>(&self, tensor: &Tensor<'_>) -> Option<Rows<'c, T>> {
-        let (row_bytes, slots) = row_layout(self.model, tensor)?;
-        Rows::new(self.values(tensor)?, row_bytes / size_of::<T>(), slots)
-    }
-}
-
-/// Returns the bytes of a row and the number of rows kept.
-fn row_layout(model: &Model<'_>, tensor: &Tensor<'_>) -> Option<(usize, usize)> {
-    let rows = tensor.rows() as usize;
-    let slots = match model.storage(tensor.storage)? {
-        Storage::Arena { ring_rows, .. } if ring_rows > 0 => ring_rows.min(rows),
-        _ => rows,
-    };
-    Some((tensor.bytes().checked_div(rows)?, slots))
-}
-
-/// Returns where in the arena `tensor` lies; for a ring, the rows it holds.
-fn arena_range(model: &Model<'_>, tensor: &Tensor<'_>) -> Option<Range<usize>> {
-    match model.storage(tensor.storage)? {
-        Storage::Arena { offset, bytes, .. } | Storage::State { offset, bytes } => {
-            Some(offset..offset + tensor.bytes().min(bytes))
-        }
-        Storage::Constant { .. } => None,
-    }
-}
-
-/// Gives storage `index` its first content, if it is a state.
-pub(crate) fn start_state(model: &Model<'_>, index: u16, arena: &mut [u8]) {
-    let (Some(start), Some(Storage::State { offset, bytes })) = (model.state_start(index), model.storage(index)) else {
-        return;
-    };
-    let Some(state) = arena.get_mut(offset..offset + bytes) else { return };
-    match start {
-        Start::Fill(byte) => state.fill(byte),
-        Start::Image(image) => state.iter_mut().zip(image).for_each(|(byte, &first)| *byte = first),
-    }
-}
-
-/// Most state operands of an operator.
-const MAX_STATES: usize = 2;
-
-/// What a step with states reads and writes.
-pub(crate) struct Areas<'c> {
-    /// The first input.
-    pub input: &'c [u8],
-    /// The states, in the operator's order; empty beyond those it has.
-    pub states: [&'c mut [u8]; MAX_STATES],
-    /// The output.
-    pub output: &'c mut [u8],
-    /// Bytes that mean nothing before and after; empty if the step names none.
-    pub scratch: &'c mut [u8],
-}
-
-impl<'m> Call<'_, 'm> {
-    /// Returns the first input, the states, the output and the scratch bytes of the step, apart from one another.
-    pub fn areas(&mut self) -> Option<Areas<'_>> {
-        let model = self.model;
-        let x = self.input(0)?;
-        let constant = model.constant_tensor(&x);
-        let output = arena_range(model, &self.output()?)?;
-        let scratch = match self.step.scratch {
-            Some(storage) => match model.storage(storage)? {
-                Storage::Arena { offset, bytes, .. } => offset..offset + bytes,
-                _ => return None,
-            },
-            None => 0..0,
-        };
-        let input = if constant.is_some() { 0..0 } else { arena_range(model, &x)? };
-        // Most steps have no states, and three ranges are compared sooner than five.
-        if self.step.states.is_empty() {
-            let [input, output, scratch] = self.arena.get_disjoint_mut([input, output, scratch]).ok()?;
-            return Some(Areas { input: constant.unwrap_or(input), states: Default::default(), output, scratch });
-        }
-        let mut ranges = [const { 0..0 }; MAX_STATES];
-        for (range, &state) in ranges.iter_mut().zip(self.step.states) {
-            *range = arena_range(model, &model.tensor(state)?)?;
-        }
-        let [state0, state1] = ranges;
-        let [input, state0, state1, output, scratch] =
-            self.arena.get_disjoint_mut([input, state0, state1, output, scratch]).ok()?;
-        Some(Areas { input: constant.unwrap_or(input), states: [state0, state1], output, scratch })
-    }
-
+impl<'m> Records<'_, 'm> {
     /// Returns input tensor `index`.
     pub fn input(&self, index: usize) -> Option<Tensor<'m>> {
         self.model.tensor(*self.step.inputs.get(index)?)
@@ -276,96 +196,14 @@ impl<'m> Call<'_, 'm> {
         self.model.tensor(self.step.output)
     }
 
-    /// Splits the arena into what the step reads and the bytes it writes.
-    pub fn split(&mut self) -> Option<(Inputs<'_, 'm>, &mut [u8])> {
-        let tensor = self.output()?;
-        let Range { start: offset, end } = arena_range(self.model, &tensor)?;
-        let length = end - offset;
-        let (before, rest) = self.arena.split_at_mut_checked(offset)?;
-        let (output, after) = rest.split_at_mut_checked(length)?;
-        Some((Inputs { model: self.model, before, after, after_offset: offset + length }, output))
+    /// Returns constant `index`.
+    pub fn constant(&self, index: usize) -> Option<Constant<'m>> {
+        self.step.constant(index)
     }
 
-    /// As [`Call::split`], with the output as int8 values.
-    pub fn split_int8(&mut self) -> Option<(Inputs<'_, 'm>, &mut [i8])> {
-        let (inputs, output) = self.split()?;
-        Some((inputs, bytemuck::cast_slice_mut(output)))
-    }
-
-    /// As [`Call::split`], with the output as int16 values.
-    pub fn split_int16(&mut self) -> Option<(Inputs<'_, 'm>, &mut [i16])> {
-        let (inputs, output) = self.split()?;
-        Some((inputs, bytemuck::try_cast_slice_mut(output).ok()?))
-    }
-
-    /// As [`Call::split`], with the output as rows.
-    pub fn split_rows<T: Pod>(&mut self) -> Option<(Inputs<'_, 'm>, RowsMut<'_, T>)> {
-        let (row_bytes, slots) = row_layout(self.model, &self.output()?)?;
-        let (inputs, output) = self.split()?;
-        let output = bytemuck::try_cast_slice_mut(output).ok()?;
-        Some((inputs, RowsMut::new(output, row_bytes / size_of::<T>(), slots)?))
-    }
-
-    /// Calls `kernel` with the rows of `x`, the rows of the output, and which of them are asked for.
-    pub fn output_rows<T: Pod>(
-        &mut self,
-        x: &Tensor<'_>,
-        kernel: impl FnOnce(Rows<'_, T>, &mut RowsMut<'_, T>, Range<usize>) -> KernelResult,
-    ) -> Option<()> {
-        let rows = self.rows.clone();
-        let (inputs, mut output) = self.split_rows()?;
-        kernel(inputs.rows(x)?, &mut output, rows).ok()
-    }
-
-    /// Calls `kernel` with runs of two inputs and the output and the shapes of all three: without broadcasting, the rows that
-    /// are asked for, as few runs as rings leave them in; else the whole tensors.
-    pub fn each_pair(
-        &mut self,
-        kernel: impl Fn([&[u32]; 2], &[u32], &[i8], &[i8], &mut [i8]) -> KernelResult,
-    ) -> Option<()> {
-        let (x1, x2, y) = (self.input(0)?, self.input(1)?, self.output()?);
-        let by_rows = schedule::is_row_wise(self.model, &self.step);
-        let layouts = [row_layout(self.model, &x1)?, row_layout(self.model, &x2)?, row_layout(self.model, &y)?];
-        let rows = self.rows.clone();
-        let (inputs, output) = self.split_int8()?;
-        let (input1, input2) = (inputs.int8(&x1)?, inputs.int8(&x2)?);
-        if !by_rows {
-            return kernel([x1.shape, x2.shape], y.shape, input1, input2, output).ok();
-        }
-        let [(length, _), ..] = layouts;
-        let mut row = rows.start;
-        while row < rows.end {
-            // As many rows as follow one another in all three.
-            let mut count = rows.end - row;
-            let mut starts = [0; 3];
-            for (start, (_, slots)) in starts.iter_mut().zip(layouts) {
-                let slot = row.checked_rem(slots)?;
-                count = count.min(slots - slot);
-                *start = slot * length;
-            }
-            let [start1, start2, start] = starts;
-            let run = count * length;
-            let shape = &[u32::try_from(run).ok()?][..];
-            let (input1, input2) = (input1.get(start1..start1 + run)?, input2.get(start2..start2 + run)?);
-            kernel([shape, shape], shape, input1, input2, output.get_mut(start..start + run)?).ok()?;
-            row += count;
-        }
-        Some(())
-    }
-
-    /// Calls `each` with every input row and output row as bytes: for operators that take one value at a time.
-    pub fn each_row(&mut self, mut each: impl FnMut(&[u8], &mut [u8]) -> Option<()>) -> Option<()> {
-        let (x, y) = (self.input(0)?, self.output()?);
-        let (x_bytes, x_slots) = row_layout(self.model, &x)?;
-        let (y_bytes, y_slots) = row_layout(self.model, &y)?;
-        let rows = self.rows.clone();
-        let (inputs, output) = self.split()?;
-        let input = inputs.bytes(&x)?;
-        for row in rows {
-            let (from, to) = (row.checked_rem(x_slots)? * x_bytes, row.checked_rem(y_slots)? * y_bytes);
-            each(input.get(from..from + x_bytes)?, output.get_mut(to..to + y_bytes)?)?;
-        }
-        Some(())
+    /// Returns the multipliers in constants `first` and `first + 1`.
+    pub fn multipliers(&self, first: usize) -> Option<Multipliers<'m>> {
+        Some(Multipliers { mantissas: self.constant(first)?.i32()?, shifts: self.constant(first + 1)?.i8()? })
     }
 
     /// Returns the bounds and zero point of the output.
@@ -378,14 +216,188 @@ impl<'m> Call<'_, 'm> {
         OutputI16 { low, high, rounding: self.step.rounding, narrow: false }
     }
 
+    /// Returns the parameters of an operator with two inputs: rows go with rows where its units are rows.
+    pub fn pair<P>(&self, params: P) -> Option<Pair<'m, P>> {
+        let rows = schedule::is_row_wise(self.model, self.step);
+        let walk = if rows { Walk::Rows } else { Walk::Whole };
+        Some(Pair { params, other: Source::of(self.model, &self.input(1)?)?, walk })
+    }
+}
+
+/// The arena without the output: what a step may read.
+pub(crate) struct Inputs<'c> {
+    before: &'c [u8],
+    after: &'c [u8],
+    after_offset: usize,
+}
+
+impl<'c> Inputs<'c> {
+    /// Returns the bytes of an input; for a ring, the rows it holds.
+    pub fn bytes<'b>(&self, source: &Source<'b>) -> Option<&'b [u8]>
+    where
+        'c: 'b,
+    {
+        match source.place {
+            Place::Artifact(bytes) => Some(bytes),
+            Place::Arena(extent) => {
+                let (offset, length) = (extent.offset as usize, extent.bytes as usize);
+                if let Some(offset) = offset.checked_sub(self.after_offset) {
+                    self.after.get(offset..offset + length)
+                } else {
+                    self.before.get(offset..offset + length)
+                }
+            }
+        }
+    }
+
+    /// Returns the values of an input.
+    pub fn values<'b, T: Pod>(&self, source: &Source<'b>) -> Option<&'b [T]>
+    where
+        'c: 'b,
+    {
+        bytemuck::try_cast_slice(self.bytes(source)?).ok()
+    }
+}
+
+/// What a step reads and writes, apart from one another.
+pub(crate) struct Areas<'c> {
+    /// The first input.
+    pub input: &'c [u8],
+    /// The states, in the operator's order; empty beyond those it has.
+    pub states: [&'c mut [u8]; MAX_STATES],
+    /// The output.
+    pub output: &'c mut [u8],
+    /// Bytes that mean nothing before and after; empty if the step names none.
+    pub scratch: &'c mut [u8],
+}
+
+impl<'m> Call<'_, 'm> {
+    /// Returns the first input, the output and the scratch bytes of the step.
+    #[inline]
+    pub fn areas(&mut self) -> Option<Areas<'_>> {
+        let (constant, input) = self.first_input();
+        let Operands { output, scratch, .. } = self.operands;
+        let [input, output, scratch] =
+            self.work.arena.get_disjoint_mut([input, output.range(), scratch.range()]).ok()?;
+        Some(Areas { input: constant.unwrap_or(input), states: Default::default(), output, scratch })
+    }
+
+    /// As [`Call::areas`], with the states of the step, which begin anew where it says so.
+    pub fn areas_with<P>(&mut self, stateful: &Stateful<'_, P>) -> Option<Areas<'_>> {
+        let states = &stateful.states;
+        if stateful.anew {
+            states.iter().for_each(|state| state.begin(self.work.arena));
+        }
+        let [state0, state1] = states.each_ref().map(|State { extent, .. }| extent.range());
+        let (constant, input) = self.first_input();
+        let Operands { output, scratch, .. } = self.operands;
+        let [input, state0, state1, output, scratch] =
+            self.work.arena.get_disjoint_mut([input, state0, state1, output.range(), scratch.range()]).ok()?;
+        Some(Areas { input: constant.unwrap_or(input), states: [state0, state1], output, scratch })
+    }
+
+    /// Returns the first input: its bytes if it lies in the artifact, else its range of the arena.
+    fn first_input(&self) -> (Option<&'m [u8]>, Range<usize>) {
+        match self.operands.input.place {
+            Place::Artifact(bytes) => (Some(bytes), 0..0),
+            Place::Arena(extent) => (None, extent.range()),
+        }
+    }
+
+    /// Splits the arena into what the step reads and the bytes it writes.
+    pub fn split(&mut self) -> Option<(Inputs<'_>, &mut [u8])> {
+        let Extent { offset, bytes } = self.operands.output;
+        let (offset, length) = (offset as usize, bytes as usize);
+        let (before, rest) = self.work.arena.split_at_mut_checked(offset)?;
+        let (output, after) = rest.split_at_mut_checked(length)?;
+        Some((Inputs { before, after, after_offset: offset + length }, output))
+    }
+
+    /// Calls `kernel` with the whole first input and the output.
+    pub fn whole<T: Pod, U: Pod>(&mut self, kernel: impl FnOnce(&[T], &mut [U]) -> KernelResult) -> Option<()> {
+        let operands = self.operands;
+        let (inputs, output) = self.split()?;
+        kernel(inputs.values(&operands.input)?, bytemuck::try_cast_slice_mut(output).ok()?).ok()
+    }
+
+    /// Calls `kernel` with both whole inputs and the output.
+    pub fn whole_pair<T: Pod>(
+        &mut self,
+        other: &Source<'_>,
+        kernel: impl FnOnce(&[T], &[T], &mut [T]) -> KernelResult,
+    ) -> Option<()> {
+        let operands = self.operands;
+        let (inputs, output) = self.split()?;
+        let (input1, input2) = (inputs.values(&operands.input)?, inputs.values(other)?);
+        kernel(input1, input2, bytemuck::try_cast_slice_mut(output).ok()?).ok()
+    }
+
+    /// Calls `kernel` with the rows of the first input, the rows of the output, and which of them are asked for.
+    pub fn output_rows<T: Pod>(
+        &mut self,
+        kernel: impl FnOnce(Rows<'_, T>, &mut RowsMut<'_, T>, Range<usize>) -> KernelResult,
+    ) -> Option<()> {
+        let (operands, rows) = (self.operands, self.work.rows.clone());
+        let (inputs, output) = self.split()?;
+        let (from, to) = (operands.input.rows, operands.output_rows);
+        let output = bytemuck::try_cast_slice_mut(output).ok()?;
+        let mut output = RowsMut::new(output, to.bytes as usize / size_of::<T>(), to.slots as usize)?;
+        let input = inputs.values(&operands.input)?;
+        kernel(Rows::new(input, from.bytes as usize / size_of::<T>(), from.slots as usize)?, &mut output, rows).ok()
+    }
+
+    /// Calls `kernel` with runs of two inputs and the output and, if they are rows, their common shape: the rows that are
+    /// asked for, as few runs as rings leave them in; else the whole tensors.
+    pub fn each_pair<P>(
+        &mut self,
+        pair: &Pair<'_, P>,
+        kernel: impl Fn(Option<&[u32]>, &[i8], &[i8], &mut [i8]) -> KernelResult,
+    ) -> Option<()> {
+        if pair.walk == Walk::Whole {
+            return self.whole_pair(&pair.other, |input1, input2, output| kernel(None, input1, input2, output));
+        }
+        let (operands, rows) = (self.operands, self.work.rows.clone());
+        let (inputs, output) = self.split()?;
+        let (input1, input2) = (inputs.values::<i8>(&operands.input)?, inputs.values::<i8>(&pair.other)?);
+        let output = bytemuck::cast_slice_mut(output);
+        let layouts = [operands.input.rows, pair.other.rows, operands.output_rows];
+        let length = operands.output_rows.bytes as usize;
+        let mut row = rows.start;
+        while row < rows.end {
+            // As many rows as follow one another in all three.
+            let mut count = rows.end - row;
+            let mut starts = [0; 3];
+            for (start, layout) in starts.iter_mut().zip(layouts) {
+                let (first, follow) = layout.place(row)?;
+                count = count.min(follow);
+                *start = first;
+            }
+            let [start1, start2, start] = starts;
+            let run = count * length;
+            let shape = &[u32::try_from(run).ok()?][..];
+            let (input1, input2) = (input1.get(start1..start1 + run)?, input2.get(start2..start2 + run)?);
+            kernel(Some(shape), input1, input2, output.get_mut(start..start + run)?).ok()?;
+            row += count;
+        }
+        Some(())
+    }
+
+    /// Calls `each` with every input row and output row as bytes: for operators that take one value at a time.
+    pub fn each_row(&mut self, mut each: impl FnMut(&[u8], &mut [u8]) -> Option<()>) -> Option<()> {
+        let (operands, rows) = (self.operands, self.work.rows.clone());
+        let (inputs, output) = self.split()?;
+        let input = inputs.bytes(&operands.input)?;
+        let (x_bytes, y_bytes) = (operands.input.rows.bytes as usize, operands.output_rows.bytes as usize);
+        for row in rows {
+            let ((from, _), (to, _)) = (operands.input.rows.place(row)?, operands.output_rows.place(row)?);
+            each(input.get(from..from + x_bytes)?, output.get_mut(to..to + y_bytes)?)?;
+        }
+        Some(())
+    }
+
     /// Calls `kernel` with the int16 values of every input row and output row.
     pub fn each_row_i16(&mut self, kernel: impl Fn(&[i16], &mut [i16]) -> KernelResult) -> Option<()> {
         self.each_row(|x, y| kernel(bytemuck::try_cast_slice(x).ok()?, bytemuck::try_cast_slice_mut(y).ok()?).ok())
-    }
-
-    /// Returns the multipliers in constants `first` and `first + 1`.
-    pub fn multipliers(&self, first: usize) -> Option<Multipliers<'m>> {
-        Some(Multipliers { mantissas: self.step.constant(first)?.i32()?, shifts: self.step.constant(first + 1)?.i8()? })
     }
 }
 

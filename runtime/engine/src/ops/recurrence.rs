@@ -1,9 +1,9 @@
-//! What `lstm` and `gru` have in common: sizes, weighted sums, and states that start anew.
+//! What `lstm` and `gru` have in common: sizes and weighted sums.
 
 use tanbo_format::{Constant, attrs};
 use tanbo_kernels::{Gates, Sequence};
 
-use super::{Call, start_state};
+use super::Records;
 
 /// A type of biases, with the constants that hold it.
 pub(super) trait Bias: Copy {
@@ -22,19 +22,9 @@ impl Bias for i64 {
     }
 }
 
-impl<'m> Call<'_, 'm> {
-    /// Gives the states their first content, if the step does not keep them.
-    pub fn begin(&mut self, attributes: &attrs::Recurrence) -> Option<()> {
-        if attributes.keep == 0 {
-            for &state in self.step.states {
-                start_state(self.model, self.model.tensor(state)?.storage, self.arena);
-            }
-        }
-        Some(())
-    }
-
+impl<'m> Records<'_, 'm> {
     /// Returns the sizes of a recurrent step.
-    pub fn sequence(&self, attributes: &attrs::Recurrence) -> Option<Sequence> {
+    pub(super) fn sequence(&self, attributes: &attrs::Recurrence) -> Option<Sequence> {
         let (x, y) = (self.input(0)?, self.output()?);
         let (&[x0, x1, inputs], &[_, _, units]) = (x.shape, y.shape) else { return None };
         let time_major = attributes.time_major != 0;
@@ -54,9 +44,9 @@ impl<'m> Call<'_, 'm> {
         Some(Gates {
             input_zero_point: attributes.input_zero_point,
             hidden_zero_point: attributes.hidden_zero_point,
-            input_weights: self.step.constant(0)?.i8()?,
-            recurrent_weights: self.step.constant(1)?.i8()?,
-            bias: B::values(self.step.constant(2)?)?,
+            input_weights: self.constant(0)?.i8()?,
+            recurrent_weights: self.constant(1)?.i8()?,
+            bias: B::values(self.constant(2)?)?,
             input_multipliers: self.multipliers(first)?,
             recurrent_multipliers: self.multipliers(first + 2)?,
             rounding: self.step.rounding,

@@ -1,9 +1,12 @@
-//! `reduce_min`.
+//! `reduce_min`: as `reduce_max`.
 
 use tanbo_kernels::Kernels;
 
-use super::Call;
+use super::{Call, ParamsRef};
+
+pub(super) use super::reduce_max::prepare;
 
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
-    super::reduce_max::with_kernel(call, K::reduce_min)
+    let ParamsRef::Reduction(params) = call.params else { return None };
+    call.whole(|input, output| K::reduce_min(params, input, output))
 }

@@ -3,19 +3,23 @@
 use tanbo_format::{ElementType, attrs};
 use tanbo_kernels::{Integer, Kernels, Requantize};
 
-use super::Call;
+use super::{Call, Params, ParamsRef, Records};
 
-pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
-    let attributes = attrs::Requantize::from_words(call.step.attrs)?;
+pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
+    let attributes = attrs::Requantize::from_words(records.step.attrs)?;
     let range = attributes.range;
-    let params = Requantize {
-        from: integer(call.input(0)?.ty)?,
-        to: integer(call.output()?.ty)?,
+    Some(Params::Requantize(Requantize {
+        from: integer(records.input(0)?.ty)?,
+        to: integer(records.output()?.ty)?,
         input_zero_point: range.input_zero_point,
         multiplier: attributes.multiplier.get()?,
-        range: call.range(range.output_zero_point, range.low, range.high),
-    };
-    call.each_row(|x, y| K::requantize(&params, x, y).ok())
+        range: records.range(range.output_zero_point, range.low, range.high),
+    }))
+}
+
+pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
+    let ParamsRef::Requantize(params) = call.params else { return None };
+    call.each_row(|x, y| K::requantize(params, x, y).ok())
 }
 
 /// Returns the kernels' name of a type, if they have one.

@@ -3,17 +3,19 @@
 use tanbo_format::attrs;
 use tanbo_kernels::{Kernels, SoftmaxI16};
 
-use super::Call;
+use super::{Call, Params, ParamsRef, Records};
+
+pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
+    Some(Params::SoftmaxI16(SoftmaxI16 {
+        length: *records.input(0)?.shape.last()? as usize,
+        multiplier: attrs::softmax_i16(records.step.attrs)?.get()?,
+        rounding: records.step.rounding,
+        tables: records.constant(0)?.i16()?,
+        exponentials: records.constant(1)?.i32()?,
+    }))
+}
 
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
-    let x = call.input(0)?;
-    let params = SoftmaxI16 {
-        length: *x.shape.last()? as usize,
-        multiplier: attrs::softmax_i16(call.step.attrs)?.get()?,
-        rounding: call.step.rounding,
-        tables: call.step.constant(0)?.i16()?,
-        exponentials: call.step.constant(1)?.i32()?,
-    };
-    let (inputs, output) = call.split_int16()?;
-    K::softmax_i16(&params, inputs.int16(&x)?, output).ok()
+    let ParamsRef::SoftmaxI16(params) = call.params else { return None };
+    call.whole(|input, output| K::softmax_i16(params, input, output))
 }

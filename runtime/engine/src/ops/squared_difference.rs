@@ -1,9 +1,15 @@
 //! `squared_difference`.
 
+use tanbo_format::attrs;
 use tanbo_kernels::Kernels;
 
-use super::Call;
+use super::{Call, Params, ParamsRef, Records, add};
+
+pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
+    add::pair(records, attrs::Sum::from_words(records.step.attrs)?).map(Params::Sum)
+}
 
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
-    super::add::with_kernel(call, K::squared_difference)
+    let ParamsRef::Sum(pair) = call.params else { return None };
+    add::with_kernel(call, pair, K::squared_difference)
 }

@@ -1,9 +1,12 @@
-//! `sub_i16`.
+//! `sub_i16`: as `add_i16`.
 
 use tanbo_kernels::Kernels;
 
-use super::{Call, add_i16};
+use super::{Call, ParamsRef};
+
+pub(super) use super::add_i16::prepare;
 
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
-    add_i16::with_kernel(call, K::sub_i16)
+    let ParamsRef::Sum(pair) = call.params else { return None };
+    call.whole_pair(&pair.other, |input1, input2, output| K::sub_i16(&pair.params, input1, input2, output))
 }

@@ -2,9 +2,11 @@
 
 use tanbo_kernels::Kernels;
 
-use super::{Call, conv2d};
+use super::{Call, ParamsRef};
+
+pub(super) use super::conv2d::prepare;
 
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
-    let (params, x) = conv2d::params(call)?;
-    call.output_rows(&x, |input, output, rows| K::transpose_conv2d(&params, input, output, rows))
+    let ParamsRef::Conv2d(params) = call.params else { return None };
+    call.output_rows(|input, output, rows| K::transpose_conv2d(params, input, output, rows))
 }

@@ -3,10 +3,14 @@
 use tanbo_format::attrs;
 use tanbo_kernels::Kernels;
 
-use super::{Call, conv2d_i16};
+use super::{Call, Params, ParamsRef, Records, conv2d_i16};
+
+pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
+    let conv = attrs::transpose_conv2d_i16(records.step.attrs)?;
+    conv2d_i16::params(records, attrs::ConvI16 { conv, accumulator_bits: 64 })
+}
 
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
-    let conv = attrs::transpose_conv2d_i16(call.step.attrs)?;
-    let (params, x) = conv2d_i16::params(call, attrs::ConvI16 { conv, accumulator_bits: 64 })?;
-    call.output_rows(&x, |input, output, rows| K::transpose_conv2d_i16(&params, input, output, rows))
+    let ParamsRef::Conv2dI16(params) = call.params else { return None };
+    call.output_rows(|input, output, rows| K::transpose_conv2d_i16(params, input, output, rows))
 }
