@@ -7,10 +7,10 @@ use crate::report::{Report, findings};
 use crate::workspace::{Error, cargo, succeeds, tanbo};
 use crate::{board, budget, layers, setup, zoo};
 
-/// Targets without an operating system on which every crate of the runtime must build: the least and the other ISA.
+/// Targets without an operating system on which these crates must build: the least and the other ISA.
 const BARE_TARGETS: [&str; 2] = ["thumbv6m-none-eabi", "riscv32imc-unknown-none-elf"];
-/// Crates of the runtime.
-const RUNTIME: [&str; 8] = [
+/// Crates of the runtime, and what firmware of every board is made of.
+const NO_STD: [&str; 9] = [
     "tanbo-quant",
     "tanbo-packing",
     "tanbo-wire",
@@ -19,6 +19,7 @@ const RUNTIME: [&str; 8] = [
     "tanbo-signal",
     "tanbo",
     "tanbo-pipeline",
+    "tanbo-board-api",
 ];
 
 /// Runs every test; with `host_only`, those that need no emulator.
@@ -41,8 +42,8 @@ pub fn test(host_only: bool) -> Result<bool, Error> {
     report.check("zoo: artifacts compile to the same bytes", || zoo::check(false).map(|wrong| findings("zoo", &wrong)));
     if !host_only {
         for target in BARE_TARGETS {
-            report.check(&format!("no_std: runtime on {target}"), || {
-                let packages = RUNTIME.iter().flat_map(|package| ["-p", package]);
+            report.check(&format!("no_std on {target}"), || {
+                let packages = NO_STD.iter().flat_map(|package| ["-p", package]);
                 let arguments: Vec<&str> =
                     ["build", "--profile", "firmware", "--target", target].into_iter().chain(packages).collect();
                 succeeds(&mut cargo(&arguments))

@@ -1,5 +1,6 @@
 //! What firmware needs to run on an emulated machine: memory map, start-up, files and exit codes of the host,
-//! a measured stack, and the markers between which instructions are counted.
+//! a measured stack, and the markers between which instructions are counted; on the MPS2 images also their peripherals
+//! and the RAM that a reset keeps.
 //!
 //! Knows QEMU's machines (one cargo feature each, one file in `memory/` each) and nothing of Tanbo. The same calls exist
 //! where there is an operating system, so that a program for a bare core runs unchanged on Linux, emulated or not.
@@ -21,6 +22,8 @@
 extern crate std;
 
 pub mod arguments;
+#[cfg(all(target_os = "none", feature = "cmsdk"))]
+pub mod cmsdk;
 pub mod count;
 pub mod files;
 #[cfg(all(feature = "host", not(target_os = "none")))]
@@ -32,6 +35,8 @@ mod machine;
 #[path = "process.rs"]
 mod machine;
 pub mod ram;
+#[cfg(all(target_os = "none", feature = "cmsdk"))]
+pub mod retained;
 pub mod stack;
 
 pub use machine::exit;

@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![forbid(unsafe_code)]
+// Nodes have one thread: futures need not be Send, which is all that the lint is about.
+#![allow(async_fn_in_trait)]
+
+pub mod clock;
+pub mod conformance;
+pub mod power;
+pub mod sensor;
+#[cfg(feature = "sim")]
+pub mod sim;
+pub mod slots;
+pub mod uplink;
+
+pub use clock::{Clock, Discipline, Reference, TimeSource, Utc};
+pub use power::{BrownoutError, Depth, LAST_WORDS_BYTES, Perf, Power, ResetCause, Supply, WakeCause, WakeMask};
+pub use sensor::{Burst, Channel, Fault, FaultKind, Format, Mode, Quantity, Sensor};
+pub use slots::{Selection, SlotError, Slots};
+pub use uplink::{Limits, Uplink, UplinkError};

@@ -1,0 +1,112 @@
+//! Places for models, apart from the firmware.
+
+use core::fmt;
+
+/// The slot that the node runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// Number of the slot.
+    pub slot: u8,
+    /// Whether its model is on trial: a reset goes back to the one before.
+    pub trial: bool,
+}
+
+/// Flash for models. Nothing here looks into a model: hash and signature are checked by the node before it selects.
+pub trait Slots {
+    /// The memory's errors.
+    type Error: fmt::Debug;
+
+    /// Returns how many slots there are, 1 or more.
+    fn count(&self) -> u8;
+
+    /// Returns the length of each, bytes.
+    fn slot_bytes(&self) -> usize;
+
+    /// Returns the multiple that addresses and lengths of [`Slots::write`] must be of, bytes; a power of two.
+    fn write_bytes(&self) -> usize;
+
+    /// Returns a slot's bytes where they lie, aligned to 16; empty for a slot that there is not. Erased bytes are 0xff.
+    fn bytes(&self, slot: u8) -> &[u8];
+
+    /// Erases a slot.
+    ///
+    /// # Errors
+    /// [`SlotError`]; a selected slot is [`SlotError::InUse`].
+    async fn erase(&mut self, slot: u8) -> Result<(), SlotError<Self::Error>>;
+
+    /// Writes `bytes` at `at`, once after each erase.
+    ///
+    /// # Errors
+    /// [`SlotError`]; after one of the memory's, the slot must be erased.
+    async fn write(&mut self, slot: u8, at: usize, bytes: &[u8]) -> Result<(), SlotError<Self::Error>>;
+
+    /// Returns what was selected last; `None` at first. Outlives a reset.
+    fn selected(&self) -> Option<Selection>;
+
+    /// Selects; a power cut leaves the old selection or the new one.
+    ///
+    /// # Errors
+    /// [`SlotError`]; the selection stays.
+    async fn select(&mut self, selection: Selection) -> Result<(), SlotError<Self::Error>>;
+}
+
+/// Why a slot was not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotError<E> {
+    /// No such slot.
+    NoSlot {
+        /// The number.
+        slot: u8,
+    },
+    /// Beyond the slot's end.
+    Beyond {
+        /// Where the write would end.
+        end: usize,
+        /// The slot's length.
+        room: usize,
+    },
+    /// Address or length is not a multiple of [`Slots::write_bytes`].
+    Unaligned,
+    /// The slot is selected: its model may be running.
+    InUse,
+    /// The memory's.
+    Device(E),
+}
+
+impl<E: fmt::Debug> fmt::Display for SlotError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSlot { slot } => write!(f, "there is no slot {slot}"),
+            Self::Beyond { end, room } => write!(f, "a write up to byte {end} of a slot of {room}"),
+            Self::Unaligned => f.write_str("address or length is no multiple of what the memory writes at once"),
+            Self::InUse => f.write_str("the slot is selected: select another one first"),
+            Self::Device(error) => write!(f, "model memory: {error:?}"),
+        }
+    }
+}
+
+impl<E: fmt::Debug> core::error::Error for SlotError<E> {}
+
+/// Checks a write against a slot's geometry, for implementations.
+///
+/// # Errors
+/// [`SlotError::NoSlot`], [`SlotError::Unaligned`], [`SlotError::Beyond`].
+pub fn check_write<S: Slots + ?Sized>(slots: &S, slot: u8, at: usize, bytes: usize) -> Result<(), SlotError<S::Error>> {
+    if slot >= slots.count() {
+        return Err(SlotError::NoSlot { slot });
+    }
+    if !at.is_multiple_of(slots.write_bytes()) || !bytes.is_multiple_of(slots.write_bytes()) {
+        return Err(SlotError::Unaligned);
+    }
+    let (end, room) = (at.saturating_add(bytes), slots.slot_bytes());
+    if end > room { Err(SlotError::Beyond { end, room }) } else { Ok(()) }
+}
+
+/// Checks an erase, for implementations.
+///
+/// # Errors
+/// [`SlotError::NoSlot`], [`SlotError::InUse`].
+pub fn check_erase<S: Slots + ?Sized>(slots: &S, slot: u8) -> Result<(), SlotError<S::Error>> {
+    check_write(slots, slot, 0, 0)?;
+    if slots.selected().is_some_and(|selection| selection.slot == slot) { Err(SlotError::InUse) } else { Ok(()) }
+}

@@ -1,0 +1,239 @@
+//! The simulated board keeps what the traits promise, and the conformance tests see where one does not.
+
+use core::cell::Cell;
+
+use embassy_futures::block_on;
+use tanbo_board_api::sim::{
+    ACCELEROMETER, BAROMETER, Ether, FaultPlan, Faulty, Replay, SimClock, SimPower, SimSlots, SimUplink,
+};
+use tanbo_board_api::*;
+
+/// Ten seconds of three axes.
+fn acceleration() -> Vec<i32> {
+    (0..1000).flat_map(|n| [n % 7 - 3, n % 11, 981_000 + n % 5]).collect()
+}
+
+#[test]
+fn clock() {
+    let time = Cell::new(17);
+    let (mut clock, mut power) = (SimClock::new(&time), SimPower::new(&time));
+    assert_eq!(block_on(conformance::clock(&mut clock, &mut power)), Ok(()));
+}
+
+#[test]
+fn power() {
+    let time = Cell::new(0);
+    let (clock, mut power) = (SimClock::new(&time), SimPower::new(&time));
+    assert_eq!(block_on(conformance::power(&clock, &mut power)), Ok(()));
+    assert!(!power.watchdog_expired());
+    time.set(time.get() + 9_000_000);
+    assert!(power.watchdog_expired());
+}
+
+#[test]
+fn sensors() {
+    let time = Cell::new(0);
+    let (clock, mut power) = (SimClock::new(&time), SimPower::new(&time));
+    let recording = acceleration();
+    let mut accelerometer = Replay::new(&time, ACCELEROMETER, &recording);
+    assert_eq!(block_on(conformance::sensor(&mut accelerometer, &clock, &mut power)), Ok(()));
+    let mut barometer = Replay::new(&time, BAROMETER, &[10_132_500, 21_500, 10_132_480, 21_400]);
+    assert_eq!(block_on(conformance::sensor(&mut barometer, &clock, &mut power)), Ok(()));
+}
+
+#[test]
+fn uplink() {
+    let time = Cell::new(0);
+    let (clock, mut power) = (SimClock::new(&time), SimPower::new(&time));
+    let ether = Ether::default();
+    let mut uplink = SimUplink::new(&time, &ether);
+    uplink.echo = true;
+    uplink.silence_us = 3_000_000;
+    for frame_bytes in [11, 51, 242] {
+        uplink.frame_bytes = frame_bytes;
+        assert_eq!(block_on(conformance::uplink(&mut uplink, &clock, &mut power)), Ok(()));
+    }
+}
+
+#[test]
+fn slots() {
+    assert_eq!(block_on(conformance::slots(&mut SimSlots::<2, 4096>::new())), Ok(()));
+    assert_eq!(block_on(conformance::slots(&mut SimSlots::<3, 256>::new())), Ok(()));
+}
+
+/// A sensor that breaks one promise.
+struct Broken<'a> {
+    inner: Replay<'a>,
+    /// Returns the burst, and changes the values.
+    spoil: fn(Burst, &mut [i32]) -> Burst,
+    format: fn(Format) -> Format,
+}
+
+impl Sensor for Broken<'_> {
+    type Error = sim::SimFault;
+
+    fn format(&self) -> Format {
+        (self.format)(self.inner.format())
+    }
+
+    async fn set_mode(&mut self, mode: Mode) -> Result<(), Self::Error> {
+        self.inner.set_mode(mode).await
+    }
+
+    async fn read(&mut self, into: &mut [i32]) -> Result<Burst, Self::Error> {
+        let burst = self.inner.read(into).await?;
+        Ok((self.spoil)(burst, into))
+    }
+}
+
+#[test]
+fn broken_promises_of_a_sensor_are_found() {
+    let recording = acceleration();
+    let broken = |spoil, format| {
+        let time = Cell::new(0);
+        let (clock, mut power) = (SimClock::new(&time), SimPower::new(&time));
+        let mut sensor = Broken { inner: Replay::new(&time, ACCELEROMETER, &recording), spoil, format };
+        block_on(conformance::sensor(&mut sensor, &clock, &mut power)).map_err(|failure| failure.promise)
+    };
+    assert_eq!(broken(|burst, _| burst, |format| format), Ok(()));
+    assert_eq!(
+        broken(|burst, _| Burst { readings: burst.readings + 1, ..burst }, |format| format),
+        Err("off, it gives no readings")
+    );
+    assert_eq!(
+        broken(|burst, _| burst, |format| Format { period_ns: format.period_ns * 2, ..format }),
+        Err("readings come at the format's rate")
+    );
+    assert_eq!(
+        broken(|burst, _| burst, |format| Format { fifo_readings: 300, ..format }),
+        Err("nothing is lost where half a FIFO is read")
+    );
+    assert_eq!(
+        broken(
+            |burst, values| {
+                values.fill(i32::MAX);
+                burst
+            },
+            |format| format
+        ),
+        Err("a reading is in its channel's range")
+    );
+    assert_eq!(broken(|burst, _| burst, |format| Format { wakes: false, ..format }), Err("what cannot wake says so"));
+    assert_eq!(
+        broken(|burst, _| Burst { lost: burst.readings > 0, ..burst }, |format| format),
+        Err("nothing is lost where half a FIFO is read")
+    );
+}
+
+#[test]
+fn broken_promises_of_clock_power_uplink_and_slots_are_found() {
+    let time = Cell::new(0);
+    let mut power = SimPower::new(&time);
+    // A clock that stands still in sleep, and one whose time runs backwards.
+    let standing = Cell::new(5);
+    let failure = block_on(conformance::clock(&mut SimClock::new(&standing), &mut power)).map_err(|f| f.promise);
+    assert_eq!(failure, Err("time goes on in sleep"));
+    let failure = block_on(conformance::power(&SimClock::new(&standing), &mut power)).map_err(|f| f.promise);
+    assert_eq!(failure, Err("no wake before the deadline"));
+    // A line that is cut.
+    let ether = Ether::default();
+    let (clock, mut uplink) = (SimClock::new(&time), SimUplink::new(&time, &ether));
+    let failure = block_on(conformance::uplink(&mut uplink, &clock, &mut power)).map_err(|f| f.promise);
+    assert_eq!(failure, Err("what is sent comes back"));
+    let failure = block_on(conformance::slots(&mut SimSlots::<1, 256>::new())).map_err(|f| f.promise);
+    assert_eq!(failure, Err("two slots or more"));
+}
+
+#[test]
+fn a_fifo_that_runs_over_loses_its_oldest_and_says_so() {
+    let time = Cell::new(0);
+    let recording = acceleration();
+    let mut sensor = Replay::new(&time, ACCELEROMETER, &recording);
+    let mut into = [0; 600];
+    block_on(sensor.set_mode(Mode::Measure)).expect("on");
+    time.set(2_000_000);
+    assert_eq!(block_on(sensor.read(&mut into)), Ok(Burst { readings: 96, lost: true }));
+    assert_eq!(into.get(..288), recording.get(104 * 3..200 * 3));
+    time.set(2_500_000);
+    assert_eq!(block_on(sensor.read(&mut into)), Ok(Burst { readings: 50, lost: false }));
+    assert_eq!(into.get(..150), recording.get(200 * 3..250 * 3));
+    time.set(1_000_000_000);
+    assert_eq!(block_on(sensor.read(&mut into[..5])), Ok(Burst { readings: 1, lost: true }));
+}
+
+#[test]
+fn faults_strike_on_order() {
+    let time = Cell::new(0);
+    let recording = acceleration();
+    let plan = FaultPlan { fail: &[(1, FaultKind::Bus)], lose: &[2], spike: &[3], stuck_from: Some(4) };
+    let mut sensor = Faulty::new(Replay::new(&time, ACCELEROMETER, &recording), plan);
+    block_on(sensor.set_mode(Mode::Measure)).expect("on");
+    let mut read = || {
+        time.set(time.get() + 10_000);
+        let mut into = [0; 3];
+        let burst = block_on(sensor.read(&mut into)).map_err(|error| error.kind());
+        (burst.map(|burst| (burst.readings, burst.lost)), into)
+    };
+    assert_eq!(read(), (Ok((1, false)), [-3, 0, 981_000]));
+    assert_eq!(read(), (Err(FaultKind::Bus), [0; 3]));
+    // The sensor has kept the reading before, and now loses it.
+    assert_eq!(read().0, Ok((0, true)));
+    assert_eq!(read(), (Ok((1, false)), [3_922_660, 2, 981_002]));
+    assert_eq!(read(), (Ok((1, false)), [981_002; 3]));
+}
+
+#[test]
+fn a_wake_comes_when_the_recording_goes_beyond_the_threshold() {
+    let time = Cell::new(0);
+    let mut recording = vec![0; 3 * 500];
+    for reading in recording.chunks_exact_mut(3).skip(300).take(3) {
+        reading[1] = -60_000;
+    }
+    let mut sensor = Replay::new(&time, ACCELEROMETER, &recording);
+    let set = |sensor: &mut Replay, threshold, readings| block_on(sensor.set_mode(Mode::Wake { threshold, readings }));
+    set(&mut sensor, 50_000, 2).expect("set");
+    assert_eq!(sensor.wakes_at_us(), Some(3_020_000));
+    let mut power = SimPower::new(&time);
+    power.next_wake = sensor.wakes_at_us().map(|at_us| (at_us, WakeCause::Sensor));
+    let cause = block_on(power.sleep_until(5_000_000, Depth::Stop, WakeMask::SENSOR));
+    assert_eq!((cause, time.get()), (WakeCause::Sensor, 3_020_000));
+    set(&mut sensor, 50_000, 4).expect("set");
+    assert_eq!(sensor.wakes_at_us(), None);
+}
+
+#[test]
+fn resets_keep_what_they_should() {
+    let time = Cell::new(0);
+    let mut power = SimPower::new(&time);
+    assert_eq!(power.reset_cause(), ResetCause::PowerOn);
+    power.retained().fill(7);
+    power.on_brownout(b"number 41").expect("room");
+    let mut power = SimPower::restart(&time, power.end(ResetCause::BrownOut));
+    assert_eq!(power.reset_cause(), ResetCause::BrownOut);
+    assert_eq!(power.last_words(), b"number 41");
+    assert_eq!(power.last_words(), b"");
+    assert!(power.retained().iter().all(|byte| *byte == 7));
+    let mut power = SimPower::restart(&time, power.end(ResetCause::PowerOn));
+    assert!(power.retained().iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn a_radio_keeps_its_share_of_the_air_and_loses_frames() {
+    let time = Cell::new(0);
+    let ether = Ether::default();
+    let mut uplink = SimUplink::new(&time, &ether);
+    uplink.silence_us = 60_000_000;
+    uplink.lost = &[1];
+    assert_eq!(block_on(uplink.send(b"first")), Ok(()));
+    assert_eq!(block_on(uplink.send(b"second")), Err(UplinkError::NotYet { not_before_us: 60_000_000 }));
+    for text in [&b"second"[..], b"third"] {
+        time.set(uplink.limits().not_before_us);
+        assert_eq!(block_on(uplink.send(text)), Ok(()));
+    }
+    assert_eq!(ether.take_up().as_deref(), Some(&b"first"[..]));
+    assert_eq!(ether.take_up().as_deref(), Some(&b"third"[..]));
+    assert_eq!(ether.take_up(), None);
+    assert!(ether.put_down(b"ack"));
+    let mut into = [0; 8];
+    assert_eq!(block_on(uplink.receive(&mut into, 0)), Ok(Some(3)));
+}

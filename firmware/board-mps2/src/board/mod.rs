@@ -1,0 +1,43 @@
+//! The parts of the board.
+
+mod clock;
+mod power;
+mod slots;
+mod uplink;
+
+pub use clock::Mps2Clock;
+pub use power::Mps2Power;
+pub use slots::Mps2Slots;
+use static_cell::StaticCell;
+use tanbo_emulated::cmsdk::{self, Timer};
+use tanbo_emulated::retained;
+pub use uplink::Mps2Uplink;
+
+static TIMER: StaticCell<Timer> = StaticCell::new();
+
+/// All parts, once.
+pub struct Board {
+    /// Time.
+    pub clock: Mps2Clock,
+    /// Sleep, retained memory, watchdog.
+    pub power: Mps2Power,
+    /// UART 0.
+    pub uplink: Mps2Uplink,
+    /// RAM in place of flash.
+    pub slots: Mps2Slots,
+}
+
+impl Board {
+    /// Returns the board; `None` if it was taken before.
+    pub fn take() -> Option<Self> {
+        let peripherals = cmsdk::take()?;
+        let (retained, cause) = retained::take()?;
+        let timer: &'static Timer = TIMER.try_init(peripherals.timer)?;
+        Some(Self {
+            clock: Mps2Clock::new(timer),
+            power: Mps2Power::new(timer, peripherals.watchdog, retained.bytes, cause),
+            uplink: Mps2Uplink::new(timer, peripherals.uart),
+            slots: Mps2Slots::new(retained.slots, retained.selected),
+        })
+    }
+}

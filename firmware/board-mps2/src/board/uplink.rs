@@ -1,0 +1,59 @@
+//! Frames on UART 0, COBS-encoded.
+
+use core::convert::Infallible;
+
+use tanbo_board_api::{Limits, Uplink, UplinkError};
+use tanbo_emulated::cmsdk::{Timer, Uart};
+use tanbo_wire::{MAX_FRAME, serial};
+
+/// The board's uplink.
+#[derive(Debug)]
+pub struct Mps2Uplink {
+    timer: &'static Timer,
+    uart: Uart,
+    decoder: serial::Decoder,
+}
+
+impl Mps2Uplink {
+    pub(super) fn new(timer: &'static Timer, uart: Uart) -> Self {
+        Self { timer, uart, decoder: serial::Decoder::new() }
+    }
+}
+
+impl Uplink for Mps2Uplink {
+    type Error = Infallible;
+
+    fn limits(&self) -> Limits {
+        Limits { frame_bytes: MAX_FRAME, not_before_us: 0 }
+    }
+
+    async fn send(&mut self, frame: &[u8]) -> Result<(), UplinkError<Infallible>> {
+        if frame.len() > MAX_FRAME {
+            return Err(UplinkError::TooLong { bytes: frame.len(), room: MAX_FRAME });
+        }
+        for byte in serial::encode(frame) {
+            self.uart.send(byte);
+        }
+        Ok(())
+    }
+
+    /// Awake all the time: asleep, the emulated time would jump to its end, and the far end lives in real time.
+    async fn receive(&mut self, into: &mut [u8], until_us: u64) -> Result<Option<usize>, UplinkError<Infallible>> {
+        loop {
+            // The time first, so that a byte that came in time is taken.
+            let late = self.timer.now_us() >= until_us;
+            match self.uart.receive() {
+                Some(byte) => {
+                    // An empty frame is what lies between two zeros.
+                    if let Some(frame) = self.decoder.push(byte).filter(|frame| !frame.is_empty()) {
+                        let too_long = UplinkError::TooLong { bytes: frame.len(), room: into.len() };
+                        into.get_mut(..frame.len()).ok_or(too_long)?.copy_from_slice(&frame);
+                        return Ok(Some(frame.len()));
+                    }
+                }
+                None if late => return Ok(None),
+                None => {}
+            }
+        }
+    }
+}
