@@ -18,6 +18,7 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod error;
+pub mod pressure;
 mod series;
 pub mod water;
 

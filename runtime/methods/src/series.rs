@@ -2,6 +2,8 @@
 
 /// Stands for a missing reading.
 const MISSING: i32 = i32::MIN;
+/// Holes beyond which a reading is no longer a neighbour.
+const REACH: usize = 4;
 
 /// What readings must be to be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +45,12 @@ impl<const N: usize> Series<N> {
         *self = Self::new(self.interval_us, self.plausible);
     }
 
-    /// Puts a reading (`None`: the sensor gave none) where its time belongs, rounded to the grid; a second one for the
-    /// same place replaces the first. A time before the newest clears the series first, as the grid is lost.
+    /// Puts a reading (`None`: the sensor gave none) less a `correction` where its time belongs, rounded to the grid; a
+    /// second one for the same place replaces the first. A time before the newest clears the series first, as the grid is
+    /// lost. Range and repetition are those of the reading itself.
     ///
     /// Returns whether a plausible reading is at lag 0 now.
-    pub fn push(&mut self, time_us: u64, reading: Option<i32>) -> bool {
+    pub fn push(&mut self, time_us: u64, reading: Option<i32>, correction: i32) -> bool {
         if self.newest.is_some_and(|(anchor, slot)| self.slot(anchor, time_us).is_none_or(|at| at < slot)) {
             self.clear();
         }
@@ -60,6 +63,7 @@ impl<const N: usize> Series<N> {
         let Plausible { least, most, .. } = self.plausible;
         let value = reading.filter(|value| (least..=most).contains(value)).unwrap_or(MISSING);
         let value = self.unless_stuck(value);
+        let value = if value == MISSING { MISSING } else { value.saturating_sub(correction).max(MISSING + 1) };
         self.set(slot, value);
         self.drop_spike();
         value != MISSING
@@ -87,6 +91,7 @@ impl<const N: usize> Series<N> {
     /// Returns `value`, or nothing where the sensor hangs; then what it said before goes, too.
     fn unless_stuck(&mut self, value: i32) -> i32 {
         self.repeats = if value == self.last && value != MISSING { self.repeats.saturating_add(1) } else { 1 };
+        // A missing reading ends a row: then `stuck` places back are the repeated ones.
         self.last = value;
         let stuck = self.plausible.stuck;
         if stuck == 0 || self.repeats < stuck {
@@ -95,26 +100,22 @@ impl<const N: usize> Series<N> {
         if self.repeats == stuck
             && let Some((_, slot)) = self.newest
         {
-            let mut back = 1;
-            // Holes between equal readings count as nothing, so this goes on to the first other reading.
-            while back < N as u64 && back <= slot && self.value(back as usize).is_none_or(|v| v == value) {
+            for back in 1..u64::from(stuck).min(N as u64).min(slot + 1) {
                 self.set(slot - back, MISSING);
-                back += 1;
             }
         }
         MISSING
     }
 
+    /// Drops the reading before the newest where it stands out from its neighbours, the nearest on each side.
     fn drop_spike(&mut self) {
-        let (Some(after), Some(middle), Some(before), Some((_, slot))) =
-            (self.value(0), self.value(1), self.value(2), self.newest)
-        else {
-            return;
-        };
+        let next = |from: usize| (from..=from + REACH).find_map(|lag| Some((lag, self.value(lag)?)));
+        let (Some(after), Some((lag, middle))) = (self.value(0), next(1)) else { return };
+        let (Some((_, before)), Some((_, slot))) = (next(lag + 1), self.newest) else { return };
         let up = i64::from(middle) - i64::from(before).max(i64::from(after));
         let down = i64::from(before).min(i64::from(after)) - i64::from(middle);
         if up.max(down) > i64::from(self.plausible.spike) {
-            self.set(slot.saturating_sub(1), MISSING);
+            self.set(slot.saturating_sub(lag as u64), MISSING);
         }
     }
 }
@@ -135,17 +136,17 @@ mod tests {
         let mut series = Series::<5>::new(60, ALL);
         assert_eq!(values(&series), [None; 5]);
         for (time, value) in [(1000, 1), (1061, 2), (1119, 3), (1300, 6)] {
-            assert!(series.push(time, Some(value)));
+            assert!(series.push(time, Some(value), 0));
         }
         assert_eq!(values(&series), [Some(6), None, None, Some(3), Some(2)]);
-        assert!(!series.push(1360, None));
-        assert!(!series.push(1420, Some(10_001)));
+        assert!(!series.push(1360, None, 0));
+        assert!(!series.push(1420, Some(10_001), 0));
         assert_eq!(values(&series), [None, None, Some(6), None, None]);
-        series.push(1425, Some(9));
+        series.push(1425, Some(9), 0);
         assert_eq!(series.value(0), Some(9), "a second reading for the same place");
-        series.push(100_000, Some(1));
+        series.push(100_000, Some(1), 0);
         assert_eq!(values(&series), [Some(1), None, None, None, None]);
-        series.push(5, Some(2));
+        series.push(5, Some(2), 0);
         assert_eq!(values(&series), [Some(2), None, None, None, None], "time went back");
     }
 
@@ -153,7 +154,7 @@ mod tests {
     fn spikes_and_hanging_sensors_leave_holes() {
         let mut series = Series::<6>::new(1, Plausible { spike: 10, stuck: 3, ..ALL });
         for (time, value) in [1, 2, 50, 4, 30, 60].into_iter().enumerate() {
-            series.push(time as u64, Some(value));
+            series.push(time as u64, Some(value), 0);
         }
         assert_eq!(
             values(&series),
@@ -161,12 +162,12 @@ mod tests {
             "30 is on the way, 50 is not"
         );
         for time in 6..9 {
-            series.push(time, Some(61));
+            series.push(time, Some(61), 0);
         }
         assert_eq!(values(&series), [None, None, None, Some(60), Some(30), Some(4)]);
-        series.push(9, Some(61));
+        series.push(9, Some(61), 0);
         assert_eq!(series.value(0), None);
-        series.push(10, Some(62));
+        series.push(10, Some(62), 0);
         assert_eq!(series.value(0), Some(62));
     }
 
@@ -175,10 +176,10 @@ mod tests {
         fn any_times_and_readings(pushes in proptest::collection::vec((any::<u64>(), any::<Option<i32>>()), 0..40), even in any::<bool>()) {
             let mut series = Series::<7>::new(10, Plausible { spike: 3, stuck: 4, ..ALL });
             for (index, (time, value)) in pushes.into_iter().enumerate() {
-                let kept = series.push(if even { index as u64 * 10 } else { time }, value);
+                let kept = series.push(if even { index as u64 * 10 } else { time }, value, 5);
                 prop_assert_eq!(kept, series.value(0).is_some());
                 for value in values(&series).into_iter().flatten() {
-                    prop_assert!((-10_000..=10_000).contains(&value));
+                    prop_assert!((-10_005..=9_995).contains(&value));
                 }
             }
         }

@@ -145,7 +145,7 @@ impl<const N: usize> Mofjeld<N> {
     /// `None` while the averages do not suffice, or the reading is not plausible. A time that goes back starts over; a clock
     /// that is set forward looks like a gap, so call [`restart`](Self::restart) where it is set while readings go on.
     pub fn push(&mut self, time_us: u64, level_mm: Option<i32>) -> Option<Residual> {
-        if !self.series.push(time_us, level_mm) {
+        if !self.series.push(time_us, level_mm, 0) {
             return None;
         }
         let level_um = i64::from(self.series.value(0)?) * 1000;
