@@ -18,7 +18,10 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod error;
+pub mod fao56;
+pub mod paddy;
 pub mod pressure;
+pub mod pump;
 mod series;
 pub mod water;
 
