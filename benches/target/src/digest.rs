@@ -11,7 +11,7 @@ const CRC: crc::Crc<u64> = crc::Crc::<u64>::new(&crc::CRC_64_XZ);
 /// the tensors are taken as they are after every row.
 ///
 /// # Errors
-/// Those of [`Engine::step`].
+/// Those of [`Engine::step`]; [`EngineError::InputByRows`], since a ring of rows is no tensor.
 pub fn digest(engine: &mut Engine<'_, '_>) -> Result<[u8; 8], EngineError> {
     let mut digest = CRC.digest();
     engine.restart();
@@ -23,8 +23,10 @@ pub fn digest(engine: &mut Engine<'_, '_>) -> Result<[u8; 8], EngineError> {
             let output = engine.model().step(number).ok_or(EngineError::Step(number))?.output;
             digest.update(engine.tensor_bytes(output)?);
         }
-        if progress == Progress::Done {
-            return Ok(digest.finalize().to_be_bytes());
+        match progress {
+            Progress::Done => return Ok(digest.finalize().to_be_bytes()),
+            Progress::More => {}
+            Progress::Input => return Err(EngineError::InputByRows),
         }
     }
 }

@@ -43,6 +43,13 @@ pub enum Refused {
         /// Bytes there are.
         free: usize,
     },
+    /// The first input, which comes row by row, does not fit behind the arena.
+    Input {
+        /// Bytes it has.
+        needed: usize,
+        /// Bytes there are.
+        free: usize,
+    },
     /// The engine.
     Engine(tanbo::EngineError),
     /// The host gave another number of inputs.
@@ -76,6 +83,9 @@ impl fmt::Display for Refused {
             Self::Model(error) => write!(f, "artifact: {error}"),
             Self::Arena { needed, free } => {
                 write!(f, "the arena needs {needed} bytes, {free} are free beside the artifact")
+            }
+            Self::Input { needed, free } => {
+                write!(f, "the first input has {needed} bytes, {free} are free beside artifact and arena")
             }
             Self::Engine(error) => write!(f, "engine: {error}"),
             Self::Inputs { given, expected } => write!(f, "{given} inputs, but the model takes {expected}"),
@@ -114,12 +124,17 @@ pub fn run(n: usize, ram: &mut [u8], stack: &Stack, report: &mut JobReport) -> R
     report.table = ops.table_name();
     report.arena_bytes = model.arena_bytes();
     let free = rest.len();
-    let arena = rest.get_mut(..report.arena_bytes).ok_or(Refused::Arena { needed: report.arena_bytes, free })?;
+    let (arena, rest) =
+        rest.split_at_mut_checked(report.arena_bytes).ok_or(Refused::Arena { needed: report.arena_bytes, free })?;
     let mut slots = [Slot::EMPTY; SLOTS];
     let mut engine = Engine::new(&model, ops, arena)?;
     if cfg!(target_os = "none") {
         engine.set_cache(&mut slots);
     }
+    // An input that comes row by row is not in the arena.
+    let outside = if engine.takes_rows() { input_bytes(&engine)? } else { 0 };
+    let free = rest.len();
+    let outside = rest.get_mut(..outside).ok_or(Refused::Input { needed: outside, free })?;
     let expected = model.inputs().len();
     if wish.inputs != expected {
         return Err(Refused::Inputs { given: wish.inputs, expected });
@@ -128,9 +143,10 @@ pub fn run(n: usize, ram: &mut [u8], stack: &Stack, report: &mut JobReport) -> R
     for _ in 0..wish.runs {
         // Every run answers the same: no state is kept from the one before.
         engine.reset();
-        load_inputs(n, &mut engine)?;
+        load_inputs(n, &mut engine, outside)?;
+        let by_rows = engine.takes_rows();
         let (result, used) = stack
-            .measure(|| counted(|| engine.run()))
+            .measure(|| counted(|| if by_rows { engine.run_with(outside) } else { engine.run() }))
             .map_err(|overflow| Refused::Stack { available: overflow.available })?;
         report.runs += 1;
         report.stack_bytes = report.stack_bytes.max(used);
@@ -143,12 +159,12 @@ pub fn run(n: usize, ram: &mut [u8], stack: &Stack, report: &mut JobReport) -> R
     }
     if wish.chains {
         engine.reset();
-        load_inputs(n, &mut engine)?;
+        load_inputs(n, &mut engine, outside)?;
         count_chains(&mut engine, report)?;
     }
     if wish.digest {
         engine.reset();
-        load_inputs(n, &mut engine)?;
+        load_inputs(n, &mut engine, outside)?;
         report.digest = Some(digest(&mut engine)?);
     }
     Ok(())
@@ -160,17 +176,25 @@ fn count_chains(engine: &mut Engine<'_, '_>, report: &mut JobReport) -> Result<(
     loop {
         let progress = counted(|| engine.step(u32::MAX));
         report.chains += 1;
-        if progress? == Progress::Done {
-            return Ok(());
+        match progress? {
+            Progress::Done => return Ok(()),
+            Progress::More => {}
+            Progress::Input => return Err(tanbo::EngineError::InputByRows.into()),
         }
     }
 }
 
-/// Reads the input files into the arena, which every inference uses up.
-fn load_inputs(n: usize, engine: &mut Engine<'_, '_>) -> Result<(), Refused> {
+/// Returns the bytes of the first input.
+fn input_bytes(engine: &Engine<'_, '_>) -> Result<usize, Refused> {
+    let first = engine.model().inputs().first().and_then(|&number| engine.model().tensor(number));
+    Ok(first.ok_or(tanbo::EngineError::NoSuchTensor)?.bytes())
+}
+
+/// Reads the input files into the arena, which every inference uses up; the first into `outside`, if it comes row by row.
+fn load_inputs(n: usize, engine: &mut Engine<'_, '_>, outside: &mut [u8]) -> Result<(), Refused> {
     for input in 0..engine.model().inputs().len() {
         let name = job::input_name(n, input);
-        let into = engine.input_bytes_mut(input)?;
+        let into = if input == 0 && engine.takes_rows() { &mut *outside } else { engine.input_bytes_mut(input)? };
         let expected = into.len();
         let given = match files::read(&name, into) {
             Ok(len) | Err(FileError::TooLong { len, .. }) => len,

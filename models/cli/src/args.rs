@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 #[cfg(feature = "compile")]
+use tanbo_compiler::fuse::{Fusing, Tensors};
 use tanbo_compiler::passes::Pass;
 use tanbo_compiler::passes::Switches;
 #[cfg(feature = "onnx")]
@@ -224,13 +225,17 @@ pub struct BenchArgs {
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Memory")]
 pub struct PlanArgs {
-    /// Run steps row by row through rings where that takes less of the arena; otherwise every tensor is whole.
+    /// Keep every tensor whole.
+    #[arg(long, conflicts_with_all = ["rows", "arena", "input_rows"])]
+    pub whole_tensors: bool,
+    /// Run steps row by row through rings, where that takes less of the arena: as little as there can be at an estimated cost
+    /// of 3 % more instructions.
     #[arg(long)]
     pub rows: bool,
-    /// With --rows: arena that need not be undercut, bytes; with more room, kernels work on several rows at once.
+    /// Arena that the plan may take, bytes: the cheapest plan within it; 0 for the least arena at any cost.
     #[arg(long, value_name = "BYTES")]
     pub arena: Option<u32>,
-    /// With --rows: the firmware gives the first input row by row (`Engine::input_row`), so that it is never whole in the arena.
+    /// The firmware gives the first input row by row (`Engine::input_row`), so that it is never whole in the arena.
     #[arg(long)]
     pub input_rows: bool,
 }
@@ -238,13 +243,15 @@ pub struct PlanArgs {
 impl PlanArgs {
     /// Returns the compiler's options for a kernel family.
     pub fn options(&self, family: Family) -> tanbo_compiler::Options {
-        let fusing = self.rows || self.arena.is_some() || self.input_rows;
-        let arena_bytes = self.arena.unwrap_or(0);
-        tanbo_compiler::Options {
-            family,
-            fusing: fusing.then_some(tanbo_compiler::fuse::Fusing { arena_bytes, input_by_rows: self.input_rows }),
-            ..tanbo_compiler::Options::default()
-        }
+        let fusing = Fusing { arena_bytes: self.arena, input_by_rows: self.input_rows };
+        let tensors = if self.whole_tensors {
+            Tensors::Whole
+        } else if self.rows || fusing != Fusing::default() {
+            Tensors::Rings(fusing)
+        } else {
+            Tensors::ByFamily
+        };
+        tanbo_compiler::Options { family, tensors, ..tanbo_compiler::Options::default() }
     }
 }
 

@@ -180,12 +180,12 @@ pub fn with_engine<R: Send>(
     result.unwrap_or_else(|| Err(CliError::new("host", "the inference thread ended early", "report this as a bug")))
 }
 
-/// Writes a sample into the engine's inputs.
+/// Writes a sample into the engine's inputs, but for one that comes row by row.
 ///
 /// # Errors
 /// Inputs of another length, which bindings do not give.
 pub fn load(engine: &mut Engine<'_, '_>, inputs: &[Vec<u8>]) -> Result<(), CliError> {
-    for (index, input) in inputs.iter().enumerate() {
+    for (index, input) in inputs.iter().enumerate().skip(usize::from(engine.takes_rows())) {
         let place = engine.input_bytes_mut(index).map_err(refused)?;
         if place.len() != input.len() {
             let reason = format_args!("{} bytes for an input of {}", input.len(), place.len());
@@ -194,6 +194,17 @@ pub fn load(engine: &mut Engine<'_, '_>, inputs: &[Vec<u8>]) -> Result<(), CliEr
         place.copy_from_slice(input);
     }
     Ok(())
+}
+
+/// Runs one inference over a sample that is loaded.
+///
+/// # Errors
+/// Those of the engine.
+pub fn infer(engine: &mut Engine<'_, '_>, inputs: &[Vec<u8>]) -> Result<(), tanbo::EngineError> {
+    match inputs.first() {
+        Some(first) if engine.takes_rows() => engine.run_with(first),
+        _ => engine.run(),
+    }
 }
 
 /// Returns an engine's refusal as an error.
@@ -211,11 +222,11 @@ fn on_host(artifact: &Aligned, table: &'static OpSet, samples: &[Vec<Vec<u8>>], 
             load(engine, inputs)?;
             if ran.outputs.is_empty() {
                 let overflow = |_| CliError::new("host", "the inference used up its stack", "report this as a bug");
-                let (result, used) = stack.measure(|| engine.run()).map_err(overflow)?;
+                let (result, used) = stack.measure(|| infer(engine, inputs)).map_err(overflow)?;
                 result.map_err(refused)?;
                 ran.stack_bytes = used;
             } else {
-                engine.run().map_err(refused)?;
+                infer(engine, inputs).map_err(refused)?;
             }
             let outputs = (0..engine.model().outputs().len())
                 .map(|index| engine.output_bytes(index).map(<[u8]>::to_vec).map_err(refused))

@@ -201,6 +201,28 @@ fn an_artifact_runs_as_its_model() {
 }
 
 #[test]
+fn a_model_fed_by_rows_runs_and_is_measured_as_any() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    for name in ["conv_3x3_same", "depthwise_multiplier3", "max_pool_2x2"] {
+        let path = model(name);
+        let whole = document(0, &["compile", &path, "-o", &at("whole.tnb")]);
+        let fed = document(0, &["compile", &path, "-o", &at("fed.tnb"), "--input-rows"]);
+        assert!(fed["arena_bytes"].as_u64() < whole["arena_bytes"].as_u64(), "{name}");
+        fs::write(at("x.bin"), inputs(&whole, 0).concat()).unwrap();
+        document(0, &["run", &at("fed.tnb"), "-i", &at("x.bin"), "-o", &at("y.bin")]);
+        let golden = fs::read(models().join(name).with_extension("golden")).unwrap();
+        assert_eq!(fs::read(at("y.bin")).unwrap(), golden[..golden.len() / 4], "{name}");
+        // Compared with the reference kernels on whole tensors.
+        let bench = document(0, &["bench", &path, "--input-rows", "--runs", "3"]);
+        assert_eq!(bench["bit_exact"], true, "{name}");
+    }
+    let refused = tanbo(&["bench", &model("conv_3x3_same"), "--input-rows", "--steps"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("leave --input-rows away"), "{refused:?}");
+}
+
+#[test]
 fn states_carry_over_in_a_stream_and_only_there() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();

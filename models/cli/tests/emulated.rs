@@ -44,6 +44,10 @@ fn a_core_gives_the_bytes_of_the_host_and_counts() {
         assert_eq!(steps[0]["operators"][0], "conv2d");
         assert!(bench["latency_us"].is_null() && again["flash_code_bytes"].is_null());
         assert!(bench["stack_bytes"].as_u64().unwrap() > 200);
+        // The input row by row: the same bits, without the whole input in the arena.
+        let fed = document(&["bench", &model, "--runner", runner, "--input-rows"]);
+        assert_eq!(fed["bit_exact"], true, "{runner}");
+        assert!(fed["arena_bytes"].as_u64() < bench["arena_bytes"].as_u64(), "{runner}");
         // Flash means something only where there is no operating system.
         let flash = bench["flash_code_bytes"].as_u64();
         assert_eq!(

@@ -8,7 +8,7 @@ use tanbo_format::record::MAX_STORAGES;
 use tanbo_format::{Family, FormatError, FormatErrorKind, Op, Place};
 
 use crate::error::{CompileError, CompileErrorKind};
-use crate::fuse::{Fusing, arena, fuse, lay_out};
+use crate::fuse::{Fusing, Tensors, arena, fuse, lay_out};
 use crate::graph::{Graph, Node, NodeOp, TensorId};
 use crate::lower::{Lowered, lower, scratch_bytes};
 use crate::order::least_peak;
@@ -28,14 +28,19 @@ pub struct Options {
     pub card: String,
     /// Which passes run over the graph.
     pub passes: Switches,
-    /// Whether steps run row by row through rings, and how; `None` for whole tensors.
-    pub fusing: Option<Fusing>,
+    /// Whether tensors between steps are whole, or rings of rows.
+    pub tensors: Tensors,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        let passes = Switches::default();
-        Self { family: Family::Portable, front_end: Vec::new(), card: String::new(), passes, fusing: None }
+        Self {
+            family: Family::Portable,
+            front_end: Vec::new(),
+            card: String::new(),
+            passes: Switches::default(),
+            tensors: Tensors::default(),
+        }
     }
 }
 
@@ -345,12 +350,13 @@ pub(crate) fn emit(graph: &Graph, options: &Options, source_macs: u64) -> Result
         card: options.card.clone(),
         signature: Vec::new(),
     };
+    let fusing = options.tensors.fusing(options.family);
     let order = if options.passes.without.contains(&Pass::Order) { None } else { least_peak(&artifact) };
-    let (given, arena_bytes) = plan(artifact.clone(), options.fusing, &names)?;
+    let (given, arena_bytes) = plan(artifact.clone(), fusing, &names)?;
     if let Some(order) = order {
         let names: Vec<&str> = order.iter().filter_map(|&step| names.get(step).copied()).collect();
         artifact.steps = order.iter().filter_map(|&step| artifact.steps.get(step).cloned()).collect();
-        let (other, less) = plan(artifact, options.fusing, &names)?;
+        let (other, less) = plan(artifact, fusing, &names)?;
         if less < arena_bytes {
             return Ok(Emitted {
                 artifact: other,

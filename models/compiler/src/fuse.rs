@@ -2,25 +2,56 @@
 //!
 //! Works on an artifact of one chain per step. Every run of steps that may be a chain is walked through once, in the order in
 //! which the fewest rows wait; the most that wait are what each ring must hold. Of all ways to cut the steps into chains,
-//! the one with the least peak is taken, and of these the one that makes the fewest calls. Nothing is computed twice, and
-//! no bit changes.
+//! and of all rings for blocks of rows, the planner takes those with the least peak that cost no more than they may, and within
+//! that peak the cheapest. Nothing is computed twice, and no bit changes.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ops::Range;
 
 use tanbo_format::emit::{Aligned, Artifact, StorageSpec};
 use tanbo_format::packing::find;
 use tanbo_format::record::MAX_CHAIN_STEPS;
-use tanbo_format::schedule::{Done, Schedule};
-use tanbo_format::{ElementType, FormatError, FormatErrorKind, Model, Op, Place};
+use tanbo_format::schedule::{Done, Schedule, Turn};
+use tanbo_format::{ElementType, Family, FormatError, FormatErrorKind, Model, Op, Place};
 
+use crate::cost::Cost;
 use crate::plan::{Demand, place};
 
 /// What the planner may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fusing {
-    /// Arena that need not be undercut, bytes: with more room, rings hold more rows and kernels work on several at once.
-    pub arena_bytes: u32,
+    /// Arena that the plan may take, bytes: it is the cheapest of those within, or the least if none is; `None` for the least
+    /// arena at an estimated cost of at most [`MOST_COST_PERCENT`] above the cheapest plan's.
+    pub arena_bytes: Option<u32>,
     /// Whether the caller gives the first input row by row.
     pub input_by_rows: bool,
 }
+
+/// Whether tensors between steps are whole, or rings of rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tensors {
+    /// What is best for the kernel family.
+    #[default]
+    ByFamily,
+    /// Whole tensors.
+    Whole,
+    /// Rings where they take less of the arena.
+    Rings(Fusing),
+}
+
+impl Tensors {
+    /// Returns what the planner may do for `family`; `None` for whole tensors.
+    pub fn fusing(self, family: Family) -> Option<Fusing> {
+        match (self, family) {
+            (Self::Rings(fusing), _) => Some(fusing),
+            _ => None,
+        }
+    }
+}
+
+/// What a plan may cost more than the cheapest, by estimate, unless an arena is given.
+pub const MOST_COST_PERCENT: u64 = 3;
 
 /// Most rows by which rings grow where there is room: what a call costs is then shared by as many.
 const MOST_ROWS: u32 = 8;
@@ -34,8 +65,18 @@ struct Chain {
     input_ring: Option<u32>,
     /// Bytes in use while it runs, of tensors that live longer too.
     bytes: u64,
-    /// Units of work: calls, if rows come one by one.
-    units: u32,
+}
+
+/// What a chain's cost depends on: its first step, and the rows of its rings.
+type Rings = (usize, Option<u32>, Vec<u32>);
+
+/// A way to cut the steps into chains.
+#[derive(Clone, Debug, Default)]
+struct Plan {
+    /// Chains by their first steps.
+    chains: Vec<(usize, Chain)>,
+    /// Estimated instructions.
+    cost: u64,
 }
 
 /// Returns the artifact with its steps in chains, where that takes less of the arena.
@@ -51,7 +92,7 @@ pub fn fuse(mut artifact: Artifact, fusing: Fusing) -> Result<Artifact, FormatEr
     let planner = Planner::new(artifact, fusing)?;
     let bytes = Aligned::new(&planner.absorbing.emit()?);
     let model = Model::parse(&bytes)?;
-    let chains = planner.chains(&model);
+    let chains = planner.plan(&model).chains;
     let whole_plan = chains.iter().map(|(_, chain)| chain.rings.len()).sum::<usize>() == planner.original.steps.len();
     let ty =
         planner.given().and_then(|tensor| planner.original.tensors.get(usize::from(tensor))).map(|tensor| tensor.ty);
@@ -60,7 +101,7 @@ pub fn fuse(mut artifact: Artifact, fusing: Fusing) -> Result<Artifact, FormatEr
         return Err(FormatError { kind: FormatErrorKind::Chain, at: Place::Input(0) });
     }
     let fused = planner.with(&chains)?;
-    let enough = arena(&given).max(fusing.arena_bytes.into());
+    let enough = arena(&given).max(fusing.arena_bytes.unwrap_or(0).into());
     Ok(if fusing.input_by_rows || arena(&fused) <= enough { fused } else { given })
 }
 
@@ -124,6 +165,8 @@ struct Planner {
     /// By storage; `None` for constants, states and scratch.
     lives: Vec<Option<Life>>,
     state_bytes: u64,
+    /// Estimates of chains with their rings, as they were asked for.
+    costs: RefCell<HashMap<Rings, u64>>,
 }
 
 fn too_many() -> FormatError {
@@ -185,7 +228,7 @@ impl Planner {
                 life.last = original.steps.len();
             }
         }
-        Ok(Self { fusing, original, absorbing, lives, state_bytes })
+        Ok(Self { fusing, original, absorbing, lives, state_bytes, costs: RefCell::default() })
     }
 
     fn storage_of(&self, tensor: u16) -> Option<usize> {
@@ -197,12 +240,12 @@ impl Planner {
         self.original.inputs.first().copied().filter(|_| self.fusing.input_by_rows)
     }
 
-    /// Returns the chains with the least peak, as their first steps and what they need.
-    fn chains(&self, model: &Model<'_>) -> Vec<(usize, Chain)> {
+    /// Returns the plan that was asked for; one without chains if there is none.
+    fn plan(&self, model: &Model<'_>) -> Plan {
         let count = self.original.steps.len();
         // Every chain that there may be, by its first step.
         let candidates: Vec<Vec<Chain>> = (0..count).map(|first| self.from(model, first)).collect();
-        // The least peak of the steps before each step, then the fewest calls below that peak.
+        // The least peak of the steps before each step.
         let mut peaks = vec![u64::MAX; count + 1];
         peaks[0] = 0;
         for first in 0..count {
@@ -211,27 +254,88 @@ impl Planner {
                 peaks[end] = peaks[end].min(peaks[first].max(chain.bytes));
             }
         }
-        let limit = peaks[count].max(self.fusing.arena_bytes.into());
-        let mut best: Vec<Option<(u64, usize, usize)>> = vec![None; count + 1];
-        best[0] = Some((0, 0, 0));
-        for first in 0..count {
-            let Some((calls, _, _)) = best[first] else { continue };
-            for (number, chain) in candidates[first].iter().enumerate().filter(|(_, chain)| chain.bytes <= limit) {
+        let least = peaks[count];
+        if let Some(bytes) = self.fusing.arena_bytes {
+            return self.cheapest(model, &candidates, least.max(bytes.into())).unwrap_or_default();
+        }
+        let Some(mut best) = self.cheapest(model, &candidates, u64::MAX) else { return Plan::default() };
+        let most = best.cost + best.cost * MOST_COST_PERCENT / 100;
+        let (mut low, mut high) = (least, best.chains.iter().map(|(_, chain)| chain.bytes).max().unwrap_or(least));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.cheapest(model, &candidates, middle).filter(|plan| plan.cost <= most) {
+                Some(plan) => (best, high) = (plan, middle),
+                None => low = middle + 1,
+            }
+        }
+        best
+    }
+
+    /// Returns the cheapest plan with a peak of at most `limit` bytes, or `None` if there is none.
+    fn cheapest(&self, model: &Model<'_>, candidates: &[Vec<Chain>], limit: u64) -> Option<Plan> {
+        let count = candidates.len();
+        let mut best: Vec<Option<(u64, usize, Chain)>> = vec![None; count + 1];
+        for (first, candidates) in candidates.iter().enumerate() {
+            let before = match &best[first] {
+                Some((cost, ..)) => *cost,
+                None if first == 0 => 0,
+                None => continue,
+            };
+            for chain in candidates.iter().filter(|chain| chain.bytes <= limit) {
                 let end = first + chain.rings.len();
-                let calls = calls + if chain.rings.len() > 1 { u64::from(chain.units) } else { 1 };
-                if best[end].is_none_or(|(least, _, _)| calls < least) {
-                    best[end] = Some((calls, first, number));
+                let chain = self.widened(first, chain, limit);
+                let Some(cost) = self.cost(model, first, &chain) else { continue };
+                if best[end].as_ref().is_none_or(|(least, ..)| before + cost < *least) {
+                    best[end] = Some((before + cost, first, chain));
                 }
             }
         }
+        let cost = if count == 0 { 0 } else { best.get(count)?.as_ref()?.0 };
         let mut chains = Vec::new();
         let mut end = count;
-        while let Some((_, first, number)) = best.get(end).copied().flatten().filter(|_| end > 0) {
-            chains.push((first, self.widened(first, &candidates[first][number], limit)));
+        while let Some((_, first, chain)) = best.get_mut(end).and_then(Option::take) {
+            chains.push((first, chain));
             end = first;
         }
         chains.reverse();
-        chains
+        Some(Plan { chains, cost })
+    }
+
+    /// Returns the estimated instructions of a chain, or `None` if it gets stuck.
+    fn cost(&self, model: &Model<'_>, first: usize, chain: &Chain) -> Option<u64> {
+        let key = (first, chain.input_ring, chain.rings.clone());
+        if let Some(&cost) = self.costs.borrow().get(&key) {
+            return Some(cost);
+        }
+        let steps = first..first + chain.rings.len();
+        let costs: Vec<Cost> = steps
+            .clone()
+            .map(|number| Some(Cost::of(self.original.family, model, &model.step(u16::try_from(number).ok()?)?)))
+            .collect::<Option<_>>()?;
+        let mut cost = 0;
+        if steps.len() == 1 && chain.input_ring.is_none() {
+            let step = model.step(u16::try_from(first).ok()?)?;
+            cost = costs.first()?.call(tanbo_format::schedule::units(model, &step)?.into());
+        } else {
+            let schedule = self.schedule(model, steps, chain)?;
+            run(&schedule, |turn| {
+                cost += costs.get(turn.place).map_or(0, |step| step.call((turn.units.end - turn.units.start).into()));
+            })?;
+        }
+        self.costs.borrow_mut().insert(key, cost);
+        Some(cost)
+    }
+
+    /// Returns the schedule of a chain with its rings.
+    fn schedule(&self, model: &Model<'_>, steps: Range<usize>, chain: &Chain) -> Option<Schedule> {
+        let mut schedule = Schedule::EMPTY;
+        let numbers = u16::try_from(steps.start).ok()?..u16::try_from(steps.end).ok()?;
+        schedule.set_with(model, numbers, self.given()).ok()?;
+        schedule.set_input_ring(chain.input_ring.unwrap_or(0));
+        for place in 0..steps.len() - 1 {
+            schedule.set_ring(place, chain.rings[place]);
+        }
+        Some(schedule)
     }
 
     /// Returns the chains that begin at step `first`.
@@ -255,7 +359,7 @@ impl Planner {
             if alone && !reads_given {
                 let scratch = self.scratch_bytes(&self.original, first..end);
                 let bytes = self.outside(first..end, None) + scratch;
-                chains.push(Chain { rings: vec![0], input_ring: None, bytes, units: 1 });
+                chains.push(Chain { rings: vec![0], input_ring: None, bytes });
             } else if self.hands_on(first..end) {
                 chains.extend(self.walk(&schedule, first..end));
             }
@@ -264,7 +368,7 @@ impl Planner {
     }
 
     /// Returns whether what the steps write, but for the last, is read by these steps alone, each as that very tensor.
-    fn hands_on(&self, steps: std::ops::Range<usize>) -> bool {
+    fn hands_on(&self, steps: Range<usize>) -> bool {
         let result = self.storage_of(self.original.steps[steps.end - 1].output);
         let inner = steps.start..steps.end - 1;
         inner.into_iter().all(|number| {
@@ -289,15 +393,14 @@ impl Planner {
     }
 
     /// Walks through a chain in the order in which the fewest rows wait; returns what its rings must hold.
-    fn walk(&self, schedule: &Schedule, steps: std::ops::Range<usize>) -> Option<Chain> {
+    fn walk(&self, schedule: &Schedule, steps: Range<usize>) -> Option<Chain> {
         let mut done: Done = [0; MAX_CHAIN_STEPS];
         let mut rings = vec![1u32; steps.len()];
-        let (mut given, mut input_ring, mut units) = (0, 0, 0);
+        let (mut given, mut input_ring) = (0, 0);
         while !schedule.is_finished(&done) {
             match schedule.last(&done, given) {
                 Some(turn) => {
                     *done.get_mut(turn.place)? = turn.units.start + 1;
-                    units += 1;
                     let ring = rings.get_mut(turn.place)?;
                     *ring = (*ring).max(schedule.kept(&done, turn.place));
                 }
@@ -310,12 +413,12 @@ impl Planner {
         }
         let input_ring = (schedule.input_rows() > 0).then_some(input_ring.max(1));
         self.shrink(schedule, input_ring.unwrap_or(0), &steps, &mut rings);
-        let chain = Chain { rings, input_ring, bytes: 0, units };
+        let chain = Chain { rings, input_ring, bytes: 0 };
         Some(Chain { bytes: self.bytes(&steps, &chain), ..chain })
     }
 
     /// Takes rows from rings one by one as long as the chain comes to its end: a step that is made to wait may need fewer.
-    fn shrink(&self, schedule: &Schedule, input_ring: u32, steps: &std::ops::Range<usize>, rings: &mut [u32]) {
+    fn shrink(&self, schedule: &Schedule, input_ring: u32, steps: &Range<usize>, rings: &mut [u32]) {
         let mut schedule = *schedule;
         schedule.set_input_ring(input_ring);
         let inner = 0..steps.len() - 1;
@@ -326,7 +429,7 @@ impl Planner {
         for place in inner {
             while rings[place] > 1 && schedule.in_place_of(place).is_none() {
                 schedule.set_ring(place, rings[place] - 1);
-                if !ends(&schedule) {
+                if run(&schedule, |_| {}).is_none() {
                     schedule.set_ring(place, rings[place]);
                     break;
                 }
@@ -336,7 +439,7 @@ impl Planner {
     }
 
     /// Returns the bytes in use while a chain of several steps runs.
-    fn bytes(&self, steps: &std::ops::Range<usize>, chain: &Chain) -> u64 {
+    fn bytes(&self, steps: &Range<usize>, chain: &Chain) -> u64 {
         let rings = self.rings(steps, chain).map(|(tensor, rows)| self.ring_bytes(tensor, rows));
         let input = match (chain.input_ring, self.given()) {
             (Some(rows), Some(tensor)) => self.ring_bytes(tensor, rows),
@@ -347,7 +450,7 @@ impl Planner {
     }
 
     /// Returns the tensors that lie in rings, once for each ring, and how many rows it holds.
-    fn rings(&self, steps: &std::ops::Range<usize>, chain: &Chain) -> impl Iterator<Item = (u16, u32)> {
+    fn rings(&self, steps: &Range<usize>, chain: &Chain) -> impl Iterator<Item = (u16, u32)> {
         let result = self.storage_of(self.original.steps[steps.end - 1].output);
         let mut rings: Vec<(Option<usize>, u16, u32)> = Vec::new();
         for (step, &rows) in steps.clone().zip(&chain.rings).take(chain.rings.len() - 1) {
@@ -370,7 +473,7 @@ impl Planner {
     }
 
     /// Returns the bytes of whole tensors and states that live while `steps` run.
-    fn outside(&self, steps: std::ops::Range<usize>, input_ring: Option<u32>) -> u64 {
+    fn outside(&self, steps: Range<usize>, input_ring: Option<u32>) -> u64 {
         let given = input_ring.and(self.given()).and_then(|tensor| self.storage_of(tensor));
         let lives = self.lives.iter().enumerate().filter(|&(storage, _)| Some(storage) != given);
         let result = self.storage_of(self.original.steps[steps.end - 1].output);
@@ -382,7 +485,7 @@ impl Planner {
     }
 
     /// Returns the bytes of scratch of `steps`: side by side, but for what means nothing between two calls.
-    fn scratch_bytes(&self, artifact: &Artifact, steps: std::ops::Range<usize>) -> u64 {
+    fn scratch_bytes(&self, artifact: &Artifact, steps: Range<usize>) -> u64 {
         let (mut kept, mut shared) = (0, 0);
         for step in &artifact.steps[steps] {
             if let Some(StorageSpec::Arena { bytes, .. }) =
@@ -524,22 +627,22 @@ fn write_in_place(artifact: &mut Artifact) {
     }
 }
 
-/// Returns whether a chain comes to its end with the rings it has.
-fn ends(schedule: &Schedule) -> bool {
+/// Goes through a chain as the engine does, with the rings it has; `None` if it does not come to its end.
+fn run(schedule: &Schedule, mut each: impl FnMut(&Turn)) -> Option<()> {
     let mut done: Done = [0; MAX_CHAIN_STEPS];
     let (mut given, mut from) = (0, 0);
     while !schedule.is_finished(&done) {
         match schedule.next(&done, given, from) {
             Some(turn) => {
-                let Some(units) = done.get_mut(turn.place) else { return false };
-                *units = turn.units.end;
+                *done.get_mut(turn.place)? = turn.units.end;
                 from = schedule.from_after(turn.place);
+                each(&turn);
             }
             None if schedule.has_room(&done, given) => (given, from) = (given + 1, 0),
-            None => return false,
+            None => return None,
         }
     }
-    true
+    Some(())
 }
 
 /// Takes away the storages that nothing uses any more.

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod binding;
+mod cost;
 pub mod emit;
 pub mod error;
 #[cfg(feature = "onnx")]

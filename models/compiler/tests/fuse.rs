@@ -62,18 +62,18 @@ fn rows_give_the_bits_of_whole_tensors() {
         let whole = random::whole(&made.expect("any choices make an artifact"));
         let inputs = model_inputs(&whole, round);
         let (whole_bytes, want) = outputs(&whole, &inputs, u32::MAX);
-        for arena_bytes in [0, 300, 4096] {
+        for arena_bytes in [None, Some(0), Some(300), Some(4096)] {
             let by_rows = fuse(whole.clone(), Fusing { arena_bytes, input_by_rows: false }).expect("a plan");
             fused += usize::from(by_rows.chains.iter().any(|&steps| steps > 1));
             let (bytes, got) = outputs(&by_rows, &inputs, [u32::MAX, 1, 3][round as usize % 3]);
             assert_eq!(got, want, "round {round}");
             assert!(
-                bytes <= whole_bytes.max(arena_bytes as usize),
+                bytes <= whole_bytes.max(arena_bytes.unwrap_or(0) as usize),
                 "round {round}: {bytes} bytes, {whole_bytes} before"
             );
         }
         // Not every first input can be given by rows: then there is no plan, and an error says so.
-        if let Ok(by_rows) = fuse(whole.clone(), Fusing { arena_bytes: 0, input_by_rows: true }) {
+        if let Ok(by_rows) = fuse(whole.clone(), Fusing { arena_bytes: Some(0), input_by_rows: true }) {
             fed += 1;
             assert_eq!(outputs(&by_rows, &inputs, u32::MAX).1, want, "round {round}, input by rows");
         }
@@ -180,10 +180,12 @@ fn branches_give_the_bits_of_whole_tensors() {
         let whole = residual(seed);
         let inputs = model_inputs(&whole, seed);
         let (whole_bytes, want) = outputs(&whole, &inputs, u32::MAX);
-        for (arena_bytes, input_by_rows) in [(0, false), (400, false), (2000, false), (0, true)] {
+        let plans =
+            [(None, false), (Some(0), false), (Some(400), false), (Some(2000), false), (None, true), (Some(0), true)];
+        for (arena_bytes, input_by_rows) in plans {
             let Ok(fused) = fuse(whole.clone(), Fusing { arena_bytes, input_by_rows }) else { continue };
             let (bytes, got) = outputs(&fused, &inputs, [u32::MAX, 1, 2][seed as usize % 3]);
-            assert_eq!(got, want, "seed {seed}, {arena_bytes} bytes");
+            assert_eq!(got, want, "seed {seed}, {arena_bytes:?} bytes");
             in_place += usize::from(fused.storages.len() < whole.storages.len());
             saved += whole_bytes.saturating_sub(bytes);
         }

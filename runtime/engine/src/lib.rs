@@ -16,6 +16,7 @@ extern crate std;
 mod arena;
 mod engine;
 mod error;
+mod feed;
 mod include;
 mod op_set;
 mod ops;

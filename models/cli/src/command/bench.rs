@@ -11,7 +11,7 @@ use crate::chains::{self, ChainCost, Measured};
 use crate::error::CliError;
 use crate::facts::Facts;
 use crate::output::{Output, grouped};
-use crate::runner::{self, Runner, load, refused, with_engine};
+use crate::runner::{self, Runner, infer, load, refused, with_engine};
 use crate::source::Source;
 use crate::streams::STREAMS;
 
@@ -69,6 +69,10 @@ pub fn bench(args: &BenchArgs, out: &Output) -> Result<Verdict, CliError> {
     let loaded = source.load_planned(args.target, runner.family()?, &args.plan)?;
     let facts = Facts::of(&args.file, &loaded)?;
     let model = loaded.model()?;
+    if args.steps && args.plan.input_rows {
+        let reason = "an input that comes row by row has no chains to be counted one by one";
+        return Err(CliError::new("--steps", reason, "leave --input-rows away"));
+    }
     let samples = STREAMS.iter().map(|stream| stream.inputs(&model, &loaded.inputs)).collect::<Result<Vec<_>, _>>()?;
     let Some((lcg, others)) = samples.split_first() else {
         return Err(CliError::new("bench", "no input streams", "report this as a bug"));
@@ -138,7 +142,7 @@ fn latency(runner: &Runner, artifact: &Aligned, inputs: &[Vec<u8>], runs: Option
         let mut once = || -> Result<Duration, CliError> {
             load(engine, inputs)?;
             let start = Instant::now();
-            engine.run().map_err(refused)?;
+            infer(engine, inputs).map_err(refused)?;
             Ok(start.elapsed())
         };
         let start = Instant::now();
