@@ -61,13 +61,12 @@ fn the_rule_follows_the_season() {
     assert_eq!(Field { porosity_permille: 0, ..FIELD }.validate().err().unwrap().name, "porosity_permille");
 }
 
-/// A season in the dry half of the year at 17° north; returns irrigation in mm, the times the pump started, and levels at
-/// noon of each day.
-fn season(awd: &Awd, seed: u64) -> (i32, u32, Vec<i32>) {
+/// A season in the dry half of the year at 17° north; returns the times the pump started, and levels at noon of each day.
+fn season(awd: &Awd, seed: u64) -> (u32, Vec<i32>) {
     let mut random = fastrand::Rng::with_seed(seed);
     let site = Site { latitude_deg: 17.4, elevation_m: 540.0, wind_height_m: 2.0, coastal: false };
     let mut pump = Controller::new(PUMP, 0, Retained::default()).unwrap();
-    let (mut level_um, mut irrigated_um, mut starts, mut levels) = (50_000_i32, 0, 0, Vec::new());
+    let (mut level_um, mut starts, mut levels) = (50_000_i32, 0, Vec::new());
     let mut before = false;
     for day in 0..120u16 {
         let t_min = 14.0 + f64::from(day) / 12.0 + 3.0 * random.f64();
@@ -89,7 +88,6 @@ fn season(awd: &Awd, seed: u64) -> (i32, u32, Vec<i32>) {
             before = on;
             // 20 mm per hour.
             let irrigation_um = if on { 5000 } else { 0 };
-            irrigated_um += irrigation_um;
             let flows = Flows {
                 minutes: 15,
                 rain_um: if rain_day && quarter < 8 { 2000 } else { 0 },
@@ -104,21 +102,21 @@ fn season(awd: &Awd, seed: u64) -> (i32, u32, Vec<i32>) {
         }
         assert_eq!(pump.retained().locked, None, "day {day}: nothing is wrong with this pump");
     }
-    (irrigated_um / 1000, starts, levels)
+    (starts, levels)
 }
 
 #[test]
-fn a_season_of_awd_saves_water_and_keeps_flowering_wet() {
+fn a_season_of_awd_pumps_less_often_and_keeps_flowering_wet() {
     let always = Awd { established_day: 58, ..Awd::SAFE };
     for seed in 0..3 {
-        let (irrigated, starts, levels) = season(&Awd::SAFE, seed);
-        let (flooded, flooded_starts, _) = season(&always, seed);
+        // How much water it saves this cannot tell: the plain balance loses as much from a dry field as from a wet one.
+        let (starts, levels) = season(&Awd::SAFE, seed);
+        let (flooded_starts, _) = season(&always, seed);
         assert!(levels.iter().take(105).all(|level| (-150..=100).contains(level)), "{levels:?}");
         assert!(levels[60..=72].iter().all(|level| *level >= 10), "{levels:?}");
         assert!(levels[14..58].iter().any(|level| *level < -120), "it does dry: {levels:?}");
         assert!(levels[119] < 0, "dry at harvest: {levels:?}");
         assert!(starts < flooded_starts, "{starts} and {flooded_starts} starts");
-        assert!(irrigated <= flooded, "{irrigated} and {flooded} mm");
     }
 }
 
