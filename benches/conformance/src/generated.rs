@@ -159,6 +159,21 @@ fn layers() -> Vec<Layer> {
             layers.push(Layer::window(Op::DepthwiseConv2d, WINDOWS[0], channels, channels, [5, 6], true, fill));
             layers.push(Layer::window(Op::DepthwiseConv2d, WINDOWS[0], channels, channels * 2, [5, 6], true, fill));
         }
+        layers.push(Layer::window(Op::Conv2d, WINDOWS[0], 16, 16, [5, 6], true, fill));
+    }
+    // Whole registers of channels: tiles of 3x3 taps, of every size.
+    for length in 1..=9u32 {
+        let (channels, outputs) = (16 * (1 + length % 3), 16 * (1 + length % 2));
+        let same = length.is_multiple_of(2) || length < 3;
+        layers.push(Layer::window(
+            Op::Conv2d,
+            WINDOWS[0],
+            channels,
+            outputs,
+            [length, 10 - length],
+            same,
+            Fill::Random,
+        ));
     }
     for length in 1..=LONGEST {
         let other = 1 + length * 7 % 13;
@@ -216,6 +231,13 @@ impl Layer {
         let (channels, outputs) = (many(random), many(random));
         if random.u32(0..5) == 0 {
             return Self::dense(channels, outputs, random.u32(1..=9), fill);
+        }
+        if random.u32(0..5) == 0 {
+            let (channels, outputs) = (16 * random.u32(1..=5), 16 * random.u32(1..=3));
+            let size = [random.u32(1..=14), random.u32(1..=30)];
+            let mut layer = Self::window(Op::Conv2d, WINDOWS[0], channels, outputs, size, random.bool(), fill);
+            layer.pad = layer.pad.map(|pad| pad + random.i32(0..=1));
+            return layer;
         }
         let (op, outputs) = match random.u32(0..4) {
             0 => (Op::DepthwiseConv2d, channels * random.u32(1..=3)),

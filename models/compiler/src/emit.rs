@@ -215,7 +215,7 @@ pub(crate) fn emit(graph: &Graph, options: &Options, source_macs: u64) -> Result
                     "use smaller weights and pooling windows, or split the model",
                 ));
             }
-            steps.push(Planned::new(graph, node, lowered, options.family));
+            steps.push(Planned::new(graph, node, lowered, options));
         }
     }
     let too_many = |what: &str| {
@@ -387,14 +387,19 @@ struct Planned<'g> {
 }
 
 impl<'g> Planned<'g> {
-    fn new(graph: &Graph, node: &'g Node, mut lowered: Lowered, family: Family) -> Self {
+    fn new(graph: &Graph, node: &'g Node, mut lowered: Lowered, options: &Options) -> Self {
         let shape = |tensor: Option<&TensorId>| -> Option<Vec<u32>> {
             graph.tensors.get(*tensor?)?.shape.iter().map(|&axis| u32::try_from(axis).ok()).collect()
         };
-        let portable =
-            PortableStep { op: lowered.op, rounding: node.rounding, attrs: &lowered.attrs, consts: &lowered.consts };
+        let portable = PortableStep {
+            op: lowered.op,
+            rounding: node.rounding,
+            attrs: &lowered.attrs,
+            consts: &lowered.consts,
+            by_rows: options.tensors.fusing(options.family).is_some(),
+        };
         let packed = match (shape(node.inputs.first()), shape(Some(&node.output))) {
-            (Some(x), Some(y)) => pack_step(family, portable, &x, &y),
+            (Some(x), Some(y)) => pack_step(options.family, portable, &x, &y),
             _ => None,
         };
         let (mut variant, mut scratch_bytes) = (0, scratch_bytes(graph, node));

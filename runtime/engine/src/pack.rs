@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use tanbo_format::emit::{Artifact, ConstData, StorageSpec, TensorSpec};
-use tanbo_format::packing::{Layout, Sizes, armv7, dotprod, dsp, m0, m3, mve, neon, rv32, x86};
+use tanbo_format::packing::{Layout, Sizes, armv7, dotprod, dsp, m0, m3, mve, neon, rv32, winograd, x86};
 use tanbo_format::{Family, FormatError, FormatErrorKind, Model, Op, Place, attrs, shape_of};
 use tanbo_kernels::arch::packs;
 use tanbo_kernels::pack::{PackFn, Source};
@@ -22,6 +22,8 @@ pub struct PortableStep<'a> {
     pub attrs: &'a [i32],
     /// Constants in the order of the operator's.
     pub consts: &'a [ConstData],
+    /// Whether the step runs in a chain, row by row, or computes its output at once.
+    pub by_rows: bool,
 }
 
 /// A step's packed form.
@@ -45,8 +47,8 @@ const PACKERS: &[(Family, PackFn, &[Layout])] = &[
     (Family::M0, packs::m0, &[m0::LAYOUT]),
     (Family::M3, packs::m3, &[m3::LAYOUT]),
     (Family::Rv32, packs::rv32, &[rv32::LAYOUT]),
-    (Family::Avx2, packs::avx2, &[x86::AVX2]),
-    (Family::Vnni, packs::vnni, &[x86::VNNI]),
+    (Family::Avx2, packs::avx2, &[x86::AVX2, winograd::AVX2_WINOGRAD]),
+    (Family::Vnni, packs::vnni, &[x86::VNNI, winograd::VNNI_WINOGRAD]),
 ];
 
 /// Packs a step whose input and output have the shapes `x` and `y`; `None` where it stays as it is: an operator or a shape
@@ -80,6 +82,7 @@ pub fn pack_step(family: Family, step: PortableStep<'_>, x: &[u32], y: &[u32]) -
         weights,
         bias,
         multipliers: Multipliers { mantissas, shifts },
+        by_rows: step.by_rows,
     };
     let packed = pack(&source)?;
     let layout = layouts.iter().find(|layout| layout.packing == packed.packing)?;
@@ -124,8 +127,13 @@ pub fn repack(model: &Model<'_>, family: Family) -> Result<Vec<u8>, FormatError>
             if step.variant != 0 {
                 continue;
             }
-            let portable =
-                PortableStep { op: step.op, rounding: step.rounding, attrs: &step.attrs, consts: &step.consts };
+            let portable = PortableStep {
+                op: step.op,
+                rounding: step.rounding,
+                attrs: &step.attrs,
+                consts: &step.consts,
+                by_rows: count > 1,
+            };
             let Some(packed) = pack_step(family, portable, x, y) else { continue };
             (step.variant, step.consts) = (packed.variant, packed.consts);
             if packed.scratch_bytes > 0 {

@@ -24,6 +24,8 @@ pub struct Source<'a> {
     pub bias: &'a [i32],
     /// Input scale · weight scale / output scale, one or one per output channel.
     pub multipliers: Multipliers<'a>,
+    /// Whether outputs are asked for row by row; otherwise mostly all at once.
+    pub by_rows: bool,
 }
 
 /// The constants of a packed step.

@@ -16,6 +16,7 @@ pub mod mve;
 pub mod neon;
 pub mod pairs;
 pub mod rv32;
+pub mod winograd;
 pub mod x86;
 
 /// A packing: a layout of a step's constants that the kernels of one family read. Each family's file names its own.
@@ -85,6 +86,8 @@ pub const ALL: &[Layout] = &[
     mve::MVE,
     x86::AVX2,
     x86::VNNI,
+    winograd::AVX2_WINOGRAD,
+    winograd::VNNI_WINOGRAD,
     armv7::LAYOUT,
     neon::LAYOUT,
     dotprod::LAYOUT,

@@ -6,7 +6,7 @@ use core::ops::Range;
 use tanbo_packing::Layout;
 use tanbo_packing::x86::{AVX2, AVX2_FAMILY, Family, LANE_WORDS};
 
-use crate::arch::x86::{self, Block, DepthwiseRows, GENERAL, HIGH, Machine, Pixel, SUM};
+use crate::arch::x86::{self, Block, DepthwiseRows, GENERAL, HIGH, Machine, Pixel, SIGNED, SUM};
 use crate::{KernelResult, Packed, Rows, RowsMut};
 
 #[target_feature(enable = "avx2")]
@@ -361,7 +361,7 @@ const fn last(index: usize, count: usize) -> usize {
 /// `records` has them.
 #[target_feature(enable = "avx2")]
 #[inline]
-unsafe fn record(records: *const i32, register: usize, word: usize) -> __m256i {
+pub(super) unsafe fn record(records: *const i32, register: usize, word: usize) -> __m256i {
     let at = register.wrapping_mul(LANE_WORDS).wrapping_add(word).wrapping_mul(8);
     // SAFETY: the caller's.
     unsafe { _mm256_loadu_si256(records.add(at).cast()) }
@@ -369,7 +369,7 @@ unsafe fn record(records: *const i32, register: usize, word: usize) -> __m256i {
 
 /// How a register of accumulators is requantized. `HIGH` takes 7 instructions for 8 lanes, `SUM` 8, `GENERAL` 12.
 #[derive(Clone, Copy)]
-struct Scale {
+pub(super) struct Scale {
     mantissa: __m256i,
     odd_mantissa: __m256i,
     shift: __m256i,
@@ -384,7 +384,7 @@ impl Scale {
     /// `records` has the records of `register`.
     #[target_feature(enable = "avx2")]
     #[inline]
-    unsafe fn load(records: *const i32, register: usize) -> Self {
+    pub(super) unsafe fn load(records: *const i32, register: usize) -> Self {
         // SAFETY: the caller's.
         unsafe {
             Self {
@@ -400,19 +400,19 @@ impl Scale {
 
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn apply<const MODE: i32>(&self, sums: __m256i) -> __m256i {
+    pub(super) fn apply<const MODE: i32>(&self, sums: __m256i) -> __m256i {
         let sums = if MODE == GENERAL { _mm256_sllv_epi32(sums, self.left) } else { sums };
         let mut even = _mm256_mul_epi32(sums, self.mantissa);
         let mut odd = _mm256_mul_epi32(_mm256_srli_epi64::<32>(sums), self.odd_mantissa);
-        if MODE != HIGH {
+        if MODE == SUM || MODE == GENERAL {
             even = _mm256_add_epi64(even, self.addends[0]);
             odd = _mm256_add_epi64(odd, self.addends[1]);
         }
         let mut high = _mm256_blend_epi32::<0xaa>(_mm256_srli_epi64::<32>(even), odd);
-        if MODE == HIGH {
+        if MODE == HIGH || MODE == SIGNED {
             high = _mm256_add_epi32(high, self.addends[0]);
         }
-        if MODE == GENERAL {
+        if MODE == GENERAL || MODE == SIGNED {
             high = _mm256_add_epi32(high, _mm256_and_si256(_mm256_srai_epi32::<31>(sums), self.mask));
         }
         _mm256_srav_epi32(high, self.shift)
@@ -421,7 +421,7 @@ impl Scale {
 
 /// Zero point and bounds of an output.
 #[derive(Clone, Copy)]
-struct Bounds {
+pub(super) struct Bounds {
     zero_point: __m256i,
     low: __m256i,
     high: __m256i,
@@ -431,7 +431,7 @@ struct Bounds {
 impl Bounds {
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn new(zero_point: i32, low: i32, high: i32) -> Self {
+    pub(super) fn new(zero_point: i32, low: i32, high: i32) -> Self {
         Self {
             zero_point: _mm256_set1_epi16(zero_point as i16),
             low: _mm256_set1_epi8(low as i8),
@@ -452,7 +452,7 @@ impl Bounds {
     /// Packs four registers into 32 bytes, one after the other.
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn pack(&self, a: __m256i, b: __m256i, c: __m256i, d: __m256i) -> __m256i {
+    pub(super) fn pack(&self, a: __m256i, b: __m256i, c: __m256i, d: __m256i) -> __m256i {
         _mm256_permutevar8x32_epi32(self.pack_parts(a, b, c, d), self.order)
     }
 }

@@ -3,17 +3,18 @@
 use core::ops::Range;
 
 use tanbo_packing::Layout;
+use tanbo_packing::winograd::AVX2_WINOGRAD;
 use tanbo_packing::x86::AVX2;
 
 use super::Avx2;
-use super::registers;
+use super::{registers, winograd};
 use crate::arch::x86::{pool, sum};
 use crate::{AveragePool2d, KernelResult, Kernels, LengthError, MaxPool2d, Packed, Rows, RowsMut, Sum};
 
 impl Kernels for Avx2 {
     const NAME: &'static str = "avx2";
     const DIVISIBLE: bool = true;
-    const LAYOUTS: &'static [Layout] = &[AVX2];
+    const LAYOUTS: &'static [Layout] = &[AVX2, AVX2_WINOGRAD];
 
     fn available() -> bool {
         std::arch::is_x86_feature_detected!("avx2")
@@ -28,6 +29,10 @@ impl Kernels for Avx2 {
     ) -> KernelResult {
         if !Self::available() {
             return Err(LengthError);
+        }
+        if params.packing == AVX2_WINOGRAD.packing {
+            // SAFETY: the CPU has the instructions.
+            return unsafe { winograd::conv2d(params, input, output, rows, scratch) };
         }
         // SAFETY: the CPU has the instructions.
         unsafe { registers::conv2d(params, input, output, rows, scratch) }

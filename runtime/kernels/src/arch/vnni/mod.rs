@@ -5,6 +5,8 @@
 mod registers;
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
 mod table;
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+mod winograd;
 
 /// Kernels for CPUs with AVX-512 F, BW, VL and VNNI.
 #[derive(Clone, Copy, Debug)]

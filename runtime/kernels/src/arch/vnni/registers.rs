@@ -7,7 +7,7 @@ use core::ops::Range;
 use tanbo_packing::Layout;
 use tanbo_packing::x86::{Family, LANE_WORDS, VNNI, VNNI_FAMILY};
 
-use crate::arch::x86::{self, Block, DepthwiseRows, GENERAL, HIGH, Machine, Pixel, SUM};
+use crate::arch::x86::{self, Block, DepthwiseRows, GENERAL, HIGH, Machine, Pixel, SIGNED, SUM};
 use crate::{KernelResult, Packed, Rows, RowsMut};
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
@@ -246,7 +246,7 @@ const fn last(index: usize, count: usize) -> usize {
 /// `records` has them.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 #[inline]
-unsafe fn record(records: *const i32, register: usize, word: usize) -> __m512i {
+pub(super) unsafe fn record(records: *const i32, register: usize, word: usize) -> __m512i {
     // SAFETY: the caller's.
     unsafe {
         _mm512_loadu_si512(records.add(register.wrapping_mul(LANE_WORDS).wrapping_add(word).wrapping_mul(16)).cast())
@@ -255,7 +255,7 @@ unsafe fn record(records: *const i32, register: usize, word: usize) -> __m512i {
 
 /// How a register of accumulators is requantized. `HIGH` takes 6 instructions for 16 lanes, `SUM` 7, `GENERAL` 11.
 #[derive(Clone, Copy)]
-struct Scale {
+pub(super) struct Scale {
     mantissa: __m512i,
     odd_mantissa: __m512i,
     shift: __m512i,
@@ -270,7 +270,7 @@ impl Scale {
     /// `records` has the records of `register`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     #[inline]
-    unsafe fn load(records: *const i32, register: usize) -> Self {
+    pub(super) unsafe fn load(records: *const i32, register: usize) -> Self {
         // SAFETY: the caller's.
         unsafe {
             Self {
@@ -286,19 +286,19 @@ impl Scale {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     #[inline]
-    fn apply<const MODE: i32>(&self, sums: __m512i) -> __m512i {
+    pub(super) fn apply<const MODE: i32>(&self, sums: __m512i) -> __m512i {
         let sums = if MODE == GENERAL { _mm512_sllv_epi32(sums, self.left) } else { sums };
         let mut even = _mm512_mul_epi32(sums, self.mantissa);
         let mut odd = _mm512_mul_epi32(_mm512_srli_epi64::<32>(sums), self.odd_mantissa);
-        if MODE != HIGH {
+        if MODE == SUM || MODE == GENERAL {
             even = _mm512_add_epi64(even, self.addends[0]);
             odd = _mm512_add_epi64(odd, self.addends[1]);
         }
         let mut high = _mm512_mask_shuffle_epi32::<0b11_11_01_01>(odd, 0x5555, even);
-        if MODE == HIGH {
+        if MODE == HIGH || MODE == SIGNED {
             high = _mm512_add_epi32(high, self.addends[0]);
         }
-        if MODE == GENERAL {
+        if MODE == GENERAL || MODE == SIGNED {
             high = _mm512_add_epi32(high, _mm512_and_si512(_mm512_srai_epi32::<31>(sums), self.mask));
         }
         _mm512_srav_epi32(high, self.shift)
@@ -307,7 +307,7 @@ impl Scale {
 
 /// Zero point and bounds of an output.
 #[derive(Clone, Copy)]
-struct Bounds {
+pub(super) struct Bounds {
     zero_point: __m512i,
     low: __m512i,
     high: __m512i,
@@ -317,7 +317,7 @@ struct Bounds {
 impl Bounds {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     #[inline]
-    fn new(zero_point: i32, low: i32, high: i32) -> Self {
+    pub(super) fn new(zero_point: i32, low: i32, high: i32) -> Self {
         Self {
             zero_point: _mm512_set1_epi16(zero_point as i16),
             low: _mm512_set1_epi8(low as i8),
@@ -329,7 +329,7 @@ impl Bounds {
     /// Packs four registers into 64 bytes, one after the other.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     #[inline]
-    fn pack(&self, a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> __m512i {
+    pub(super) fn pack(&self, a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> __m512i {
         let first = _mm512_adds_epi16(_mm512_packs_epi32(a, b), self.zero_point);
         let second = _mm512_adds_epi16(_mm512_packs_epi32(c, d), self.zero_point);
         let bytes = _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(first, second), self.low), self.high);

@@ -3,17 +3,18 @@
 use core::ops::Range;
 
 use tanbo_packing::Layout;
+use tanbo_packing::winograd::VNNI_WINOGRAD;
 use tanbo_packing::x86::VNNI;
 
 use super::Vnni;
-use super::registers;
+use super::{registers, winograd};
 use crate::arch::x86::{pool, sum};
 use crate::{AveragePool2d, KernelResult, Kernels, LengthError, MaxPool2d, Packed, Rows, RowsMut, Sum};
 
 impl Kernels for Vnni {
     const NAME: &'static str = "vnni";
     const DIVISIBLE: bool = true;
-    const LAYOUTS: &'static [Layout] = &[VNNI];
+    const LAYOUTS: &'static [Layout] = &[VNNI, VNNI_WINOGRAD];
 
     fn available() -> bool {
         std::arch::is_x86_feature_detected!("avx2")
@@ -32,6 +33,10 @@ impl Kernels for Vnni {
     ) -> KernelResult {
         if !Self::available() {
             return Err(LengthError);
+        }
+        if params.packing == VNNI_WINOGRAD.packing {
+            // SAFETY: the CPU has the instructions.
+            return unsafe { winograd::conv2d(params, input, output, rows, scratch) };
         }
         // SAFETY: the CPU has the instructions.
         unsafe { registers::conv2d(params, input, output, rows, scratch) }

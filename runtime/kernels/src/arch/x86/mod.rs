@@ -9,6 +9,7 @@
 //!   `floor((floor((a·m + 2^30) / 2^31) + 2^(s-1)) / 2^s)` has nested floors too, and what a negative `a` would subtract only
 //!   moves values that are clamped.
 //! - [`GENERAL`]: `(hi((a << l)·m + c) + (sign(a) & mask)) >> s`, with the accumulator shifted left beforehand.
+//! - [`SIGNED`], of accumulators that come with bits to spare (`winograd`): `(hi(a·m) + c + (sign(a) & mask)) >> s`.
 
 #[cfg(feature = "pack")]
 pub mod pack;
@@ -21,6 +22,8 @@ mod run;
 pub(super) mod sum;
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
 pub(super) use run::*;
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+pub(super) mod winograd;
 
 /// No addition in 64 bits.
 pub(super) const HIGH: i32 = 0;
@@ -28,3 +31,5 @@ pub(super) const HIGH: i32 = 0;
 pub(super) const SUM: i32 = 1;
 /// Everything.
 pub(super) const GENERAL: i32 = 2;
+/// An addition in 32 bits, and the sign.
+pub(super) const SIGNED: i32 = 3;

@@ -3,21 +3,24 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use tanbo_packing::winograd::{AVX2_WINOGRAD, BLOCK, PATCH, POINTS, TILE, VNNI_WINOGRAD, Winograd};
 use tanbo_packing::x86::{AVX2, AVX2_FAMILY, Conv, Depthwise, Family, HEADER_WORDS, LANE_WORDS, VNNI, VNNI_FAMILY};
 use tanbo_packing::{Kind, Layout};
 use tanbo_quant::{Multiplier, Rounding};
 
-use super::{GENERAL, HIGH, SUM};
+use super::{GENERAL, HIGH, SIGNED, SUM};
 use crate::pack::{PackedConstants, Source};
 
 /// Packs a step for AVX2.
 pub fn avx2(source: &Source<'_>) -> Option<PackedConstants> {
-    pack(&AVX2_FAMILY, &AVX2, source)
+    let packed = if pays(source, 28, 24, 22) { winograd(&AVX2_FAMILY, &AVX2_WINOGRAD, source) } else { None };
+    packed.or_else(|| pack(&AVX2_FAMILY, &AVX2, source))
 }
 
 /// Packs a step for VNNI.
 pub fn vnni(source: &Source<'_>) -> Option<PackedConstants> {
-    pack(&VNNI_FAMILY, &VNNI, source)
+    let packed = if pays(source, 32, 64, 11) { winograd(&VNNI_FAMILY, &VNNI_WINOGRAD, source) } else { None };
+    packed.or_else(|| pack(&VNNI_FAMILY, &VNNI, source))
 }
 
 fn pack(family: &Family, layout: &Layout, source: &Source<'_>) -> Option<PackedConstants> {
@@ -35,19 +38,10 @@ fn pack(family: &Family, layout: &Layout, source: &Source<'_>) -> Option<PackedC
     };
     let mut lanes = Vec::with_capacity(outputs);
     for output in 0..outputs {
-        let (mut sum, mut magnitude) = (0i64, 0i64);
-        for tap in 0..taps {
-            let w = i64::from(weight(output, tap)?);
-            sum += w;
-            magnitude += w.abs();
-        }
-        let zero_point = i64::from(source.input_zero_point);
-        let bias = i64::from(*source.bias.get(output)?);
-        let farthest = (-128 - zero_point).abs().max((127 - zero_point).abs());
-        let bound = bias.abs() + magnitude * farthest;
         // The kernels of VNNI take activations plus 128; those of AVX2 less the zero point.
-        let moved = if family.activation_bytes == 1 { (128 + zero_point) * sum } else { 0 };
-        let bias = (bias - moved) as i32;
+        let more = if family.activation_bytes == 1 { 128 } else { -i64::from(source.input_zero_point) };
+        let weights = (0..taps).map(|tap| weight(output, tap).unwrap_or(0));
+        let (bias, bound) = moved_bias(source, weights, output, more)?;
         lanes.push(Lane::new(source, source.multipliers.get(output), bias, bound)?);
     }
     let mode = lanes.iter().map(|lane| lane.mode).max()?;
@@ -83,6 +77,84 @@ fn pack(family: &Family, layout: &Layout, source: &Source<'_>) -> Option<PackedC
     };
     debug_assert_eq!((weights.len(), records.len()), (sizes.weight_bytes, sizes.record_words));
     Some(PackedConstants { packing: layout.packing, weights, records })
+}
+
+/// Returns whether the kernels of `winograd` take less time for a step than the others do: cycles as measured, from the
+/// products that each does in one, and those that an output channel of a tile takes besides.
+fn pays(source: &Source<'_>, winograd: u128, direct: u128, finish: u128) -> bool {
+    let (Some(division), false) = (Winograd::new(source.kind, source.shape), source.by_rows) else { return false };
+    let [_, _, channels] = source.shape.input.map(|length| length as u128);
+    let [height, width, outputs] = source.shape.output.map(|length| length as u128);
+    let products = channels * outputs;
+    let tile = POINTS as u128 * products / winograd + 6 * channels + finish * outputs;
+    let pixel = 9 * products / direct + 9 * outputs / 16;
+    division.tiles as u128 * height.div_ceil(TILE as u128) * tile < height * width * pixel
+}
+
+/// Packs a 3x3 convolution for the kernels of `winograd`, if they are exact.
+fn winograd(family: &Family, layout: &Layout, source: &Source<'_>) -> Option<PackedConstants> {
+    let sizes = (layout.sizes)(source.kind, source.shape)?;
+    let ([_, _, channels], [_, _, outputs]) = (source.shape.input, source.shape.output);
+    i8::try_from(source.input_zero_point).ok()?;
+    let taps = 9 * channels;
+    let mut lanes = Vec::with_capacity(outputs);
+    for (output, weights) in source.weights.chunks_exact(taps).enumerate() {
+        let (bias, bound) = moved_bias(source, weights.iter().copied(), output, 0)?;
+        lanes.push(Lane::spared(source, source.multipliers.get(output), bias, bound)?);
+    }
+    let mode = lanes.iter().map(|lane| lane.mode).max()?;
+    let mut records = vec![0i32; HEADER_WORDS];
+    records[0] = mode;
+    for register in 0..outputs / family.lanes {
+        push_lanes(&mut records, &lanes, HIGH, (0..family.lanes).map(|lane| register * family.lanes + lane));
+    }
+    // A channel's transformed taps: 36 numbers.
+    let points = |output: usize, channel: usize| {
+        const ROWS: [[i32; 3]; PATCH] = [[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 12]];
+        let tap = |ky: usize, kx: usize| {
+            source.weights.get(output * taps + (ky * 3 + kx) * channels + channel).map(|&w| i32::from(w))
+        };
+        let mut points = [0i16; POINTS];
+        for (point, value) in points.iter_mut().enumerate() {
+            let (down, across) = (ROWS[point / PATCH], ROWS[point % PATCH]);
+            let mut sum = 0;
+            for (ky, row) in down.into_iter().enumerate() {
+                for (kx, column) in across.into_iter().enumerate() {
+                    sum += row * column * tap(ky, kx)?;
+                }
+            }
+            *value = i16::try_from(sum).ok()?;
+        }
+        Some(points)
+    };
+    let mut weights = vec![0i8; sizes.weight_bytes];
+    for output in 0..outputs {
+        for channel in 0..channels {
+            let (block, lane) = (output / BLOCK, output % BLOCK);
+            for (point, value) in points(output, channel)?.into_iter().enumerate() {
+                let row = (block * PATCH + point / PATCH) * (channels / 2) + channel / 2;
+                let at = (((row * PATCH + point % PATCH) * BLOCK + lane) * 2 + channel % 2) * 2;
+                let place = weights.get_mut(at..at + 2)?;
+                place.copy_from_slice(&value.to_le_bytes().map(|byte| byte as i8));
+            }
+        }
+    }
+    debug_assert_eq!(records.len(), sizes.record_words);
+    Some(PackedConstants { packing: layout.packing, weights, records })
+}
+
+/// Returns the bias for activations that are larger than the kernels of the reference take them by the zero point and
+/// `more`, and the largest magnitude of the accumulator.
+fn moved_bias(source: &Source<'_>, weights: impl Iterator<Item = i8>, output: usize, more: i64) -> Option<(i32, i64)> {
+    let (mut sum, mut magnitude) = (0i64, 0i64);
+    for w in weights.map(i64::from) {
+        sum += w;
+        magnitude += w.abs();
+    }
+    let zero_point = i64::from(source.input_zero_point);
+    let bias = i64::from(*source.bias.get(output)?);
+    let farthest = (-128 - zero_point).abs().max((127 - zero_point).abs());
+    Some(((bias - (zero_point + more) * sum) as i32, bias.abs() + magnitude * farthest))
 }
 
 /// `[block of registers][group][register][lane][value of the group]`.
@@ -207,6 +279,25 @@ impl Lane {
             _ => (GENERAL, 0, 0),
         };
         Some(Self { mode, bound, bias, mantissa, right: right - 1, high, low: low as i32, left: 0, mask: 0 })
+    }
+
+    /// Returns the record of an accumulator that comes 64 times as large, with its bias 576 times: see `winograd`.
+    fn spared(source: &Source<'_>, multiplier: Multiplier, bias: i32, bound: i64) -> Option<Self> {
+        let Multiplier { mantissa, shift } = multiplier;
+        let right = -shift;
+        if bound >= 1 << 25 || right > 25 {
+            return None;
+        }
+        let clamped = source.range.low >= source.range.zero_point;
+        let (mode, high, mask) = match source.range.rounding {
+            Rounding::Single if right >= -4 => (HIGH, 1 << (right + 4), 0),
+            Rounding::Tflite if right == 0 => (HIGH, 16, 0),
+            Rounding::Tflite if right >= 1 && clamped => (HIGH, 16 + (1 << (right + 4)), 0),
+            Rounding::Tflite if right >= 1 => (SIGNED, 16 + (1 << (right + 4)), -32),
+            _ => return None,
+        };
+        let bias = bias.wrapping_mul(576);
+        Some(Self { mode, bound, bias, mantissa, right: right + 5, high, low: 0, left: 0, mask })
     }
 
     /// Rewrites the record for the general form, if that cannot wrap.

@@ -139,12 +139,13 @@ pub struct DepthwiseRows {
     pub high: i32,
 }
 
-fn ensure(condition: bool) -> KernelResult {
+pub(super) fn ensure(condition: bool) -> KernelResult {
     if condition { Ok(()) } else { Err(LengthError) }
 }
 
 /// Checks every length that a packed step has.
-fn check<M: Machine>(
+pub(super) fn check(
+    layout: &Layout,
     kind: Kind,
     p: &Packed<'_>,
     input: &Rows<'_>,
@@ -152,8 +153,8 @@ fn check<M: Machine>(
     rows: &Range<usize>,
     scratch: &[u8],
 ) -> KernelResult {
-    let sizes = (M::LAYOUT.sizes)(kind, &p.shape).ok_or(LengthError)?;
-    ensure(p.packing == M::LAYOUT.packing)?;
+    let sizes = (layout.sizes)(kind, &p.shape).ok_or(LengthError)?;
+    ensure(p.packing == layout.packing)?;
     ensure(p.weights.len() == sizes.weight_bytes && p.records.len() == sizes.record_words)?;
     ensure(scratch.len() >= sizes.scratch_bytes && scratch.as_ptr().addr().is_multiple_of(2))?;
     let ([_, in_w, in_c], [out_h, out_w, out_c]) = (p.shape.input, p.shape.output);
@@ -188,7 +189,7 @@ pub unsafe fn conv2d<M: Machine>(
     rows: Range<usize>,
     scratch: &mut [u8],
 ) -> KernelResult {
-    check::<M>(Kind::Conv2d, p, &input, output, &rows, scratch)?;
+    check(&M::LAYOUT, Kind::Conv2d, p, &input, output, &rows, scratch)?;
     if rows.is_empty() {
         return Ok(());
     }
@@ -328,7 +329,7 @@ pub unsafe fn depthwise_conv2d<M: Machine>(
     rows: Range<usize>,
     scratch: &mut [u8],
 ) -> KernelResult {
-    check::<M>(Kind::DepthwiseConv2d, p, &input, output, &rows, scratch)?;
+    check(&M::LAYOUT, Kind::DepthwiseConv2d, p, &input, output, &rows, scratch)?;
     if rows.is_empty() {
         return Ok(());
     }

@@ -1,0 +1,322 @@
+//! 3x3 convolutions with stride 1 by Winograd's F(4x4, 3x3) in exact integers: 36 products of int16 for each pair of channels
+//! in place of the 144 of a tile of 4x4 outputs.
+//!
+//! In matrices, `y = A^T [(G w G^T) . (B^T x B)] A` (Lavin and Gray, arXiv:1509.09308), with
+//!
+//! ```text
+//!       4  0 -5  0  1  0         6   0   0          1  1  1  1  1  0
+//!       0 -4 -4  1  1  0        -4  -4  -4          0  1 -1  2 -2  0
+//! B^T = 0  4 -4 -1  1  0   G' = -4   4  -4    A'T = 0  1  1  4  4  0
+//!       0 -2 -1  2  1  0         1   2   4          0  1 -1  8 -8  2
+//!       0  2 -1 -2  1  0         1  -2   4
+//!       0  4  0 -5  0  1         0   0  12
+//! ```
+//!
+//! where `G'` is 24 times `G`, its last row halved, which the last column of `A'` makes good. All is integer, and `y` is 576 times
+//! the sum `a` of the products, modulo 2^32 whatever wraps on the way:
+//!
+//! - `B^T x B` fits int16: the magnitudes of a row of `B^T` add up to 10 at most, `10 · 10 · 128 = 12800`. Inputs stay as they
+//!   are, with the zero point in the border; the bias takes `zero point · sum of weights` back.
+//! - `G' w G'^T` fits int16: `12 · 12 · 128 = 18432` at most. The packer computes it and asks.
+//! - `VPMADDWD` adds two products of at most `18432 · 12800 < 2^28` each.
+//! - `576 = 9 · 64`. Multiplied by the inverse of 9 modulo 2^32, the sum is `64·a` modulo 2^32: `64·a` itself where
+//!   `|a| < 2^25`, which the packer proves for each output channel from its weights and bias.
+//!
+//! Requantization takes `64·a` as its accumulator with a right shift `s` larger by 6, so that every rounding is an addition to
+//! the upper half `hi` of the product `64·a·m`: floors nest. With single rounding `(hi + 2^(s+4)) >> (s+5)` ([`HIGH`]). With
+//! TensorFlow Lite's two roundings `floor((hi + 16) / 32)` is the first; the second adds `2^(s-1)`, less 1 where `a < 0`, and
+//! divides by `2^s`: `(hi + 16 + 2^(s+4) - 32·[a < 0]) >> (s+5)` ([`SIGNED`]). What `a < 0` subtracts matters not where results
+//! below the zero point are clamped to it.
+//!
+//! [`HIGH`]: super::HIGH
+//! [`SIGNED`]: super::SIGNED
+
+use core::arch::x86_64::*;
+use core::ops::Range;
+
+use tanbo_packing::winograd::{ALIGN, BATCH, BLOCK, PATCH, POINTS, TILE, Winograd};
+use tanbo_packing::x86::{HEADER_WORDS, LANE_WORDS};
+use tanbo_packing::{Kind, Layout};
+
+use super::run::{check, ensure};
+use crate::{KernelResult, LengthError, Packed, Rows, RowsMut};
+
+/// The inverse of 9 modulo 2^32.
+pub const INVERSE_OF_9: i32 = 0x38e3_8e39;
+
+/// What a family does with its registers.
+pub trait Points {
+    /// Its packing.
+    const LAYOUT: Layout;
+
+    /// Computes the sums of all points of a batch for [`BLOCK`] output channels.
+    ///
+    /// # Safety
+    /// The pointers of the batch reach as far as its numbers say.
+    unsafe fn products(batch: &Batch);
+
+    /// Computes outputs from the sums.
+    ///
+    /// # Safety
+    /// As for [`Points::products`].
+    unsafe fn outputs(batch: &Batch, mode: i32);
+}
+
+/// Up to [`BATCH`] tiles and [`BLOCK`] output channels.
+#[derive(Clone, Copy)]
+pub struct Batch {
+    /// Number of tiles.
+    pub tiles: usize,
+    /// Blocks of input channels.
+    pub blocks: usize,
+    /// `[PATCH][BATCH][blocks][PATCH][BLOCK]` of int16.
+    pub inputs: *const u8,
+    /// `[PATCH][blocks][BLOCK / 2][PATCH][BLOCK][2]` of int16.
+    pub weights: *const u8,
+    /// Room for `[PATCH][PATCH][BATCH][BLOCK]`.
+    pub sums: *mut i32,
+    /// Of the block.
+    pub records: *const i32,
+    /// Where the tiles' outputs go.
+    pub places: [Place; BATCH],
+    /// Bytes between output pixels, and between their rows.
+    pub step: [usize; 2],
+    pub zero_point: i32,
+    pub low: i32,
+    pub high: i32,
+}
+
+/// A tile's outputs: the first channel of its first pixel, and how many pixels lie in the image down and across.
+#[derive(Clone, Copy)]
+pub struct Place {
+    pub output: *mut i8,
+    pub rows: usize,
+    pub columns: usize,
+}
+
+/// A register of sums.
+pub trait Lanes: Copy {
+    /// # Safety
+    /// The CPU has the instructions, here and below.
+    unsafe fn add(self, other: Self) -> Self;
+    /// # Safety
+    /// As above.
+    unsafe fn sub(self, other: Self) -> Self;
+    /// # Safety
+    /// As above.
+    unsafe fn shifted<const BITS: i32>(self) -> Self;
+}
+
+/// `A'T` times six values.
+///
+/// # Safety
+/// The CPU has the instructions.
+#[inline(always)]
+pub unsafe fn outwards<T: Lanes>(m: [T; PATCH]) -> [T; TILE] {
+    // SAFETY: the caller's.
+    unsafe {
+        let (s, t) = (m[1].add(m[2]), m[1].sub(m[2]));
+        let (u, v) = (m[3].add(m[4]), m[3].sub(m[4]));
+        let twice = v.add(v);
+        let last = twice.shifted::<2>().add(m[5]).add(m[5]);
+        [m[0].add(s).add(u), t.add(twice), s.add(u.shifted::<2>()), t.add(last)]
+    }
+}
+
+/// `B^T` times six values.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn inwards(d: [__m256i; PATCH]) -> [__m256i; PATCH] {
+    let (add, sub) = (|a, b| _mm256_add_epi16(a, b), |a, b| _mm256_sub_epi16(a, b));
+    let four = |a| _mm256_slli_epi16::<2>(a);
+    let (a, b) = (sub(d[4], four(d[2])), sub(d[3], four(d[1])));
+    let (c, half) = (sub(d[4], d[2]), sub(d[3], d[1]));
+    let e = add(half, half);
+    [add(four(sub(d[0], d[2])), c), add(a, b), sub(a, b), add(c, e), sub(c, e), sub(sub(d[5], d[3]), add(e, e))]
+}
+
+/// Computes output rows of a convolution.
+///
+/// # Safety
+/// The CPU has the instructions of `M`, and AVX2.
+#[inline(always)]
+pub unsafe fn conv2d<M: Points>(
+    p: &Packed<'_>,
+    input: Rows<'_>,
+    output: &mut RowsMut<'_>,
+    rows: Range<usize>,
+    scratch: &mut [u8],
+) -> KernelResult {
+    check(&M::LAYOUT, Kind::Conv2d, p, &input, output, &rows, scratch)?;
+    let mut segment = |rows: Range<usize>, out: &mut [i8]| {
+        ensure(out.len() == rows.len() * p.shape.output[1] * p.shape.output[2])?;
+        // SAFETY: the caller's; `check` has compared every other slice with the geometry.
+        unsafe { run::<M>(p, &input, out, rows, scratch) }
+    };
+    if let Some(out) = output.contiguous_mut(rows.clone()) {
+        return segment(rows, out);
+    }
+    rows.into_iter().try_for_each(|row| segment(row..row + 1, output.row_mut(row)))
+}
+
+/// Computes rows that follow one another in `out`.
+///
+/// # Safety
+/// The CPU has the instructions; [`check`] has been passed, and `out` has the rows.
+#[inline(always)]
+unsafe fn run<M: Points>(
+    p: &Packed<'_>,
+    input: &Rows<'_>,
+    out: &mut [i8],
+    rows: Range<usize>,
+    scratch: &mut [u8],
+) -> KernelResult {
+    let winograd = Winograd::new(Kind::Conv2d, &p.shape).ok_or(LengthError)?;
+    let [_, width, channels] = p.shape.input;
+    let [_, out_width, outputs] = p.shape.output;
+    let skip = scratch.as_ptr().align_offset(ALIGN);
+    let scratch = scratch.get_mut(skip..).ok_or(LengthError)?;
+    let (border, scratch) = scratch.split_at_mut_checked(winograd.border).ok_or(LengthError)?;
+    border.fill(p.input_zero_point as u8);
+    let line = scratch.as_mut_ptr();
+    let inputs = line.wrapping_add((PATCH * winograd.row).next_multiple_of(ALIGN));
+    let sums = inputs.wrapping_add(PATCH * BATCH * winograd.points).cast::<i32>();
+    let mode = p.records.first().copied().unwrap_or(0);
+    let count = rows.len().div_ceil(TILE) * winograd.tiles;
+    let base = out.as_mut_ptr();
+    let mut ready = None;
+    let mut done = 0;
+    while done < count {
+        let mut places = [Place { output: base, rows: 0, columns: 0 }; BATCH];
+        let tiles = BATCH.min(count - done);
+        for (slot, place) in places.iter_mut().enumerate().take(tiles) {
+            let (row, column) = ((done + slot) / winograd.tiles * TILE, (done + slot) % winograd.tiles * TILE);
+            if ready != Some(row) {
+                let mut sources = [border.as_ptr().cast::<i8>(); PATCH];
+                for (k, source) in sources.iter_mut().enumerate() {
+                    let inside = (rows.start + row + k).checked_sub(p.shape.pad[0]).filter(|&y| y < p.shape.input[0]);
+                    if let Some(y) = inside {
+                        let line = input.row(y);
+                        ensure(line.len() == width * channels)?;
+                        *source = line.as_ptr();
+                    }
+                }
+                // SAFETY: six rows of the input, or of the border; the scratch has room for six transformed ones.
+                unsafe { down(&winograd, p, sources, line) };
+                ready = Some(row);
+            }
+            // SAFETY: the columns of the tile lie in the transformed rows; the scratch has a place for each slot.
+            unsafe {
+                let to = inputs.wrapping_add(slot * winograd.points);
+                across(&winograd, channels, line.wrapping_add(column * channels * 2), to);
+            }
+            let pixel = row * out_width + column;
+            *place = Place {
+                output: base.wrapping_add(pixel * outputs),
+                rows: TILE.min(rows.len() - row),
+                columns: TILE.min(out_width - column),
+            };
+        }
+        let mut batch = Batch {
+            tiles,
+            blocks: channels / BLOCK,
+            inputs,
+            weights: p.weights.as_ptr().cast(),
+            sums,
+            records: p.records.as_ptr().wrapping_add(HEADER_WORDS),
+            places,
+            step: [outputs, out_width * outputs],
+            zero_point: p.range.zero_point,
+            low: p.range.low,
+            high: p.range.high,
+        };
+        for _ in 0..outputs / BLOCK {
+            // SAFETY: weights and records of as many blocks, by `check`; places in the image, as far as they say.
+            unsafe {
+                M::products(&batch);
+                M::outputs(&batch, mode);
+            }
+            batch.weights = batch.weights.wrapping_add(2 * POINTS * BLOCK * channels);
+            batch.records = batch.records.wrapping_add(BLOCK * LANE_WORDS);
+            for place in &mut batch.places {
+                place.output = place.output.wrapping_add(BLOCK);
+            }
+        }
+        done += tiles;
+    }
+    Ok(())
+}
+
+/// Transforms six rows of the input downwards: `[PATCH][columns][channels]` of int16.
+///
+/// # Safety
+/// The CPU has AVX2; each source has a row of the input, `to` room for six rows.
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn down(winograd: &Winograd, p: &Packed<'_>, sources: [*const i8; PATCH], to: *mut u8) {
+    let [_, width, channels] = p.shape.input;
+    let left = p.shape.pad[1].min(winograd.columns);
+    let inside = width.min(winograd.columns.wrapping_sub(left));
+    let row = winograd.row;
+    let store = |at: usize, values: [__m256i; PATCH]| {
+        let to = to.wrapping_add(at.wrapping_mul(2));
+        // SAFETY: 16 values of six rows.
+        unsafe {
+            each!(k < PATCH { _mm256_store_si256(to.add(row.wrapping_mul(k)).cast(), values[k]); });
+        }
+    };
+    // All six values the zero point: only the second row of `B^T` does not add up to zero.
+    let zero_point = _mm256_set1_epi16(p.input_zero_point as i16);
+    let outside = inwards([zero_point; PATCH]);
+    let (begin, inside) = (left.wrapping_mul(channels), inside.wrapping_mul(channels));
+    let mut at = 0usize;
+    while at < begin {
+        store(at, outside);
+        at = at.wrapping_add(BLOCK);
+    }
+    let mut from = 0usize;
+    while from < inside {
+        let mut values = [zero_point; PATCH];
+        // SAFETY: 16 values of a row.
+        unsafe {
+            each!(k < PATCH { values[k] = _mm256_cvtepi8_epi16(_mm_loadu_si128(sources[k].add(from).cast())); });
+        }
+        store(at, inwards(values));
+        from = from.wrapping_add(BLOCK);
+        at = at.wrapping_add(BLOCK);
+    }
+    while at < winograd.columns.wrapping_mul(channels) {
+        store(at, outside);
+        at = at.wrapping_add(BLOCK);
+    }
+}
+
+/// Transforms the six columns of a tile, each row of them apart: the points of a row go to `to`, those of the next one behind a
+/// batch.
+///
+/// # Safety
+/// The CPU has AVX2; `from` is the tile's first column in six transformed rows, `to` has room for all points.
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn across(winograd: &Winograd, channels: usize, mut from: *const u8, mut to: *mut u8) {
+    let pixel = channels.wrapping_mul(2);
+    let next = winograd.points.wrapping_mul(BATCH);
+    // SAFETY: the caller's.
+    unsafe {
+        for _ in 0..PATCH {
+            let mut at = 0usize;
+            let mut place = to;
+            while at < pixel {
+                let column = from.add(at);
+                let mut values = [_mm256_setzero_si256(); PATCH];
+                each!(k < PATCH { values[k] = _mm256_load_si256(column.add(pixel.wrapping_mul(k)).cast()); });
+                let values = inwards(values);
+                each!(k < PATCH { _mm256_store_si256(place.add(2 * BLOCK * k).cast(), values[k]); });
+                place = place.add(2 * BLOCK * PATCH);
+                at = at.wrapping_add(2 * BLOCK);
+            }
+            from = from.add(winograd.row);
+            to = to.add(next);
+        }
+    }
+}
