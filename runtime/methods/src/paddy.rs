@@ -180,12 +180,14 @@ impl Awd {
 }
 
 impl Want {
-    /// Returns how much the field wants water at a level: 0 and more where it does, −64 and less where it has enough,
-    /// between them what lies between, rounded down, saturated.
+    /// Returns how much the field wants water at a level: 0 and more exactly where it does, −64 and less exactly where it has
+    /// enough, −1 to −63 between; saturated.
     pub fn score(&self, level_mm: i32) -> i8 {
         let span = (i64::from(self.stop_mm) - i64::from(self.start_mm)).max(1);
         let score = ((i64::from(self.start_mm) - i64::from(level_mm)) * 64).div_euclid(span);
-        score.clamp(i8::MIN.into(), i8::MAX.into()) as i8
+        let between = self.start_mm < level_mm && level_mm < self.stop_mm;
+        let (least, most) = if between { (-63, -1) } else { (i8::MIN.into(), i8::MAX.into()) };
+        score.clamp(least, most) as i8
     }
 }
 

@@ -15,6 +15,11 @@ impl GateKeeper {
         Self { gate, open: false }
     }
 
+    /// Closes the gate.
+    pub fn close(&mut self) {
+        self.open = false;
+    }
+
     /// Takes the ratio of a hop (log2 of energies, Q8); returns whether the gate is open.
     pub fn update(&mut self, ratio_q8: i32) -> bool {
         let threshold = if self.open { self.gate.off_q8 } else { self.gate.on_q8 };
@@ -56,6 +61,11 @@ impl Decider {
     /// Returns whether there is an alarm.
     pub fn alarm(&self) -> bool {
         self.alarm
+    }
+
+    /// Drops the votes for an alarm: the hops that follow do not go on from those before. An alarm stays.
+    pub fn lapse(&mut self) {
+        self.votes = 0;
     }
 
     /// Takes the score of a hop, `None` where the gate was closed.
@@ -115,6 +125,17 @@ mod tests {
         let decision = Decision { on_score: 1, off_score: i8::MIN, votes: 1, of_hops: 2 };
         let scores = [Some(1), Some(-128), Some(-128), Some(-128), None, Some(-128), None, None];
         assert_eq!(changes(decision, &scores), [(0, Change::AlarmOn), (7, Change::AlarmOff)]);
+    }
+
+    #[test]
+    fn votes_lapse_and_an_alarm_stays() {
+        let mut decider = Decider::new(Decision { on_score: 0, off_score: 0, votes: 2, of_hops: 2 });
+        assert_eq!(decider.update(Some(0)), None);
+        decider.lapse();
+        assert_eq!(decider.update(Some(0)), None);
+        assert_eq!(decider.update(Some(0)), Some(Change::AlarmOn));
+        decider.lapse();
+        assert!(decider.alarm());
     }
 
     #[test]

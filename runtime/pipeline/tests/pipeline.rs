@@ -162,6 +162,35 @@ fn nothing_is_decided_before_the_warm_up() {
 }
 
 #[test]
+fn lost_samples_raise_no_alarm_and_end_none() {
+    let artifact = artifact(|_| {});
+    let rate = Rate { numerator: 100, denominator: 1 };
+    let samples = trace(rate, 120, (80.0, 90.0));
+    let hops = with_pipeline(&artifact, rate, |pipeline| {
+        let mut pipeline = pipeline.unwrap();
+        let mut hops = Vec::new();
+        for (index, sample) in samples.iter().enumerate() {
+            // Lost: five seconds of quiet, after which the sensor lies elsewhere, and two in the middle of the shake.
+            let lost = (4000..4500).contains(&index) || (8400..8600).contains(&index);
+            if index == 4500 || index == 8600 {
+                pipeline.restart();
+            }
+            let turned = if index < 4500 { [0; 3] } else { [600_000, 0, -205_000] };
+            if !lost {
+                let sample = std::array::from_fn(|axis| sample[axis] + turned[axis]);
+                pipeline.push(rate.micros(index as u64), sample, |hop| hops.push(hop)).unwrap();
+            }
+        }
+        hops
+    });
+    let [on, off] = events(&hops)[..] else { panic!("{:?}", events(&hops)) };
+    assert_eq!((on.change, off.change), (Change::AlarmOn, Change::AlarmOff));
+    assert!((80_200_000..81_500_000).contains(&on.time_us), "{on:?}");
+    assert!((90_000_000..94_000_000).contains(&off.time_us), "{off:?}");
+    assert!(hops.iter().filter(|hop| (45_000_000..48_000_000).contains(&hop.time_us)).all(|hop| !hop.ready));
+}
+
+#[test]
 fn refuses_artifacts_that_do_not_fit() {
     let refuse = |change: fn(&mut Artifact), rate| {
         with_pipeline(&artifact(change), rate, |pipeline| pipeline.map(|_| ()).unwrap_err())

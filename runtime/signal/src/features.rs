@@ -93,6 +93,17 @@ impl FeatureExtractor {
         &self.front_end
     }
 
+    /// Goes on after lost samples: the window fills anew, from a new resting value; the running average stays.
+    pub fn restart(&mut self) {
+        self.rest = None;
+        self.inputs = [[0; 2]; AXES];
+        self.filters = [[BandPass::default(); MAX_BANDS]; AXES];
+        self.negative = [false; AXES];
+        self.samples = 0;
+        self.current = Sums::default();
+        self.window = Deque::new();
+    }
+
     /// Takes one sample at the model's rate; returns the hop that it completes, if any.
     pub fn push(&mut self, sample: Sample) -> Option<Hop> {
         self.filter(sample);
@@ -109,7 +120,8 @@ impl FeatureExtractor {
         }
         // The window holds fewer than `window_hops` hops here, so this never fails.
         let _ = self.window.push_back(sums);
-        let ready = self.averaged >= u32::from(self.front_end.warm_up_hops);
+        let full = self.window.len() >= usize::from(self.front_end.window_hops);
+        let ready = full && self.averaged >= u32::from(self.front_end.warm_up_hops);
         Some(Hop { ready, gate_q8: if ready { self.gate_q8() } else { 0 } })
     }
 
@@ -305,6 +317,23 @@ mod tests {
         );
         assert_eq!(hops.len(), 500);
         assert_eq!(hops[499].1[20], 127);
+    }
+
+    #[test]
+    fn after_a_restart_the_window_fills_anew_and_the_average_stays() {
+        let mut extractor = FeatureExtractor::new(example()).unwrap();
+        let mut state = 1;
+        let mut quiet = |rest: Sample| -> Vec<Sample> {
+            (0..480).map(|_| rest.map(|rest| rest + noise(&mut state, 100))).collect()
+        };
+        run(&mut extractor, quiet([0, 0, 981_000]));
+        extractor.restart();
+        // The sensor lies elsewhere now, which is no energy.
+        let hops = run(&mut extractor, quiet([600_000, 0, 776_000]));
+        for (index, (hop, _)) in hops.iter().enumerate() {
+            assert_eq!(hop.ready, index + 1 >= 16, "hop {index}");
+            assert!(hop.gate_q8.abs() < 256);
+        }
     }
 
     #[test]

@@ -94,6 +94,19 @@ pub struct Decision {
     pub of_hops: u8,
 }
 
+impl Decision {
+    /// Checks every field against its documented range.
+    ///
+    /// # Errors
+    ///
+    /// The first field that is out of range.
+    pub fn validate(&self) -> Result<(), FrontEndError> {
+        within("decision.of_hops", self.of_hops.into(), 1, 32)?;
+        within("decision.votes", self.votes.into(), 1, self.of_hops.into())?;
+        within("decision.off_score", self.off_score.into(), i8::MIN.into(), self.on_score.into())
+    }
+}
+
 /// The STA/LTA gate: the model runs only while the short-term mean energy stands out from the running average
 /// (R. V. Allen, "Automatic earthquake recognition and timing from single traces", 1978).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,9 +224,7 @@ impl FrontEnd {
         within("sections", self.sections.into(), 1, MAX_SECTIONS as i64)?;
         within("floor_mgal2", self.floor_mgal2.into(), 1, u32::MAX.into())?;
         within("feature_shift", self.feature_shift.into(), 1, 12)?;
-        within("decision.of_hops", decision.of_hops.into(), 1, 32)?;
-        within("decision.votes", decision.votes.into(), 1, decision.of_hops.into())?;
-        within("decision.off_score", decision.off_score.into(), i8::MIN.into(), decision.on_score.into())?;
+        decision.validate()?;
         within("gate.short_hops", gate.short_hops.into(), 1, self.window_hops.into())?;
         within("gate.off_q8", gate.off_q8.into(), i16::MIN.into(), gate.on_q8.into())?;
         within("bands", self.bands.len() as i64, 1, MAX_BANDS as i64)?;

@@ -105,6 +105,12 @@ impl Resampler {
         Ok(Self { input_step, output_step, inputs: Deque::new(), ahead: -(input_step as i64) })
     }
 
+    /// Goes on after lost samples: the next one is the first again.
+    pub fn restart(&mut self) {
+        self.inputs = Deque::new();
+        self.ahead = -(self.input_step as i64);
+    }
+
     /// Takes one input sample and hands each output sample that it completes to `output`, in order.
     ///
     /// Output 0 lies at the time of input 0; the first outputs draw on the inputs there are.

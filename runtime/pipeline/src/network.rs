@@ -1,0 +1,111 @@
+//! A network behind its front end.
+
+use tanbo::{ElementType, Engine, EngineError, Model, Tensor};
+use tanbo_signal::{FeatureExtractor, FrontEnd, Rate, Resampler, Sample};
+
+use crate::decision::GateKeeper;
+use crate::detector::{Detector, Scored};
+use crate::error::PipelineError;
+
+/// The detector that an artifact describes: resampler, features, gate, engine.
+pub struct Network<'m, 'a> {
+    engine: Engine<'m, 'a>,
+    resampler: Resampler,
+    extractor: FeatureExtractor,
+    gate: GateKeeper,
+}
+
+/// Returns whether `tensor` is quantized as the front end quantizes features. A scale is a power of two, so `==` is exact.
+fn takes_features(tensor: &Tensor<'_>, front_end: &FrontEnd) -> bool {
+    let steps_per_unit = 256u32 >> front_end.feature_shift.min(8);
+    let unit_steps = 1u32 << front_end.feature_shift.saturating_sub(8).min(31);
+    tensor.scale * steps_per_unit as f32 == unit_steps as f32
+        && tensor.zero_point == i32::from(front_end.feature_zero_point)
+}
+
+fn only_tensor<'m>(model: &Model<'m>, numbers: &[u16]) -> Result<Tensor<'m>, PipelineError> {
+    match numbers {
+        [number] => model.tensor(*number).filter(|tensor| tensor.ty == ElementType::I8).ok_or(PipelineError::NotAScore),
+        _ => Err(PipelineError::NotAScore),
+    }
+}
+
+impl<'m, 'a> Network<'m, 'a> {
+    pub(crate) fn new(engine: Engine<'m, 'a>, sensor_rate: Rate) -> Result<Self, PipelineError> {
+        let model = *engine.model();
+        if model.front_end().is_empty() {
+            return Err(PipelineError::NoFrontEnd);
+        }
+        let front_end = FrontEnd::decode(model.front_end())?;
+        let input = only_tensor(&model, model.inputs())?;
+        let features = front_end.feature_count();
+        if input.elements() != features {
+            return Err(PipelineError::InputLength { features, elements: input.elements() });
+        }
+        if !takes_features(&input, &front_end) {
+            return Err(PipelineError::InputQuantization { scale: input.scale, zero_point: input.zero_point });
+        }
+        if only_tensor(&model, model.outputs())?.elements() != 1 {
+            return Err(PipelineError::NotAScore);
+        }
+        Ok(Self {
+            resampler: Resampler::new(sensor_rate, front_end.rate)?,
+            gate: GateKeeper::new(front_end.gate),
+            extractor: FeatureExtractor::new(front_end)?,
+            engine,
+        })
+    }
+
+    /// Returns the front end.
+    pub fn front_end(&self) -> &FrontEnd {
+        self.extractor.front_end()
+    }
+
+    /// Returns the engine.
+    pub fn engine(&self) -> &Engine<'m, 'a> {
+        &self.engine
+    }
+}
+
+impl Detector for Network<'_, '_> {
+    /// mGal per axis: see `tanbo-signal`.
+    type Reading = Sample;
+    /// The engine's, which an artifact that parsed does not give.
+    type Error = PipelineError;
+
+    /// Samples come at the sensor's rate, without gaps; the time does not matter. After a gap, [`restart`](Self::restart).
+    fn push(&mut self, _: u64, sample: Sample, mut on_hop: impl FnMut(Scored)) -> Result<(), PipelineError> {
+        let Self { engine, resampler, extractor, gate } = self;
+        let mut result = Ok(());
+        resampler.push(sample, |resampled| {
+            let Some(hop) = extractor.push(resampled) else { return };
+            let score = if hop.ready && gate.update(hop.gate_q8) {
+                match infer(engine, extractor) {
+                    Ok(score) => Some(score),
+                    Err(error) => {
+                        result = Err(error.into());
+                        return;
+                    }
+                }
+            } else {
+                None
+            };
+            on_hop(Scored { ready: hop.ready, gate_q8: hop.gate_q8, score });
+        });
+        result
+    }
+
+    /// The window fills anew, the running average stays, the gate closes. States of the model start over.
+    fn restart(&mut self) {
+        self.resampler.restart();
+        self.extractor.restart();
+        self.gate.close();
+        self.engine.reset();
+    }
+}
+
+fn infer(engine: &mut Engine<'_, '_>, extractor: &FeatureExtractor) -> Result<i8, EngineError> {
+    extractor.features(engine.input_mut(0)?);
+    engine.run()?;
+    engine.output(0)?.first().copied().ok_or(EngineError::NoSuchTensor)
+}
