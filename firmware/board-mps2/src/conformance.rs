@@ -1,7 +1,8 @@
 //! Runs the conformance tests of tanbo-board-api on the board, or, where there is an operating system, on the simulated one.
 //!
 //! The argument names one of them. On the board, `uplink` wants something at UART 0 that sends everything back. `resets` goes through
-//! three starts of the board: power, its own wish, the watchdog.
+//! three starts of the board: power, its own wish, the watchdog. `barometer`, `thermometer` and `memory` want a DPS310, a TMP105 and
+//! 32 KiB of memory on its bus.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![forbid(unsafe_code)]
 
@@ -9,6 +10,8 @@ use embassy_futures::block_on;
 use tanbo_board_api::conformance::{self, Failure};
 use tanbo_board_api::{Clock, Power, Slots, Uplink};
 use tanbo_emulated::{arguments, println};
+#[cfg(target_os = "none")]
+mod devices;
 #[cfg(target_os = "none")]
 use {cortex_m as _, defmt_semihosting as _};
 
@@ -28,7 +31,10 @@ fn run() -> u8 {
             1
         }
         None => {
-            println!("which test? clock, power, uplink, slots or, on the board, resets; not '{}'", name);
+            println!(
+                "which test? clock, power, uplink, slots; on the board also resets, barometer, thermometer, memory; not '{}'",
+                name
+            );
             2
         }
     }
@@ -54,9 +60,12 @@ fn test<C: Clock, P: Power, U: Uplink, S: Slots>(
 #[cfg(target_os = "none")]
 fn on_board(name: &str) -> Option<Result<(), Failure>> {
     let board = tanbo_board_mps2::Board::take()?;
-    let tanbo_board_mps2::Board { mut clock, mut power, mut uplink, mut slots } = board;
+    let tanbo_board_mps2::Board { mut clock, mut power, mut uplink, mut slots, i2c, delay } = board;
     match name {
         "resets" => Some(resets(&mut power, &mut slots)),
+        "barometer" => Some(block_on(devices::barometer(i2c, delay, &clock, &mut power))),
+        "thermometer" => Some(devices::thermometer(i2c)),
+        "memory" => Some(block_on(devices::memory(i2c, &mut power))),
         name => test(name, &mut clock, &mut power, &mut uplink, &mut slots),
     }
 }

@@ -9,4 +9,4 @@
 mod board;
 
 #[cfg(target_os = "none")]
-pub use board::{Board, Mps2Clock, Mps2Power, Mps2Slots, Mps2Uplink};
+pub use board::{Board, Mps2Clock, Mps2Delay, Mps2I2c, Mps2Power, Mps2Slots, Mps2Uplink};

@@ -1,25 +1,44 @@
 //! The emulated board keeps what tanbo-board-api promises, and so does the simulated one under the same program.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use tanbo_emulated::host::{Outcome, Program, Runner};
+use tempfile::TempDir;
 
 const PROGRAM: Program<'static> = Program { package: "tanbo-board-mps2", bin: "tanbo-board-conformance" };
 /// The tests that both boards run.
 const TESTS: [&str; 4] = ["clock", "power", "uplink", "slots"];
 
-/// Runs a test on the emulated board, whose time is that of its instructions.
-fn emulated(test: &str) -> Outcome {
+/// Runs a test on the emulated board, whose time is that of its instructions, with more words for QEMU and files in `dir`.
+fn emulated(test: &str, words: &str, dir: &Path) -> Outcome {
     let mut runner = Runner::by_name("m4").unwrap_or_else(|e| panic!("{e}"));
     let image = runner.build(&PROGRAM).unwrap_or_else(|e| panic!("{e}"));
-    let dir = tempfile::tempdir().expect("temporary directory");
-    let socket = dir.path().join("uart");
-    let listener = UnixListener::bind(&socket).expect("socket");
-    // What UART 0 sends comes back.
+    runner.qemu += " -icount shift=5,sleep=off ";
+    runner.qemu += words;
+    runner.qemu += " -append ";
+    runner.qemu += test;
+    runner.run(&image, dir, Duration::from_secs(120)).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// What the board says that keeps its promises.
+fn kept(test: &str, words: &str, dir: &Path) -> String {
+    let outcome = emulated(test, words, dir);
+    assert_eq!(outcome.exit_code, Some(0), "{test}: {}", outcome.console);
+    outcome.console
+}
+
+fn directory() -> TempDir {
+    tempfile::tempdir().expect("temporary directory")
+}
+
+/// At UART 0 everything that is sent comes back.
+fn echo(dir: &Path) -> &'static str {
+    let listener = UnixListener::bind(dir.join("uart")).expect("socket");
     thread::spawn(move || {
         let (mut line, _) = listener.accept()?;
         let mut bytes = [0; 512];
@@ -27,32 +46,83 @@ fn emulated(test: &str) -> Outcome {
             let len = line.read(&mut bytes)?;
             line.write_all(bytes.get(..len).unwrap_or_default())?;
             if len == 0 {
-                return std::io::Result::Ok(());
+                return io::Result::Ok(());
             }
         }
     });
-    runner.qemu += " -icount shift=5,sleep=off -chardev socket,id=uart,path=uart -serial chardev:uart -append ";
-    runner.qemu += test;
-    runner.run(&image, dir.path(), Duration::from_secs(120)).unwrap_or_else(|e| panic!("{e}"))
+    "-chardev socket,id=uart,path=uart -serial chardev:uart"
 }
 
 #[test]
 fn the_emulated_board_keeps_its_promises() {
     for test in TESTS {
-        let outcome = emulated(test);
-        assert_eq!(outcome.console, format!("{test}: kept\n"));
-        assert_eq!(outcome.exit_code, Some(0), "{test}");
+        let dir = directory();
+        assert_eq!(kept(test, echo(dir.path()), dir.path()), format!("{test}: kept\n"));
     }
 }
 
 #[test]
 fn the_emulated_board_tells_its_starts_apart() {
-    let outcome = emulated("resets");
     let starts = "start: PowerOn, selected None\n\
                   start: Software, selected Some(Selection { slot: 1, trial: true })\n\
                   start: Watchdog, selected Some(Selection { slot: 1, trial: true })\n\
                   resets: kept\n";
-    assert_eq!((outcome.console.as_str(), outcome.exit_code), (starts, Some(0)));
+    assert_eq!(kept("resets", "", directory().path()), starts);
+}
+
+/// The reading is the polynomial of the datasheet in fractions, over what QEMU's device has in its registers: raw values 0xfe2fee and
+/// 0x0269a6, coefficients 0e1edd13ca5f2152f9c604d1db47005bfb3a.
+#[test]
+fn a_dps310_keeps_a_sensors_promises_and_reads_exactly() {
+    let console = kept("barometer", "-device dps310,address=0x77", directory().path());
+    assert_eq!(console, "9294631 / 100 Pa, 24738 / 1000 C\nbarometer: kept\n");
+}
+
+#[test]
+fn a_device_that_is_not_there_is_named() {
+    let outcome = emulated("barometer", "", directory().path());
+    assert_eq!(outcome.exit_code, Some(1));
+    assert!(outcome.console.starts_with("nobody answers at this address"), "{}", outcome.console);
+}
+
+#[test]
+fn a_tmp105_shows_the_temperature_that_was_set() {
+    for (millis, celsius) in [(21_500, "21.5"), (-7_000, "-7"), (0, "0")] {
+        let dir = directory();
+        let listener = UnixListener::bind(dir.path().join("qmp")).expect("socket");
+        let monitor = thread::spawn(move || {
+            let (line, _) = listener.accept()?;
+            let mut answers = io::BufReader::new(line.try_clone()?).lines();
+            let mut line = line;
+            let set = format!(
+                r#"{{"execute":"qom-set","arguments":{{"path":"/machine/peripheral/t","property":"temperature","value":{millis}}}}}"#
+            );
+            answers.next();
+            for command in [r#"{"execute":"qmp_capabilities"}"#, &set, r#"{"execute":"cont"}"#] {
+                writeln!(line, "{command}")?;
+                answers.next();
+            }
+            // Until QEMU ends.
+            answers.for_each(drop);
+            io::Result::Ok(())
+        });
+        let words = "-S -qmp unix:qmp -device tmp105,address=0x48,id=t";
+        assert_eq!(kept("thermometer", words, dir.path()), format!("{celsius} C\nthermometer: kept\n"));
+        monitor.join().expect("monitor").expect("monitor");
+    }
+}
+
+#[test]
+fn memory_in_a_file_outlives_resets_and_the_emulator() {
+    let dir = directory();
+    let words = "-drive if=none,id=m,file=memory.bin,format=raw \
+                 -device at24c-eeprom,address=0x50,rom-size=32768,drive=m";
+    std::fs::write(dir.path().join("memory.bin"), [0xff; 32 << 10]).expect("file");
+    let starts = [[0, 0], [1, 2], [3, 4]];
+    for [first, last] in starts {
+        let expected: String = (first..=last).map(|start| format!("start {start}\n")).collect();
+        assert_eq!(kept("memory", words, dir.path()), format!("{expected}memory: kept\n"));
+    }
 }
 
 #[test]

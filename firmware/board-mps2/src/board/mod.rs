@@ -1,11 +1,13 @@
 //! The parts of the board.
 
 mod clock;
+mod i2c;
 mod power;
 mod slots;
 mod uplink;
 
 pub use clock::Mps2Clock;
+pub use i2c::{Mps2Delay, Mps2I2c};
 pub use power::Mps2Power;
 pub use slots::Mps2Slots;
 use static_cell::StaticCell;
@@ -25,6 +27,10 @@ pub struct Board {
     pub uplink: Mps2Uplink,
     /// RAM in place of flash.
     pub slots: Mps2Slots,
+    /// The bus on the shield's header.
+    pub i2c: Mps2I2c,
+    /// Pauses.
+    pub delay: Mps2Delay,
 }
 
 impl Board {
@@ -38,6 +44,8 @@ impl Board {
             power: Mps2Power::new(timer, peripherals.watchdog, retained.bytes, cause),
             uplink: Mps2Uplink::new(timer, peripherals.uart),
             slots: Mps2Slots::new(retained.slots, retained.selected),
+            i2c: Mps2I2c::new(peripherals.bus),
+            delay: Mps2Delay::new(timer),
         })
     }
 }
