@@ -6,6 +6,7 @@ mod bench;
 mod board;
 mod budget;
 mod layers;
+mod life;
 mod models;
 mod peers;
 mod report;
@@ -80,6 +81,8 @@ enum Command {
         #[arg(long)]
         save: bool,
     },
+    /// Estimates how long a node lives on a battery, month by month, with sun, clouds and temperature.
+    Life(life::Arguments),
     /// Decodes the defmt log of an image, from standard input.
     Decode {
         /// The image, an ELF file.
@@ -110,6 +113,7 @@ fn main() -> ExitCode {
         Command::Bench { start: true, save, models, .. } => start::run(&models, save).map(|()| true),
         Command::Bench { runners, models, save, .. } => bench::run(&runners, &models, save),
         Command::Peers { models, rounds, save } => peers::run(models.as_deref(), rounds, save).map(|()| true),
+        Command::Life(arguments) => life::run(&arguments).map(|()| true),
         Command::Decode { image } => board::decode_stdin(&image).map(|()| true),
         Command::Zoo { update } => zoo::check(update).map(|wrong| report::findings("zoo", &wrong)),
         Command::Lint => suite::lint(),
