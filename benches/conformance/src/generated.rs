@@ -5,6 +5,7 @@ use std::string::String;
 use std::vec;
 use std::vec::Vec;
 
+use arbitrary::Unstructured;
 use fastrand::Rng;
 use tanbo::pack::repack;
 use tanbo::{ElementType, Engine, Family, Model, OpSet, Reference};
@@ -13,6 +14,7 @@ use tanbo_format::emit::{Aligned, Artifact, ConstData, StepSpec, StorageSpec, Te
 use tanbo_quant::Rounding;
 
 use crate::FULL;
+use crate::draw::Draw;
 use crate::pack::Pack;
 use crate::pack_writer::{Entry, write};
 
@@ -43,7 +45,7 @@ pub fn lengths(family: Family) -> Result<Vec<u8>, String> {
     let entries = layers()
         .iter()
         .enumerate()
-        .map(|(number, layer)| layer.entry(number, family))
+        .map(|(number, layer)| layer.numbered(number as u64, family))
         .collect::<Result<Vec<_>, _>>()?;
     write(&entries.iter().collect::<Vec<_>>()).ok_or_else(|| "more than 4 GiB of cases".into())
 }
@@ -71,6 +73,24 @@ impl RandomCase {
         Self::of(&Layer::random(&mut random), number)
     }
 
+    /// Returns the case that a fuzzer's bytes make, shape first, then parameters, weights and inputs; `None` for one that
+    /// would take the reference too long.
+    ///
+    /// # Errors
+    /// As [`RandomCase::new`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Option<Self>, String> {
+        const MOST_MACS: u64 = 1 << 20;
+        let mut source = Unstructured::new(bytes);
+        let layer = Layer::random(&mut source);
+        let outputs: u64 = layer.output.iter().map(|&length| u64::from(length)).product();
+        if outputs * layer.terms() as u64 > MOST_MACS {
+            return Ok(None);
+        }
+        let name = format!("{}/{layer:?}", layer.op.name());
+        let Entry { name, artifact, inputs, expected } = layer.entry(name, &mut source, Family::Portable)?;
+        Ok(Some(Self { name, artifact, inputs, expected }))
+    }
+
     /// Returns a case with millions of multiplications: what threads share.
     ///
     /// # Errors
@@ -79,7 +99,7 @@ impl RandomCase {
         let mut random = Rng::with_seed(number ^ 0x6c61_7267_6500);
         let size = [random.u32(30..=70), random.u32(20..=60)];
         let stride = [random.i32(1..=2), random.i32(1..=2)];
-        let taps = [1, 3, 5][random.usize(..3)];
+        let taps = [1, 3, 5][random.index(3)];
         let (window, same) = (([taps, 3], stride), random.bool());
         let layer = if random.u32(0..4) == 0 {
             let channels = random.u32(200..=300);
@@ -92,7 +112,7 @@ impl RandomCase {
     }
 
     fn of(layer: &Layer, number: u64) -> Result<Self, String> {
-        let Entry { name, artifact, inputs, expected } = layer.entry(number as usize, Family::Portable)?;
+        let Entry { name, artifact, inputs, expected } = layer.numbered(number, Family::Portable)?;
         Ok(Self { name, artifact, inputs, expected })
     }
 }
@@ -216,7 +236,7 @@ fn layers() -> Vec<Layer> {
 
 impl Layer {
     /// Any operator, shape and window; channels up to what the widest kernels take at a time.
-    fn random(random: &mut Rng) -> Self {
+    fn random<R: Draw>(random: &mut R) -> Self {
         let fill = match random.u32(0..8) {
             0 => Fill::High,
             1 => Fill::Low,
@@ -224,8 +244,8 @@ impl Layer {
             3 => Fill::Alternating,
             _ => Fill::Random,
         };
-        let many = |random: &mut Rng| {
-            let most = [9, 20, 70, 200][random.usize(..4)];
+        let many = |random: &mut R| {
+            let most = [9, 20, 70, 200][random.index(4)];
             random.u32(1..=most)
         };
         let (channels, outputs) = (many(random), many(random));
@@ -244,7 +264,7 @@ impl Layer {
             1 => (Op::DepthwiseConv2d, channels),
             _ => (Op::Conv2d, outputs),
         };
-        let taps = |random: &mut Rng| [1, 1, 3, 3, 2, 5, 7][random.usize(..7)];
+        let taps = |random: &mut R| [1, 1, 3, 3, 2, 5, 7][random.index(7)];
         let kernel = [taps(random), taps(random)];
         let stride = [random.i32(1..=3), random.i32(1..=2)];
         let size = [random.u32(1..=9), random.u32(1..=14)];
@@ -299,13 +319,16 @@ impl Layer {
         if self.op == Op::DepthwiseConv2d { taps } else { taps * self.input[2] as usize }
     }
 
-    fn entry(&self, number: usize, family: Family) -> Result<Entry, String> {
+    /// The same case for every family and on every machine.
+    fn numbered(&self, number: u64, family: Family) -> Result<Entry, String> {
         let name = format!("{}/{number}_{self:?}", self.op.name());
-        // The same case for every family and on every machine.
-        let mut random = Rng::with_seed(number as u64 + 1);
+        self.entry(name, &mut Rng::with_seed(number + 1), family)
+    }
+
+    fn entry(&self, name: String, random: &mut impl Draw, family: Family) -> Result<Entry, String> {
         let fail = |error: &dyn std::fmt::Display| format!("{name}: {error}");
-        let artifact = self.artifact(&mut random).emit().map_err(|error| fail(&error))?;
-        let inputs = self.inputs(&mut random);
+        let artifact = self.artifact(random).emit().map_err(|error| fail(&error))?;
+        let inputs = self.inputs(random);
         let aligned = Aligned::new(&artifact);
         let model = Model::parse(&aligned).map_err(|error| fail(&error))?;
         let mut arena = Aligned::new(&vec![0; model.arena_bytes()]);
@@ -321,24 +344,24 @@ impl Layer {
     }
 
     /// Two runs: one at the extremes or all random, one random.
-    fn inputs(&self, random: &mut Rng) -> Vec<u8> {
+    fn inputs<R: Draw>(&self, random: &mut R) -> Vec<u8> {
         let length = self.input.iter().product::<u32>() as usize;
-        let first = |at: usize, random: &mut Rng| match self.fill {
+        let first = |at: usize, random: &mut R| match self.fill {
             Fill::High => 127,
             Fill::Low | Fill::Lowest => -128,
             Fill::Alternating => [127, -128][at % 2],
             Fill::Random => random.i8(..),
         };
         let mut bytes: Vec<u8> = (0..length).map(|at| first(at, random) as u8).collect();
-        bytes.extend((0..length).map(|_| random.u8(..)));
+        bytes.extend((0..length).map(|_| random.i8(..) as u8));
         bytes
     }
 
-    fn artifact(&self, random: &mut Rng) -> Artifact {
+    fn artifact<R: Draw>(&self, random: &mut R) -> Artifact {
         let (terms, outputs) = (self.terms(), self.output[2] as usize);
         let extreme = self.fill != Fill::Random;
         // Small weights now and then: what a packing does with them differs.
-        let most = [127, 127, 40, 8][random.usize(..4)];
+        let most = [127, 127, 40, 8][random.index(4)];
         let weights = (0..terms * outputs).map(|at| match self.fill {
             Fill::High => 127,
             Fill::Low => -127,
@@ -347,7 +370,7 @@ impl Layer {
             Fill::Random => random.i8(-most..=most),
         });
         let weights: Vec<i8> = weights.collect();
-        let zero_point = |random: &mut Rng| match random.u32(0..4) {
+        let zero_point = |random: &mut R| match random.u32(0..4) {
             0 => -128,
             1 => 127,
             _ => random.i32(-128..=127),
@@ -365,8 +388,8 @@ impl Layer {
         let (mut mantissas, mut shifts): (Vec<i32>, Vec<i8>) = multipliers.map(|(m, s)| (m, s as i8)).unzip();
         // The ends of what a multiplier can be.
         if !extreme && random.u32(0..6) == 0 {
-            mantissas[0] = [0, 1 << 30, i32::MAX][random.usize(..3)];
-            shifts[0] = [-31, -24, -16, -8, -1, 0, 1, 3][random.usize(..8)];
+            mantissas[0] = [0, 1 << 30, i32::MAX][random.index(3)];
+            shifts[0] = [-31, -24, -16, -8, -1, 0, 1, 3][random.index(8)];
         }
         let bias = (0..outputs).map(|_| random.i32(-(spread as i32)..=spread as i32)).collect();
         let mut attrs = Vec::new();

@@ -10,6 +10,10 @@
 extern crate std;
 
 #[cfg(all(feature = "host", not(target_os = "none")))]
+pub mod differential;
+#[cfg(all(feature = "host", not(target_os = "none")))]
+mod draw;
+#[cfg(all(feature = "host", not(target_os = "none")))]
 pub mod generated;
 pub mod pack;
 #[cfg(all(feature = "host", not(target_os = "none")))]

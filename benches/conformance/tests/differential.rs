@@ -1,6 +1,7 @@
 //! Random layers: every table of this machine against the reference, in every bit. With TANBO_SOAK set a hundred times as many.
 
 use tanbo::{Engine, Family, Model};
+use tanbo_conformance::differential::{bytes, compare};
 use tanbo_conformance::generated::RandomCase;
 use tanbo_format::emit::Aligned;
 
@@ -12,13 +13,34 @@ fn every_table_equals_the_reference_on_random_layers() {
     for number in 0..cases {
         let case = RandomCase::new(number).unwrap_or_else(|message| panic!("case {number}: {message}"));
         for (&family, packed) in families.iter().zip(&mut packed) {
-            *packed += run(&case, family, number);
+            let is_packed = compare(&case, family, 1 + number as u32 % 3);
+            *packed += u32::from(is_packed.unwrap_or_else(|message| panic!("case {number}: {message}")));
         }
     }
     for (family, packed) in families.iter().zip(packed) {
         println!("table={} cases={cases} packed={packed}", family.name());
         assert!(u64::from(packed) > cases / 2, "{}: hardly anything is packed", family.name());
     }
+}
+
+/// What `cargo fuzz` runs (`benches/fuzz`), on bytes of every kind.
+#[test]
+fn every_table_equals_the_reference_on_layers_from_bytes() {
+    let cases = if std::env::var_os("TANBO_SOAK").is_some() { 20_000 } else { 400 };
+    let mut random = fastrand::Rng::with_seed(4);
+    let mut layers = 0;
+    for number in 0..cases {
+        let length = [0, 24, 300, 3000][number % 4];
+        let data: Vec<u8> = match number % 3 {
+            0 => (0..length).map(|_| random.u8(..)).collect(),
+            1 => (0..length).map(|at| if at < 24 { random.u8(..) } else { 0xff }).collect(),
+            _ => {
+                (0..length).map(|at| if at < 24 { random.u8(..) } else { [0, 0x80, 0xff][random.usize(..3)] }).collect()
+            }
+        };
+        layers += usize::from(bytes(&data).unwrap_or_else(|message| panic!("case {number}: {message}")));
+    }
+    assert!(layers > cases / 2, "hardly any bytes make a layer: {layers}");
 }
 
 /// Steps large enough to be shared: the same bits with any number of threads.
@@ -53,34 +75,4 @@ fn threads_change_no_bit() {
             }
         }
     }
-}
-
-/// Runs a case, whole and in portions of rows; returns how many steps of it are packed.
-fn run(case: &RandomCase, family: Family, number: u64) -> u32 {
-    let name = format!("case {number} on {}: {}", family.name(), case.name);
-    let artifact = Aligned::new(&case.artifact);
-    let portable = Model::parse(&artifact).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let artifact = tanbo::pack::repack(&portable, family).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let artifact = Aligned::new(&artifact);
-    let ops = tanbo::table(family).expect("it is one of this machine's families");
-    let model = ops.parse(&artifact).unwrap_or_else(|error| panic!("{name}: {error}"));
-    // What lies in the arena before must not matter.
-    let mut arena = Aligned::new(&vec![0xa5; model.arena_bytes()]);
-    let mut engine = Engine::new(&model, ops, &mut arena).unwrap_or_else(|error| panic!("{name}: {error}"));
-    for budget in [u32::MAX, 1 + number as u32 % 3] {
-        let length = engine.input_bytes_mut(0).expect("it has an input").len();
-        let mut wanted = case.expected.as_slice();
-        for input in case.inputs.chunks_exact(length) {
-            engine.restart();
-            engine.input_bytes_mut(0).expect("it has an input").copy_from_slice(input);
-            while engine.step(budget).unwrap_or_else(|error| panic!("{name}: {error}")) == tanbo::Progress::More {}
-            let output = engine.output_bytes(0).expect("it has an output");
-            let (now, rest) = wanted.split_at(output.len());
-            if let Some(at) = now.iter().zip(output).position(|(a, b)| a != b) {
-                panic!("{name}: budget {budget}: output {at} is {}, not {}", output[at] as i8, now[at] as i8);
-            }
-            wanted = rest;
-        }
-    }
-    u32::from(model.step(0).expect("it has a step").variant != 0)
 }

@@ -2,7 +2,7 @@
 
     peers.py TIMED ROUNDS MODELS.json
 
-TIMED is our program (`tanbo-timed`), MODELS.json a list of models as `cargo xtask peers` writes it: name, our artifact, and
+TIMED is our program (`tanbo-timed`; the one that runs rten lies beside it), MODELS.json a list of models as `cargo xtask peers` writes it: name, our artifact, and
 files of the other runtimes. Prints one JSON document: for each model the nanoseconds of one inference of each runtime, round
 by round. Every runtime has one thread, and all run on one CPU, one after another in each round.
 """
@@ -88,30 +88,36 @@ def repeated(run):
     return runs
 
 
-def ours(timed, artifact):
-    process = subprocess.Popen([timed, artifact], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    table = process.stdout.readline().strip()
-    if not table:
-        sys.exit(f"{timed} {artifact}: it ended with {process.wait()}")
+def program(timed, model):
+    """The name that a program prints, and its runs: it ends when its standard input does."""
+    environment = os.environ | {"RTEN_NUM_THREADS": "1"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    process = subprocess.Popen([timed, model], text=True, env=environment, **pipes)
+    name = process.stdout.readline().strip()
+    if not name:
+        raise RuntimeError(f"{timed} {model}: it ended with {process.wait()}")
 
     def runs(count):
         print(count, file=process.stdin, flush=True)
         return int(process.stdout.readline())
 
-    return table, runs, process
+    return name, runs
 
 
 LOADERS = {"onnx runtime": onnx_runtime, "litert": litert, "tract": tract}
 
 
 def measure(timed, rounds, model):
-    table, run_ours, process = ours(timed, model["artifact"])
+    table, run_ours = program(timed, model["artifact"])
     contenders = {f"ours ({table})": run_ours}
     failed = {}
     for peer in model["peers"]:
         name = f"{peer['runtime']} {peer['form']}"
         try:
-            contenders[name] = repeated(LOADERS[peer["runtime"]](peer["file"]))
+            if peer["runtime"] == "rten":
+                _, contenders[name] = program(f"{timed}-rten", peer["file"])
+            else:
+                contenders[name] = repeated(LOADERS[peer["runtime"]](peer["file"]))
             contenders[name](1)
         except Exception as error:  # what a runtime refuses is told, and the others go on
             contenders.pop(name, None)
@@ -124,8 +130,6 @@ def measure(timed, rounds, model):
     for _ in range(rounds):
         for name, runs in contenders.items():
             times[name].append(runs(counts[name]) / counts[name])
-    process.stdin.close()
-    process.wait()
     return {"name": model["name"], "times": times, "failed": failed}
 
 

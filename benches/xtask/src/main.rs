@@ -69,7 +69,7 @@ enum Command {
         /// More models: .onnx, .tflite or .tnb.
         models: Vec<PathBuf>,
     },
-    /// Compares this machine's times with those of ONNX Runtime, LiteRT and tract, taken in turns. Needs python3.11 and PyPI.
+    /// Compares this machine's times with those of ONNX Runtime, LiteRT, tract and rten, taken in turns. Needs python3.11 and PyPI.
     Peers {
         /// Models and the files of the other runtimes [default: those of benches/models].
         #[arg(long, value_name = "MODELS.toml")]

@@ -31,6 +31,8 @@ struct Entry {
     litert: BTreeMap<String, PathBuf>,
     #[serde(default)]
     tract: BTreeMap<String, PathBuf>,
+    #[serde(default)]
+    rten: BTreeMap<String, PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -74,14 +76,20 @@ pub fn run(list: Option<&Path>, rounds: u32, save: bool) -> Result<(), Error> {
         Some(path) => listed(path)?,
         None => generated(&python, &folder.join("models"))?,
     };
-    if !succeeds(&mut cargo(&["build", "-q", "--release", "-p", "tanbo-host", "--bin", "tanbo-timed"]))? {
+    let programs = ["-p", "tanbo-host", "--features", "rten", "--bin", "tanbo-timed", "--bin", "tanbo-timed-rten"];
+    if !succeeds(cargo(&["build", "-q", "--release"]).args(programs))? {
         return Err(Error("tanbo-timed does not build; the reason stands above".into()));
     }
     let mut tasks = Vec::new();
     for entry in entries {
         let path = folder.join(format!("{}.tnb", entry.name));
         fs::write(&path, artifact(&entry.ours, Family::Portable)?).map_err(|error| unreadable(&path, &error))?;
-        let runtimes = [("onnx runtime", entry.onnx_runtime), ("litert", entry.litert), ("tract", entry.tract)];
+        let runtimes = [
+            ("onnx runtime", entry.onnx_runtime),
+            ("litert", entry.litert),
+            ("tract", entry.tract),
+            ("rten", entry.rten),
+        ];
         let peers = runtimes
             .into_iter()
             .flat_map(|(runtime, files)| files.into_iter().map(move |(form, file)| Peer { runtime, form, file }));
@@ -117,9 +125,8 @@ fn listed(path: &Path) -> Result<Vec<Entry>, Error> {
     let mut entries = entries.model;
     for entry in &mut entries {
         entry.ours = folder.join(&entry.ours);
-        for file in
-            [&mut entry.onnx_runtime, &mut entry.litert, &mut entry.tract].into_iter().flat_map(|m| m.values_mut())
-        {
+        let runtimes = [&mut entry.onnx_runtime, &mut entry.litert, &mut entry.tract, &mut entry.rten];
+        for file in runtimes.into_iter().flat_map(|files| files.values_mut()) {
             *file = folder.join(&*file);
         }
     }
@@ -142,6 +149,7 @@ fn generated(python: &Path, folder: &Path) -> Result<Vec<Entry>, Error> {
             onnx_runtime: forms.into_iter().map(|(form, file)| (form.into(), file)).collect(),
             litert: BTreeMap::new(),
             tract: BTreeMap::from([("float".into(), file("float"))]),
+            rten: BTreeMap::from([("float".into(), file("float"))]),
             ours,
             name,
         }

@@ -45,8 +45,7 @@ fn measure(path: &str, wanted: Option<&str>) -> Result<(), String> {
             for input in 0..model.inputs().len() {
                 let mut state = 0x1234_5678u32;
                 for byte in engine.input_bytes_mut(input).map_err(|error| error.to_string())? {
-                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    *byte = (state >> 24) as u8;
+                    *byte = tanbo_host::next_byte(&mut state);
                 }
             }
             engine.restart();

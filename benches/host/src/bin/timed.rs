@@ -8,12 +8,11 @@ use std::env;
 use std::error::Error;
 use std::fs;
 use std::hint::black_box;
-use std::io::{Write as _, stdin, stdout};
-use std::time::Instant;
 
 use tanbo::pack::repack;
 use tanbo::{Engine, Family, Model};
 use tanbo_format::emit::Aligned;
+use tanbo_host::{next_byte, serve};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = env::args_os().nth(1).ok_or("give an artifact: tanbo-timed MODEL.tnb")?;
@@ -29,30 +28,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let inputs: Vec<Vec<u8>> = (0..model.inputs().len())
         .map(|index| {
             let bytes = engine.input_bytes_mut(index)?.len();
-            Ok((0..bytes)
-                .map(|_| {
-                    lcg = lcg.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    (lcg >> 24) as u8
-                })
-                .collect())
+            Ok((0..bytes).map(|_| next_byte(&mut lcg)).collect())
         })
         .collect::<Result<_, tanbo::EngineError>>()?;
-    println!("{}", table.table_name());
-    for line in stdin().lines() {
-        let line = line?;
-        let runs: u32 = line.trim().parse().map_err(|_| format!("'{line}': give a number of inferences"))?;
-        let start = Instant::now();
-        for _ in 0..runs {
-            for (index, input) in inputs.iter().enumerate() {
-                engine.input_bytes_mut(index)?.copy_from_slice(black_box(input));
-            }
-            engine.run()?;
-            for index in 0..model.outputs().len() {
-                black_box(engine.output_bytes(index)?);
-            }
+    serve(table.table_name(), || {
+        for (index, input) in inputs.iter().enumerate() {
+            engine.input_bytes_mut(index)?.copy_from_slice(black_box(input));
         }
-        println!("{}", start.elapsed().as_nanos());
-        stdout().flush()?;
-    }
-    Ok(())
+        engine.run()?;
+        for index in 0..model.outputs().len() {
+            black_box(engine.output_bytes(index)?);
+        }
+        Ok(())
+    })
 }

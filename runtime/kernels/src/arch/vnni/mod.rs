@@ -4,6 +4,8 @@
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
 mod registers;
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
+mod sum;
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
 mod table;
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
 mod winograd;

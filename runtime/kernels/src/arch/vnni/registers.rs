@@ -305,6 +305,13 @@ impl Scale {
     }
 }
 
+/// Returns the order of words that puts the four parts of four packed registers one after the other.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[inline]
+pub(super) fn order_of_parts() -> __m512i {
+    _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)
+}
+
 /// Zero point and bounds of an output.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds {
@@ -322,7 +329,7 @@ impl Bounds {
             zero_point: _mm512_set1_epi16(zero_point as i16),
             low: _mm512_set1_epi8(low as i8),
             high: _mm512_set1_epi8(high as i8),
-            order: _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
+            order: order_of_parts(),
         }
     }
 

@@ -7,8 +7,8 @@ use tanbo_packing::winograd::VNNI_WINOGRAD;
 use tanbo_packing::x86::VNNI;
 
 use super::Vnni;
-use super::{registers, winograd};
-use crate::arch::x86::{pool, sum};
+use super::{registers, sum, winograd};
+use crate::arch::x86::pool;
 use crate::{AveragePool2d, KernelResult, Kernels, LengthError, MaxPool2d, Packed, Rows, RowsMut, Sum};
 
 impl Kernels for Vnni {

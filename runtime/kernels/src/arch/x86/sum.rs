@@ -18,34 +18,46 @@ const BLOCK: usize = 32;
 /// Adds; `sign` -1 subtracts.
 #[target_feature(enable = "avx2")]
 pub fn sum(p: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8], sign: i32) -> KernelResult {
+    blocks::<BLOCK>(p, [input1, input2], output, sign, |line, x1, x2, y| line.block(x1, x2, y).into())
+}
+
+/// Computes all outputs, `N` of at most 64 at a time by `block`, which returns a bit for each output that is too near to a step.
+#[inline(always)]
+pub fn blocks<const N: usize>(
+    p: &Sum<'_>,
+    [input1, input2]: [&[i8]; 2],
+    output: &mut [i8],
+    sign: i32,
+    block: impl Fn(&Line, &[i8; N], &[i8; N], &mut [i8; N]) -> u64,
+) -> KernelResult {
     let same = p.shapes[0] == p.output_shape && p.shapes[1] == p.output_shape;
     let elements = p.output_shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d as usize));
     let fits = elements == Some(output.len()) && input1.len() == output.len() && input2.len() == output.len();
-    let line = Line::new(p, sign).filter(|_| same && fits && output.len() >= BLOCK);
+    let line = Line::new(p, sign).filter(|_| same && fits && output.len() >= N);
     let Some(line) = line else {
         return match sign {
             1 => reference::add::run(p, input1, input2, output),
             _ => reference::sub::run(p, input1, input2, output),
         };
     };
-    let last = output.len() - BLOCK;
+    let last = output.len() - N;
     let mut at = 0;
     loop {
         // The last block may compute some outputs again.
         let begin = at.min(last);
         if let (Some(x1), Some(x2), Some(y)) = (
-            input1[begin..].first_chunk::<BLOCK>(),
-            input2[begin..].first_chunk::<BLOCK>(),
-            output[begin..].first_chunk_mut::<BLOCK>(),
+            input1[begin..].first_chunk::<N>(),
+            input2[begin..].first_chunk::<N>(),
+            output[begin..].first_chunk_mut::<N>(),
         ) {
-            let mut close = line.block(x1, x2, y);
+            let mut close = block(&line, x1, x2, y);
             while close != 0 {
                 let lane = close.trailing_zeros() as usize;
                 y[lane] = exact(p, x1[lane], x2[lane], sign);
                 close &= close - 1;
             }
         }
-        at += BLOCK;
+        at += N;
         if begin == last {
             return Ok(());
         }
@@ -61,15 +73,15 @@ fn exact(p: &Sum<'_>, x1: i8, x2: i8, sign: i32) -> i8 {
 }
 
 /// `t = a·x1 + b·x2 + c` with `bits` behind the point.
-struct Line {
-    a: i32,
-    b: i32,
-    c: i32,
-    bits: i32,
+pub struct Line {
+    pub a: i32,
+    pub b: i32,
+    pub c: i32,
+    pub bits: i32,
     /// Bits behind the point that are all zero where a step of the output is too near.
-    near: i32,
-    low: i32,
-    high: i32,
+    pub near: i32,
+    pub low: i32,
+    pub high: i32,
 }
 
 impl Line {
