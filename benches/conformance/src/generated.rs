@@ -7,7 +7,7 @@ use std::vec::Vec;
 
 use arbitrary::Unstructured;
 use fastrand::Rng;
-use tanbo::pack::repack;
+use tanbo::pack::{PackedStep, PortableStep, pack_step, packings, repack_with};
 use tanbo::{ElementType, Engine, Family, Model, OpSet, Reference};
 use tanbo_format::Op;
 use tanbo_format::emit::{Aligned, Artifact, ConstData, StepSpec, StorageSpec, TensorSpec};
@@ -29,7 +29,7 @@ pub fn packed(family: Family) -> Result<Vec<u8>, String> {
     for case in Pack::parse(FULL).map_err(|error| format!("{error}"))?.cases() {
         let case = case.map_err(|error| format!("{error}"))?;
         let (inputs, expected) = (case.inputs.to_vec(), case.expected.to_vec());
-        let artifact = for_family(case.name, case.artifact, family)?;
+        let artifact = for_family(case.name, case.artifact, family, pack_step)?;
         entries.push(Entry { name: case.name.into(), artifact, inputs, expected });
     }
     write(&entries.iter().collect::<Vec<_>>()).ok_or_else(|| "more than 4 GiB of cases".into())
@@ -42,13 +42,25 @@ pub fn packed(family: Family) -> Result<Vec<u8>, String> {
 /// # Errors
 /// A case that cannot be packed or run, with its name.
 pub fn lengths(family: Family) -> Result<Vec<u8>, String> {
-    let entries = layers()
+    let usual = layers();
+    let mut entries = usual
         .iter()
         .enumerate()
-        .map(|(number, layer)| layer.numbered(number as u64, family))
+        .map(|(number, layer)| layer.numbered(number as u64, family, pack_step))
         .collect::<Result<Vec<_>, _>>()?;
+    for (number, layer) in square_windows().iter().enumerate() {
+        entries.push(layer.numbered((usual.len() + number) as u64, family, last_packing)?);
+    }
     write(&entries.iter().collect::<Vec<_>>()).ok_or_else(|| "more than 4 GiB of cases".into())
 }
+
+/// The last packing that a family has for a step: one that is not taken unless it is asked for, if there is such a one.
+fn last_packing(family: Family, step: PortableStep<'_>, x: &[u32], y: &[u32]) -> Option<PackedStep> {
+    packings(family, step, x, y).pop()
+}
+
+/// How a step gets its packing.
+type PackStep = fn(Family, PortableStep<'_>, &[u32], &[u32]) -> Option<PackedStep>;
 
 /// A layer of any shape, with random weights, inputs and parameters, and what the reference kernels make of it.
 #[derive(Clone, Debug)]
@@ -87,7 +99,7 @@ impl RandomCase {
             return Ok(None);
         }
         let name = format!("{}/{layer:?}", layer.op.name());
-        let Entry { name, artifact, inputs, expected } = layer.entry(name, &mut source, Family::Portable)?;
+        let Entry { name, artifact, inputs, expected } = layer.entry(name, &mut source, Family::Portable, pack_step)?;
         Ok(Some(Self { name, artifact, inputs, expected }))
     }
 
@@ -112,15 +124,15 @@ impl RandomCase {
     }
 
     fn of(layer: &Layer, number: u64) -> Result<Self, String> {
-        let Entry { name, artifact, inputs, expected } = layer.numbered(number, Family::Portable)?;
+        let Entry { name, artifact, inputs, expected } = layer.numbered(number, Family::Portable, pack_step)?;
         Ok(Self { name, artifact, inputs, expected })
     }
 }
 
-fn for_family(name: &str, artifact: &[u8], family: Family) -> Result<Vec<u8>, String> {
+fn for_family(name: &str, artifact: &[u8], family: Family, pack: PackStep) -> Result<Vec<u8>, String> {
     let aligned = Aligned::new(artifact);
     let model = Model::parse(&aligned).map_err(|error| format!("{name}: {error}"))?;
-    repack(&model, family).map_err(|error| format!("{name}: packed for {}: {error}", family.name()))
+    repack_with(&model, family, pack).map_err(|error| format!("{name}: packed for {}: {error}", family.name()))
 }
 
 /// Values that a case is filled with.
@@ -234,6 +246,26 @@ fn layers() -> Vec<Layer> {
     layers
 }
 
+/// Windows of 3×3 without strides over whole groups of channels, as packings of transformed weights take them: every height and width
+/// up to more than two tiles, extremes first.
+fn square_windows() -> Vec<Layer> {
+    let layer = |channels, outputs, size, same, fill| {
+        Layer::window(Op::Conv2d, WINDOWS[0], channels, outputs, size, same, fill)
+    };
+    let mut layers = Vec::new();
+    for fill in [Fill::High, Fill::Low, Fill::Lowest, Fill::Alternating] {
+        layers
+            .extend([(8, 4, true), (16, 8, false), (24, 12, true)].map(|(n, m, same)| layer(n, m, [5, 6], same, fill)));
+    }
+    for width in 1..=10 {
+        let channels = 8 * (1 + width % 3);
+        layers.push(layer(channels, 4 * (1 + width % 2), [1 + width % 5, width], width % 2 == 0, Fill::Random));
+        layers.push(layer(8, 4, [3 + width % 4, width + 2], width % 2 == 1, Fill::Random));
+    }
+    layers.push(layer(40, 20, [4, 4], true, Fill::Random));
+    layers
+}
+
 impl Layer {
     /// Any operator, shape and window; channels up to what the widest kernels take at a time.
     fn random<R: Draw>(random: &mut R) -> Self {
@@ -320,12 +352,12 @@ impl Layer {
     }
 
     /// The same case for every family and on every machine.
-    fn numbered(&self, number: u64, family: Family) -> Result<Entry, String> {
+    fn numbered(&self, number: u64, family: Family, pack: PackStep) -> Result<Entry, String> {
         let name = format!("{}/{number}_{self:?}", self.op.name());
-        self.entry(name, &mut Rng::with_seed(number + 1), family)
+        self.entry(name, &mut Rng::with_seed(number + 1), family, pack)
     }
 
-    fn entry(&self, name: String, random: &mut impl Draw, family: Family) -> Result<Entry, String> {
+    fn entry(&self, name: String, random: &mut impl Draw, family: Family, pack: PackStep) -> Result<Entry, String> {
         let fail = |error: &dyn std::fmt::Display| format!("{name}: {error}");
         let artifact = self.artifact(random).emit().map_err(|error| fail(&error))?;
         let inputs = self.inputs(random);
@@ -339,7 +371,7 @@ impl Layer {
             engine.run().map_err(|error| fail(&error))?;
             expected.extend_from_slice(engine.output_bytes(0).map_err(|error| fail(&error))?);
         }
-        let artifact = for_family(&name, &artifact, family)?;
+        let artifact = for_family(&name, &artifact, family, pack)?;
         Ok(Entry { name, artifact, inputs, expected })
     }
 

@@ -238,6 +238,11 @@ pub struct PlanArgs {
     /// The firmware gives the first input row by row (`Engine::input_row`), so that it is never whole in the arena.
     #[arg(long)]
     pub input_rows: bool,
+    /// Bytes that the artifact may have: of the packings that each step can have, the combination with the fewest estimated
+    /// instructions that fits. Winograd's transforms of 3x3 convolutions (dsp) take 3.6 times the bytes of the weights and about half the
+    /// instructions, two rows at a time. Without it, each step has its family's usual packing.
+    #[arg(long, value_name = "BYTES")]
+    pub flash_budget: Option<u32>,
 }
 
 impl PlanArgs {
@@ -251,7 +256,8 @@ impl PlanArgs {
         } else {
             Tensors::ByFamily
         };
-        tanbo_compiler::Options { family, tensors, ..tanbo_compiler::Options::default() }
+        let flash_budget = self.flash_budget;
+        tanbo_compiler::Options { family, tensors, flash_budget, ..tanbo_compiler::Options::default() }
     }
 }
 

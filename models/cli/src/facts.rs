@@ -7,10 +7,10 @@ use std::path::Path;
 use serde::Serialize;
 use tanbo_compiler::binding::Binding;
 use tanbo_compiler::passes::{Report, Size};
-use tanbo_compiler::plan;
+use tanbo_compiler::{packings, plan};
 use tanbo_format::emit::content_hash;
 use tanbo_format::record::{Extent, StepRecord};
-use tanbo_format::{Constant, Model, Op, Step, Storage, Tensor, attrs};
+use tanbo_format::{Constant, Family, Model, Op, Step, Storage, Tensor, attrs, packed_shape};
 
 use crate::error::CliError;
 use crate::memory::{self, StorageFacts};
@@ -115,6 +115,12 @@ pub struct StepFacts {
     pub output: Port,
     /// Multiply-accumulates, padding taps counted.
     pub macs: u64,
+    /// Packing of the constants: portable, winograd, or that of the family.
+    pub packing: &'static str,
+    /// What the packing takes by its register plan, instructions; of steps that have packings, on bare cores. An estimate: measure with
+    /// `bench --steps`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimated_instructions: Option<u64>,
     /// Weights and bias.
     pub weights_bytes: u64,
     /// All constants and the step's own records, as if no other step shared them.
@@ -236,9 +242,20 @@ impl Facts {
         let _ = write!(text, "\n{}", table(&ports));
 
         let mut steps = vec![
-            ["step", "operator", "output", "MACs", "weights", "flash", "live", "live, bound |", "node"]
-                .map(String::from)
-                .to_vec(),
+            [
+                "step",
+                "operator",
+                "output",
+                "MACs",
+                "packing",
+                "instr. (est.)",
+                "flash",
+                "live",
+                "live, bound |",
+                "node",
+            ]
+            .map(String::from)
+            .to_vec(),
         ];
         for (number, step) in self.steps.iter().enumerate() {
             steps.push(vec![
@@ -246,7 +263,8 @@ impl Facts {
                 step.op.into(),
                 shape(&step.output.shape),
                 grouped(step.macs),
-                grouped(step.weights_bytes),
+                step.packing.into(),
+                step.estimated_instructions.map(grouped).unwrap_or_default(),
                 grouped(step.flash_bytes),
                 grouped(step.live_bytes),
                 bar(step.live_bytes, self.arena_bytes as u64, self.arena_lower_bound.into()),
@@ -327,11 +345,19 @@ fn step_facts(model: &Model<'_>, number: u16, name: Option<String>) -> Option<St
         inputs: step.inputs.iter().filter_map(|&n| model.tensor(n)).map(|t| Port::of_tensor(&t)).collect(),
         output: Port::of_tensor(&output),
         macs: macs(model, &step, &output),
+        packing: packings::name(step.variant, model.family()),
+        estimated_instructions: estimate(model, &step),
         weights_bytes: weights_bytes(&step),
         flash_bytes: constants + records as u64,
         live_bytes: live_bytes(model, number),
         begins_chain: chain_of(model, number).and_then(|chain| model.chain(chain)).is_some_and(|c| c.start == number),
     })
+}
+
+/// Returns the estimated instructions of a step for the families whose plans are known; a step alone in its chain works on many rows.
+fn estimate(model: &Model<'_>, step: &Step<'_>) -> Option<u64> {
+    let (kind, shape) = packed_shape(model, step).filter(|_| model.family() == Family::Dsp || step.variant == 0)?;
+    Some(packings::estimate(model.family(), step.variant, kind, &shape))
 }
 
 /// Returns the multiply-accumulates of a step, padding taps counted.

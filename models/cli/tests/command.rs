@@ -324,6 +324,19 @@ fn inspect_draws_what_lies_where_in_the_arena() {
 }
 
 #[test]
+fn a_flash_budget_is_kept_or_refused() {
+    let path = model("conv_3x3_same");
+    let usual = document(0, &["inspect", &path, "--target", "dsp"]);
+    assert_eq!(usual["steps"][0]["packing"], "dsp");
+    assert!(usual["steps"][0]["estimated_instructions"].as_u64().unwrap() > 0);
+    // Eight and four channels at a time, which these are not: there is nothing to choose.
+    let bytes = usual["artifact_bytes"].to_string();
+    assert_eq!(document(0, &["inspect", &path, "--target", "dsp", "--flash-budget", &bytes])["hash"], usual["hash"]);
+    let error = document(2, &["inspect", &path, "--target", "dsp", "--flash-budget", "300"]);
+    assert!(error["error"]["reason"].as_str().unwrap().contains("more than the flash budget of 300"), "{error}");
+}
+
+#[test]
 fn a_changed_hash_is_a_no() {
     let folder = tempfile::tempdir().unwrap();
     let artifact = folder.path().join("m.tnb");

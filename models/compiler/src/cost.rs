@@ -2,15 +2,18 @@
 //! in which it is done. Nothing but the choice of a plan depends on it.
 
 use tanbo_format::attrs::Conv;
+use tanbo_format::packing::runs_apart;
 use tanbo_format::schedule;
-use tanbo_format::{Family, Model, Op, Step};
+use tanbo_format::{Family, Model, Op, Step, packed_shape};
+
+use crate::packings::estimate;
 
 /// Rates of a family's kernels, from counts of single steps (`tanbo bench --runner R --steps`) with whole tensors and by rows.
 #[derive(Clone, Copy, Debug)]
-struct Rates {
+pub(crate) struct Rates {
     /// Instructions for a thousand multiply-accumulates of convolutions and matrix products, and of depthwise convolutions.
-    conv2d: u64,
-    depthwise: u64,
+    pub(crate) conv2d: u64,
+    pub(crate) depthwise: u64,
     /// Instructions for a thousand output values of other steps.
     value: u64,
     /// Pixels that a convolution computes together: it takes as long for fewer.
@@ -20,7 +23,7 @@ struct Rates {
 }
 
 impl Rates {
-    const fn of(family: Family) -> Self {
+    pub(crate) const fn of(family: Family) -> Self {
         match family {
             Family::Dsp => Self { conv2d: 850, depthwise: 2_700, value: 14_000, pixels: 1, call: 700 },
             Family::Mve => Self { conv2d: 160, depthwise: 600, value: 4_000, pixels: 2, call: 1_500 },
@@ -49,6 +52,12 @@ impl Cost {
     /// Returns the cost of a step on `family`.
     pub fn of(family: Family, model: &Model<'_>, step: &Step<'_>) -> Self {
         let rates = Rates::of(family);
+        // Tiles of two rows: one row takes as long.
+        if let (true, Some((kind, shape))) = (runs_apart(step.variant), packed_shape(model, step)) {
+            let rows = (shape.output[0] as u64).next_multiple_of(2).max(2);
+            let unit = estimate(family, step.variant, kind, &shape) * 1_000 / rows;
+            return Self { unit, pixels: 1, together: 2, call: rates.call };
+        }
         let tensor = |number: Option<&u16>| number.and_then(|&number| model.tensor(number)).map(|tensor| tensor.shape);
         let elements = |shape: Option<&[u32]>| shape.unwrap_or_default().iter().map(|&axis| u64::from(axis)).product();
         let (input, output) = (tensor(step.inputs.first()), tensor(Some(&step.output)));

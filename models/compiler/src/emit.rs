@@ -2,16 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tanbo::pack::{PortableStep, pack_step};
+use tanbo::pack::{PackedStep, PortableStep, pack_step, packings};
 use tanbo_format::emit::{Artifact, ConstData, StateStart, StepSpec, StorageSpec, TensorSpec};
 use tanbo_format::record::MAX_STORAGES;
-use tanbo_format::{Family, FormatError, FormatErrorKind, Op, Place};
+use tanbo_format::{Family, FormatError, FormatErrorKind, Op, Place, shape_of};
 
 use crate::error::{CompileError, CompileErrorKind};
 use crate::fuse::{Fusing, Tensors, arena, fuse, lay_out};
 use crate::graph::{Graph, Node, NodeOp, TensorId};
 use crate::lower::{Lowered, lower, scratch_bytes};
 use crate::order::least_peak;
+use crate::packings::{Choice, choose, estimate};
 use crate::passes::{self, Pass, Report, Switches};
 
 /// Most bytes of the constants of all steps: a step of a few bytes of the source may have a table of any size.
@@ -30,6 +31,9 @@ pub struct Options {
     pub passes: Switches,
     /// Whether tensors between steps are whole, or rings of rows.
     pub tensors: Tensors,
+    /// Bytes that the artifact may have: of the packings of each step, the cheapest combination that fits is taken. `None`: each step
+    /// gets the family's usual packing.
+    pub flash_budget: Option<u32>,
 }
 
 impl Default for Options {
@@ -40,6 +44,7 @@ impl Default for Options {
             card: String::new(),
             passes: Switches::default(),
             tensors: Tensors::default(),
+            flash_budget: None,
         }
     }
 }
@@ -200,6 +205,87 @@ struct Reordered {
 
 /// Returns the artifact of a graph as it is, its steps in another order where that takes less of the arena.
 pub(crate) fn emit(graph: &Graph, options: &Options, source_macs: u64) -> Result<Emitted, CompileError> {
+    let usual = emit_packed(graph, options, source_macs, None)?;
+    let Some(budget) = options.flash_budget else { return Ok(usual) };
+    let choices = choices(graph, options)?;
+    let usual_bytes: u64 = choices.iter().filter_map(|choices| Some(choices.first()?.bytes)).sum();
+    // What is no constant of a step, and what the constants may then take.
+    let other = (usual.artifact.len() as u64).saturating_sub(usual_bytes);
+    let mut room = u64::from(budget).saturating_sub(other);
+    let refused = |least: u64| {
+        CompileError::new(
+            CompileErrorKind::TooLarge,
+            format!("model '{}'", graph.name),
+            format!("the smallest artifact has about {least} bytes, more than the flash budget of {budget}"),
+            "raise --flash-budget, or make the model smaller",
+        )
+    };
+    loop {
+        let picked = choose(&choices, room).map_err(|least| refused(least + other))?;
+        let variants: Vec<u8> =
+            choices.iter().zip(picked).filter_map(|(choices, pick)| Some(choices.get(pick)?.variant)).collect();
+        let emitted = emit_packed(graph, options, source_macs, Some(&variants))?;
+        // Constants that steps share, and the gaps between them, depend on the choice.
+        match (emitted.artifact.len() as u64).checked_sub(budget.into()) {
+            None | Some(0) => return Ok(emitted),
+            Some(surplus) => room = room.checked_sub(surplus).ok_or_else(|| refused(emitted.artifact.len() as u64))?,
+        }
+    }
+}
+
+/// Returns the packings that each step can have, the usual one first.
+fn choices(graph: &Graph, options: &Options) -> Result<Vec<Vec<Choice>>, CompileError> {
+    let mut steps = Vec::new();
+    for node in live_nodes(graph) {
+        let Some(lowered) = lower(graph, node)? else { continue };
+        let bytes = |consts: &[ConstData]| consts.iter().map(|data| data.len_bytes().next_multiple_of(4) as u64).sum();
+        let portable = bytes(&lowered.consts);
+        let choice = |variant, bytes| {
+            let (x, y) = (image(graph, node.inputs.first())?, image(graph, Some(&node.output))?);
+            let (kind, shape) = shape_of(lowered.op, &lowered.attrs, &x, &y)?;
+            Some(Choice { variant, bytes, cost: estimate(options.family, variant, kind, &shape) })
+        };
+        let packed = all_packings(graph, node, &lowered, options);
+        let mut choices: Vec<Choice> =
+            packed.iter().filter_map(|packed| choice(packed.variant, bytes(&packed.consts))).collect();
+        choices.push(choice(0, portable).unwrap_or(Choice { variant: 0, bytes: portable, cost: 0 }));
+        // The usual one is the first only if the family's first packing takes the step.
+        let usual = usual_packing(graph, node, &lowered, options).map_or(0, |packed| packed.variant);
+        choices.sort_by_key(|choice| choice.variant != usual);
+        steps.push(choices);
+    }
+    Ok(steps)
+}
+
+/// Returns a tensor's shape as the artifact has it.
+fn image(graph: &Graph, tensor: Option<&TensorId>) -> Option<Vec<u32>> {
+    graph.tensors.get(*tensor?)?.shape.iter().map(|&axis| u32::try_from(axis).ok()).collect()
+}
+
+fn usual_packing(graph: &Graph, node: &Node, lowered: &Lowered, options: &Options) -> Option<PackedStep> {
+    let (x, y) = (image(graph, node.inputs.first())?, image(graph, Some(&node.output))?);
+    pack_step(options.family, portable(node, lowered, options), &x, &y)
+}
+
+fn all_packings(graph: &Graph, node: &Node, lowered: &Lowered, options: &Options) -> Vec<PackedStep> {
+    match (image(graph, node.inputs.first()), image(graph, Some(&node.output))) {
+        (Some(x), Some(y)) => packings(options.family, portable(node, lowered, options), &x, &y),
+        _ => Vec::new(),
+    }
+}
+
+fn portable<'a>(node: &Node, lowered: &'a Lowered, options: &Options) -> PortableStep<'a> {
+    let by_rows = options.tensors.fusing(options.family).is_some();
+    PortableStep { op: lowered.op, rounding: node.rounding, attrs: &lowered.attrs, consts: &lowered.consts, by_rows }
+}
+
+/// As [`emit`], with these packings of the steps, or the usual ones.
+fn emit_packed(
+    graph: &Graph,
+    options: &Options,
+    source_macs: u64,
+    variants: Option<&[u8]>,
+) -> Result<Emitted, CompileError> {
     let nodes = live_nodes(graph);
     let root = roots(graph, &nodes);
     let mut steps: Vec<Planned<'_>> = Vec::new();
@@ -215,7 +301,13 @@ pub(crate) fn emit(graph: &Graph, options: &Options, source_macs: u64) -> Result
                     "use smaller weights and pooling windows, or split the model",
                 ));
             }
-            steps.push(Planned::new(graph, node, lowered, options));
+            let packed = match variants.map(|variants| variants.get(steps.len())) {
+                None => usual_packing(graph, node, &lowered, options),
+                Some(variant) => all_packings(graph, node, &lowered, options)
+                    .into_iter()
+                    .find(|packed| Some(&packed.variant) == variant),
+            };
+            steps.push(Planned::new(graph, node, lowered, packed));
         }
     }
     let too_many = |what: &str| {
@@ -387,21 +479,7 @@ struct Planned<'g> {
 }
 
 impl<'g> Planned<'g> {
-    fn new(graph: &Graph, node: &'g Node, mut lowered: Lowered, options: &Options) -> Self {
-        let shape = |tensor: Option<&TensorId>| -> Option<Vec<u32>> {
-            graph.tensors.get(*tensor?)?.shape.iter().map(|&axis| u32::try_from(axis).ok()).collect()
-        };
-        let portable = PortableStep {
-            op: lowered.op,
-            rounding: node.rounding,
-            attrs: &lowered.attrs,
-            consts: &lowered.consts,
-            by_rows: options.tensors.fusing(options.family).is_some(),
-        };
-        let packed = match (shape(node.inputs.first()), shape(Some(&node.output))) {
-            (Some(x), Some(y)) => pack_step(options.family, portable, &x, &y),
-            _ => None,
-        };
+    fn new(graph: &Graph, node: &'g Node, mut lowered: Lowered, packed: Option<PackedStep>) -> Self {
         let (mut variant, mut scratch_bytes) = (0, scratch_bytes(graph, node));
         if let Some(packed) = packed {
             (variant, lowered.consts) = (packed.variant, packed.consts);

@@ -18,6 +18,7 @@ pub mod import;
 pub mod lower;
 pub mod nonlinear;
 pub mod order;
+pub mod packings;
 pub mod passes;
 pub mod plan;
 #[cfg(feature = "onnx")]

@@ -1,7 +1,7 @@
 //! Operators that are linked: nothing else of a kernel family is.
 
-use tanbo_format::packing::{Layout, find};
-use tanbo_format::{Checks, FormatError, Model, OP_TABLE_LEN, Op, Step};
+use tanbo_format::packing::{Layout, find, runs_apart};
+use tanbo_format::{Checks, FormatError, Model, OP_TABLE_LEN, Op, Step, WINOGRAD_BIT};
 use tanbo_kernels::Kernels;
 
 use crate::error::EngineError;
@@ -17,6 +17,7 @@ pub struct OpSet {
     available: fn() -> bool,
     portable: [Option<&'static Adapter>; OP_TABLE_LEN],
     packed: [Option<&'static Adapter>; PACKED_TABLE_LEN],
+    winograd: Option<&'static Adapter>,
 }
 
 /// One more than the greatest number of an operator that has packings.
@@ -35,7 +36,11 @@ impl OpSet {
             available: K::available,
             portable: [None; OP_TABLE_LEN],
             packed: [None; PACKED_TABLE_LEN],
+            winograd: None,
         };
+        if packed & WINOGRAD_BIT != 0 {
+            set.winograd = Some(ops::winograd_adapter::<K>());
+        }
         let mut i = 0;
         while i < Op::ALL.len() {
             let op = Op::ALL[i];
@@ -95,6 +100,9 @@ impl OpSet {
             return self.portable.get(step.op as usize).copied().flatten();
         }
         find(self.layouts, step.variant)?;
+        if runs_apart(step.variant) {
+            return self.winograd;
+        }
         self.packed.get(step.op as usize).copied().flatten()
     }
 

@@ -37,9 +37,11 @@ pub struct PackedStep {
     pub scratch_bytes: usize,
 }
 
-/// Each family that packs: how, and which lengths its packings have.
+/// Each family that packs: how, and which lengths its packings have. The first of a family is what a step gets unless something
+/// else is asked for.
 const PACKERS: &[(Family, PackFn, &[Layout])] = &[
     (Family::Dsp, packs::dsp, &[dsp::DSP]),
+    (Family::Dsp, packs::dsp_winograd, &[dsp::WINOGRAD]),
     (Family::Armv7, packs::armv7, &[armv7::LAYOUT]),
     (Family::Neon, packs::neon, &[neon::LAYOUT]),
     (Family::Dotprod, packs::dotprod, &[dotprod::LAYOUT]),
@@ -54,7 +56,22 @@ const PACKERS: &[(Family, PackFn, &[Layout])] = &[
 /// Packs a step whose input and output have the shapes `x` and `y`; `None` where it stays as it is: an operator or a shape
 /// without a packing, or weights for which the family's kernels are not proven exact.
 pub fn pack_step(family: Family, step: PortableStep<'_>, x: &[u32], y: &[u32]) -> Option<PackedStep> {
-    let &(_, pack, layouts) = PACKERS.iter().find(|packer| packer.0 == family)?;
+    let packer = PACKERS.iter().find(|packer| packer.0 == family)?;
+    packed_by(packer, step, x, y)
+}
+
+/// Returns the step in every packing of the family that it can have, what [`pack_step`] gives first.
+pub fn packings(family: Family, step: PortableStep<'_>, x: &[u32], y: &[u32]) -> Vec<PackedStep> {
+    let packers = PACKERS.iter().filter(|packer| packer.0 == family);
+    packers.filter_map(|packer| packed_by(packer, step, x, y)).collect()
+}
+
+fn packed_by(
+    &(_, pack, layouts): &(Family, PackFn, &[Layout]),
+    step: PortableStep<'_>,
+    x: &[u32],
+    y: &[u32],
+) -> Option<PackedStep> {
     let (kind, shape) = shape_of(step.op, step.attrs, x, y)?;
     let conv = match step.op {
         Op::Conv2d => attrs::Conv::from_conv2d(step.attrs),
@@ -108,6 +125,18 @@ pub fn pack_step(family: Family, step: PortableStep<'_>, x: &[u32], y: &[u32]) -
 /// # Errors
 /// More storages or bytes than an artifact may have.
 pub fn repack(model: &Model<'_>, family: Family) -> Result<Vec<u8>, FormatError> {
+    repack_with(model, family, pack_step)
+}
+
+/// As [`repack`], each step as `pack` says, for which [`pack_step`] or one of [`packings`] can stand.
+///
+/// # Errors
+/// As [`repack`].
+pub fn repack_with(
+    model: &Model<'_>,
+    family: Family,
+    pack: impl Fn(Family, PortableStep<'_>, &[u32], &[u32]) -> Option<PackedStep>,
+) -> Result<Vec<u8>, FormatError> {
     let fail = |kind| FormatError { kind, at: Place::Header };
     let mut artifact = Artifact::from_model(model).ok_or(fail(FormatErrorKind::Index))?;
     artifact.family = family;
@@ -134,7 +163,7 @@ pub fn repack(model: &Model<'_>, family: Family) -> Result<Vec<u8>, FormatError>
                 consts: &step.consts,
                 by_rows: count > 1,
             };
-            let Some(packed) = pack_step(family, portable, x, y) else { continue };
+            let Some(packed) = pack(family, portable, x, y) else { continue };
             (step.variant, step.consts) = (packed.variant, packed.consts);
             if packed.scratch_bytes > 0 {
                 let bytes = u32::try_from(packed.scratch_bytes).map_err(|_| fail(FormatErrorKind::TooMany))?;

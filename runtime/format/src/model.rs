@@ -460,7 +460,11 @@ pub const fn const_operators(artifact: &[u8]) -> u64 {
     const_steps(artifact, false)
 }
 
-/// Returns the operators that the steps have in a packing of a kernel family, a bit each. For `const` contexts.
+/// Bit of [`const_packed_operators`] for convolutions with transformed weights: no operator has the number 0.
+pub const WINOGRAD_BIT: u64 = 1;
+
+/// Returns the operators that the steps have in a packing of a kernel family, a bit each; see [`WINOGRAD_BIT`]. For `const`
+/// contexts.
 pub const fn const_packed_operators(artifact: &[u8]) -> u64 {
     const_steps(artifact, true)
 }
@@ -479,7 +483,9 @@ const fn const_steps(artifact: &[u8], packed: bool) -> u64 {
         let op = artifact[at + core::mem::offset_of!(StepRecord, op)];
         let variant = artifact[at + core::mem::offset_of!(StepRecord, variant)];
         assert!(op < 64, "not a Tanbo artifact: an operator that does not exist");
-        if (variant != 0) == packed {
+        if packed && tanbo_packing::runs_apart(variant) {
+            operators |= WINOGRAD_BIT;
+        } else if (variant != 0) == packed {
             operators |= 1 << op;
         }
         at += size_of::<StepRecord>();

@@ -76,6 +76,21 @@ macro_rules! kernels {
                 Err(LengthError)
             }
 
+            /// As [`Kernels::conv2d_packed`], of a convolution with transformed weights (Winograd).
+            ///
+            /// # Errors
+            /// As there.
+            #[inline]
+            fn conv2d_winograd(
+                _params: &Packed<'_>,
+                _input: Rows<'_>,
+                _output: &mut RowsMut<'_>,
+                _rows: Range<usize>,
+                _scratch: &mut [u8],
+            ) -> KernelResult {
+                Err(LengthError)
+            }
+
             /// As [`Kernels::conv2d_packed`], of a depthwise convolution.
             ///
             /// # Errors

@@ -83,6 +83,7 @@ pub struct Layout {
 /// Every packing.
 pub const ALL: &[Layout] = &[
     dsp::DSP,
+    dsp::WINOGRAD,
     mve::MVE,
     x86::AVX2,
     x86::VNNI,
@@ -95,6 +96,12 @@ pub const ALL: &[Layout] = &[
     m3::LAYOUT,
     rv32::LAYOUT,
 ];
+
+/// Returns whether `variant` is a packing that kernels of its own run, not those of the family's usual packing: firmware without such
+/// a step does not link them.
+pub const fn runs_apart(variant: u8) -> bool {
+    variant == dsp::WINOGRAD.packing.number()
+}
 
 /// Returns the layout with this number among `layouts`.
 pub fn find(layouts: &'static [Layout], variant: u8) -> Option<&'static Layout> {

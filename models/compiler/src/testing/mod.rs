@@ -11,4 +11,4 @@ pub use architectures::{MobileNet, mobilenet};
 pub use builder::{Builder, Quantization, weights, window};
 pub use random::random;
 pub use run::{random_inputs, run, run_artifact};
-pub use text::text;
+pub use text::{plan_text, text};

@@ -2,6 +2,10 @@
 
 use std::fmt::Write as _;
 
+use tanbo_format::emit::Aligned;
+use tanbo_format::{Model, Storage};
+
+use crate::emit::{Options, compile_reported, live_nodes};
 use crate::graph::{Bias, Clamp, Graph, NodeOp, TensorId, Weights, Window};
 
 /// Most numbers of a list that are written out.
@@ -40,6 +44,49 @@ pub fn text(graph: &Graph) -> String {
     }
     for port in &graph.outputs {
         let _ = writeln!(text, "output {}", name(port.tensor));
+    }
+    text
+}
+
+/// Returns the plan of a graph as text: its steps in order, then what lies where in the arena, for how long.
+///
+/// # Panics
+/// A graph that is refused: it is not what a test wants.
+pub fn plan_text(graph: &Graph, options: &Options) -> String {
+    let compiled = compile_reported(graph, options).unwrap_or_else(|error| panic!("{error}"));
+    let artifact = Aligned::new(&compiled.artifact);
+    let model = Model::parse(&artifact).unwrap_or_else(|error| panic!("{error}"));
+    let mut text = format!("arena {} bytes\n", model.arena_bytes());
+    let names: Vec<&str> = live_nodes(&compiled.graph)
+        .into_iter()
+        .filter(|node| !matches!(node.op, NodeOp::Reshape))
+        .map(|node| node.name.as_str())
+        .collect();
+    let storage_of = |tensor: u16| model.tensor(tensor).map_or(u16::MAX, |tensor| tensor.storage);
+    for chain in (0..model.chain_count() as u16).filter_map(|chain| model.chain(chain)) {
+        let _ = writeln!(text, "chain");
+        for (number, step) in chain.filter_map(|number| Some((number, model.step(number)?))) {
+            let inputs: Vec<u16> = step.inputs.iter().map(|&input| storage_of(input)).collect();
+            let scratch = step.scratch.map(|storage| format!(" scratch {storage}")).unwrap_or_default();
+            let name = names.get(usize::from(number)).copied().unwrap_or("?");
+            let (op, output) = (step.op.name(), storage_of(step.output));
+            let _ = writeln!(text, "    {name}: {op} {} -> {output}{scratch}", joined(&inputs, " "));
+        }
+    }
+    for number in 0..model.storage_count() as u16 {
+        let (Some(storage), Some((first, last))) = (model.storage(number), model.storage_lifetime(number)) else {
+            continue;
+        };
+        let _ = match storage {
+            Storage::Arena { offset, bytes, ring_rows: 0 } => {
+                writeln!(text, "{number}: {offset}..{} in chains {first}..={last}", offset + bytes)
+            }
+            Storage::Arena { offset, bytes, ring_rows } => {
+                writeln!(text, "{number}: {offset}..{} ring of {ring_rows} rows in chain {first}", offset + bytes)
+            }
+            Storage::State { offset, bytes } => writeln!(text, "{number}: {offset}..{} state", offset + bytes),
+            Storage::Constant { bytes, .. } => writeln!(text, "{number}: {bytes} constant bytes"),
+        };
     }
     text
 }

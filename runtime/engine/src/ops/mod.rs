@@ -185,6 +185,11 @@ pub(crate) const fn packed_adapter<K: Kernels>(op: Op) -> Option<&'static Adapte
     }
 }
 
+/// Returns the adapter of convolutions with transformed weights.
+pub(crate) const fn winograd_adapter<K: Kernels>() -> &'static Adapter {
+    const { &Adapter { prepare: packed::conv2d, run: packed::run_winograd::<K> } }
+}
+
 impl<'m> Records<'_, 'm> {
     /// Returns input tensor `index`.
     pub fn input(&self, index: usize) -> Option<Tensor<'m>> {

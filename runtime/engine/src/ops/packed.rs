@@ -41,6 +41,10 @@ pub(crate) fn run_conv2d<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     run::<K>(call, Kind::Conv2d, K::conv2d_packed)
 }
 
+pub(crate) fn run_winograd<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
+    run::<K>(call, Kind::Conv2d, K::conv2d_winograd)
+}
+
 pub(crate) fn run_depthwise_conv2d<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     run::<K>(call, Kind::DepthwiseConv2d, K::depthwise_conv2d_packed)
 }

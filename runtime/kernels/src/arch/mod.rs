@@ -35,7 +35,7 @@ mod x86;
 pub mod packs {
     pub use super::armv7::pack::pack as armv7;
     pub use super::dotprod::pack::pack as dotprod;
-    pub use super::dsp::pack as dsp;
+    pub use super::dsp::{pack as dsp, winograd as dsp_winograd};
     pub use super::m0::pack as m0;
     pub use super::m3::pack as m3;
     pub use super::mve::pack::pack as mve;

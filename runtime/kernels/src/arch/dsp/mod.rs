@@ -9,7 +9,7 @@ mod kernels;
 mod pack;
 
 #[cfg(feature = "pack")]
-pub use pack::pack;
+pub use pack::{pack, winograd};
 
 /// Kernels for Cortex-M with the DSP extension.
 #[derive(Clone, Copy, Debug)]

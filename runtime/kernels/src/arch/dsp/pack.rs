@@ -63,6 +63,53 @@ fn conv2d(source: &Source<'_>, division: &dsp::Conv2d) -> Option<PackedConstants
     Some(packed)
 }
 
+/// Packs a 3×3 convolution for Winograd's F(2×2, 3×3), with its matrix G doubled so that everything is an integer: sums are four
+/// times the true ones.
+pub fn winograd(source: &Source<'_>) -> Option<PackedConstants> {
+    let [_, _, inputs] = source.shape.input;
+    let division = dsp::Winograd::new(source.kind, source.shape)?;
+    let mut packed = PackedConstants { packing: dsp::WINOGRAD.packing, weights: Vec::new(), records: Vec::new() };
+    for group in 0..division.groups {
+        let mut channels = Vec::new();
+        for channel in 4 * group..4 * group + 4 {
+            let taps = source.weights.get(channel * 9 * inputs..(channel + 1) * 9 * inputs)?;
+            channels.push(Channel::new(source, channel, taps.iter().map(|&w| w.into()).collect(), Sum::Times4)?);
+        }
+        let transformed: Vec<Vec<[i32; 16]>> = channels
+            .iter()
+            .map(|channel| (0..inputs).map(|c| transform(|tap| channel.weight(tap * inputs + c))).collect())
+            .collect();
+        for position in 0..dsp::Winograd::POSITIONS {
+            for pair in 0..inputs / 2 {
+                // A word of four activations falls into channels 0 and 2, and 1 and 3.
+                let first = pair / 2 * 4 + pair % 2;
+                for channel in &transformed {
+                    for input in [first, first + 2] {
+                        let weight = i16::try_from(channel.get(input)?[position]).ok()?;
+                        packed.weights.extend(weight.to_le_bytes().map(|byte| byte as i8));
+                    }
+                }
+            }
+        }
+        for channel in &channels {
+            packed.records.extend(channel.requantization);
+            packed.records.push(channel.bias as i32);
+        }
+    }
+    Some(packed)
+}
+
+/// Returns (2G)·g·(2G)ᵀ of the taps of a 3×3 kernel, row by row.
+fn transform(tap: impl Fn(usize) -> i32) -> [i32; 16] {
+    let line = |a: i32, b: i32, c: i32| [2 * a, a + b + c, a - b + c, 2 * c];
+    let rows = [0, 1, 2].map(|column| line(tap(column), tap(3 + column), tap(6 + column)));
+    let mut transformed = [0; 16];
+    for (row, values) in transformed.chunks_exact_mut(4).enumerate() {
+        values.copy_from_slice(&line(rows[0][row], rows[1][row], rows[2][row]));
+    }
+    transformed
+}
+
 fn depthwise(source: &Source<'_>, division: &dsp::Depthwise) -> Option<PackedConstants> {
     let outputs = source.shape.output[2];
     let mut packed = PackedConstants { packing: dsp::DSP.packing, weights: Vec::new(), records: Vec::new() };
@@ -99,6 +146,8 @@ fn depthwise(source: &Source<'_>, division: &dsp::Depthwise) -> Option<PackedCon
 enum Sum {
     /// 256 times, by the arithmetic of the tiles.
     Times256,
+    /// Four times, by that of Winograd's transforms. Weights are as they were.
+    Times4,
     /// Twice or, for multipliers above one half, a higher power of two, by the weights.
     Times2,
 }
@@ -139,6 +188,11 @@ impl Channel {
         let mut factor = 1;
         let fits = match (range.rounding, sum) {
             (Rounding::Tflite, Sum::Times256) => magnitude < 1 << 23 && (1..=23).contains(&right),
+            (Rounding::Tflite, Sum::Times4) => magnitude < 1 << 29 && (1..=23).contains(&right),
+            (Rounding::Single, Sum::Times4) => {
+                right += 1;
+                magnitude < 1 << 29 && (1..=23).contains(&right)
+            }
             (Rounding::Tflite, Sum::Times2) => {
                 factor = 2;
                 magnitude < 1 << 29 && (1..=23).contains(&right)
@@ -156,7 +210,8 @@ impl Channel {
             }
         };
         let total: i64 = weights.iter().map(|&w| i64::from(w)).sum();
-        let bias = i64::from(factor) * (bias - i64::from(zero_point) * total);
+        let times = if sum == Sum::Times4 { 4 } else { factor };
+        let bias = i64::from(times) * (bias - i64::from(zero_point) * total);
         let weights = weights.iter().map(|w| factor * w).collect();
         let constant = || (range.zero_point << right) + (1 << (right - 1));
         fits.then(|| Self { weights, bias, requantization: [mantissa, constant(), right] })

@@ -22,7 +22,7 @@ pub fn run(
     // By reference: taken out of the option, it would be copied.
     let division = &dsp::Conv2d::new(kind, &p.shape);
     let division = division.as_ref().ok_or(LengthError)?;
-    super::check(&division.sizes().ok_or(LengthError)?, p, &input, output)?;
+    super::check(dsp::DSP.packing, &division.sizes().ok_or(LengthError)?, p, &input, output)?;
     let dsp::Scratch { patch, sources, lines, fill, gathered } = division.scratch;
     let (patch, scratch) = words(scratch).split_at_mut_checked(patch).ok_or(LengthError)?;
     let (sources, scratch) = scratch.split_at_mut_checked(sources).ok_or(LengthError)?;

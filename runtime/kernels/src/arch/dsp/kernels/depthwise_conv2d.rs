@@ -20,7 +20,7 @@ pub fn run(
         return conv2d::run(Kind::DepthwiseConv2d, p, input, output, rows, scratch);
     };
     let sizes = division.sizes().ok_or(LengthError)?;
-    super::check(&sizes, p, &input, output)?;
+    super::check(dsp::DSP.packing, &sizes, p, &input, output)?;
     let scratch = words(scratch).get_mut(..sizes.scratch_bytes / 4).ok_or(LengthError)?;
     let zero_point = p.input_zero_point as i8;
     match division.prepared {

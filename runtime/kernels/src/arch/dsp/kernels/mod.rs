@@ -12,10 +12,11 @@ mod pointwise;
 mod taps;
 mod tile;
 mod window3x3;
+mod winograd;
 
 use core::ops::Range;
 
-use tanbo_packing::{Kind, Layout, Sizes, dsp};
+use tanbo_packing::{Kind, Layout, Packing, Sizes, dsp};
 
 use super::Dsp;
 use crate::{AveragePool2d, KernelResult, Kernels, LengthError, MaxPool2d, Mean, Output, Packed, Rows, RowsMut, Sum};
@@ -37,7 +38,7 @@ use isa;
 
 impl Kernels for Dsp {
     const NAME: &'static str = "dsp";
-    const LAYOUTS: &'static [Layout] = &[dsp::DSP];
+    const LAYOUTS: &'static [Layout] = &[dsp::DSP, dsp::WINOGRAD];
 
     fn conv2d_packed(
         params: &Packed<'_>,
@@ -47,6 +48,16 @@ impl Kernels for Dsp {
         scratch: &mut [u8],
     ) -> KernelResult {
         conv2d::run(Kind::Conv2d, params, input, output, rows, scratch)
+    }
+
+    fn conv2d_winograd(
+        params: &Packed<'_>,
+        input: Rows<'_>,
+        output: &mut RowsMut<'_>,
+        rows: Range<usize>,
+        scratch: &mut [u8],
+    ) -> KernelResult {
+        winograd::run(params, input, output, rows, scratch)
     }
 
     fn depthwise_conv2d_packed(
@@ -99,10 +110,10 @@ fn ensure(condition: bool) -> KernelResult {
     if condition { Ok(()) } else { Err(LengthError) }
 }
 
-/// Returns an error unless constants and rows have the lengths of a packed step.
-fn check(sizes: &Sizes, p: &Packed<'_>, input: &Rows<'_>, output: &RowsMut<'_>) -> KernelResult {
+/// Returns an error unless constants and rows have the lengths of a step in `packing`.
+fn check(packing: Packing, sizes: &Sizes, p: &Packed<'_>, input: &Rows<'_>, output: &RowsMut<'_>) -> KernelResult {
     let row = |[_, width, channels]: [usize; 3]| width.checked_mul(channels).ok_or(LengthError);
-    ensure(p.packing == dsp::DSP.packing && p.weights.as_ptr().cast::<u32>().is_aligned())?;
+    ensure(p.packing == packing && p.weights.as_ptr().cast::<u32>().is_aligned())?;
     ensure(p.weights.len() == sizes.weight_bytes && p.records.len() == sizes.record_words)?;
     ensure(input.row_len() == row(p.shape.input)? && output.row_len() == row(p.shape.output)?)
 }
