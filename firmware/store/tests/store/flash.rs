@@ -1,0 +1,103 @@
+//! Flash in RAM whose supply can be cut.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use embedded_storage_async::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
+
+/// The supply is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut;
+
+impl NorFlashError for Cut {
+    fn kind(&self) -> NorFlashErrorKind {
+        NorFlashErrorKind::Other
+    }
+}
+
+/// Places in an erase at which the supply can go: the words before are erased.
+const ERASE_POINTS: usize = 8;
+
+/// Flash with words of `WORD` bytes, each written once, and pages of `PAGE` bytes.
+#[derive(Debug)]
+pub struct SimFlash<const WORD: usize, const PAGE: usize> {
+    bytes: Rc<RefCell<Vec<u8>>>,
+    /// Points until the supply goes.
+    pub left: Option<usize>,
+    /// Points so far: words written, parts of pages erased.
+    pub points: usize,
+}
+
+impl<const WORD: usize, const PAGE: usize> Clone for SimFlash<WORD, PAGE> {
+    /// A copy with bytes of its own.
+    fn clone(&self) -> Self {
+        let bytes = Rc::new(RefCell::new(self.bytes.borrow().clone()));
+        Self { bytes, left: self.left, points: self.points }
+    }
+}
+
+impl<const WORD: usize, const PAGE: usize> SimFlash<WORD, PAGE> {
+    pub fn new(pages: usize) -> Self {
+        Self { bytes: Rc::new(RefCell::new(vec![0xff; PAGE * pages])), left: None, points: 0 }
+    }
+
+    /// The same chip again: what is written through one is there in the other.
+    pub fn handle(&self) -> Self {
+        Self { bytes: Rc::clone(&self.bytes), left: self.left, points: self.points }
+    }
+
+    fn point(&mut self) -> Result<(), Cut> {
+        match self.left.as_mut() {
+            Some(0) => return Err(Cut),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        self.points += 1;
+        Ok(())
+    }
+}
+
+impl<const WORD: usize, const PAGE: usize> ErrorType for SimFlash<WORD, PAGE> {
+    type Error = Cut;
+}
+
+impl<const WORD: usize, const PAGE: usize> ReadNorFlash for SimFlash<WORD, PAGE> {
+    const READ_SIZE: usize = WORD;
+
+    async fn read(&mut self, at: u32, into: &mut [u8]) -> Result<(), Cut> {
+        assert!((at as usize).is_multiple_of(WORD) && into.len().is_multiple_of(WORD));
+        into.copy_from_slice(&self.bytes.borrow()[at as usize..at as usize + into.len()]);
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        self.bytes.borrow().len()
+    }
+}
+
+impl<const WORD: usize, const PAGE: usize> NorFlash for SimFlash<WORD, PAGE> {
+    const WRITE_SIZE: usize = WORD;
+    const ERASE_SIZE: usize = PAGE;
+
+    async fn erase(&mut self, from: u32, to: u32) -> Result<(), Cut> {
+        assert!((from as usize).is_multiple_of(PAGE) && (to as usize).is_multiple_of(PAGE));
+        let part = PAGE / ERASE_POINTS;
+        for at in (from as usize..to as usize).step_by(part) {
+            self.point()?;
+            self.bytes.borrow_mut()[at..at + part].fill(0xff);
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), Cut> {
+        assert!((at as usize).is_multiple_of(WORD) && bytes.len().is_multiple_of(WORD));
+        for (n, word) in bytes.chunks_exact(WORD).enumerate() {
+            self.point()?;
+            let at = at as usize + n * WORD;
+            let mut memory = self.bytes.borrow_mut();
+            assert!(memory[at..at + WORD].iter().all(|byte| *byte == 0xff), "a word is written once only");
+            memory[at..at + WORD].copy_from_slice(word);
+        }
+        Ok(())
+    }
+}

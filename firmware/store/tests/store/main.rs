@@ -1,0 +1,5 @@
+//! The store on simulated flash.
+
+mod cuts;
+mod flash;
+mod promises;
