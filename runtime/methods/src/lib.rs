@@ -1,6 +1,6 @@
 //! Classical methods that stand where a network may stand later: tsunami and flood detection from water levels
 //! ([`water`]), pressure tendency ([`pressure`]), reference evapotranspiration, water balance and irrigation of rice
-//! paddies ([`fao56`], [`paddy`], [`pump`]).
+//! paddies ([`day`], [`fao56`], [`paddy`], [`pump`]).
 //!
 //! Layer 1. The crate knows readings, their times and thresholds in physical units. It knows nothing of sensors,
 //! clocks, radios or relays: each method is a state machine or a function whose time is an argument. Times are
@@ -17,6 +17,7 @@
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod day;
 mod error;
 pub mod fao56;
 pub mod paddy;

@@ -112,6 +112,21 @@ impl Field {
         let level = if after < 0 { after * 1000 / porosity } else { after };
         level.clamp(-1000 * i64::from(self.bottom_mm), 1000 * i64::from(self.outlet_mm)) as i32
     }
+
+    /// Returns the hours until a level falls to `start_mm`, if each hour is as `hourly` says; `None` if it does not within
+    /// ten days.
+    pub fn hours_until(&self, level_mm: i32, start_mm: i32, hourly: &Flows) -> Option<u16> {
+        const LONGEST_HOURS: u16 = 240;
+        let hourly = Flows { minutes: 60, ..*hourly };
+        let mut level_um = level_mm.saturating_mul(1000);
+        for hours in 0..=LONGEST_HOURS {
+            if i64::from(level_um) <= 1000 * i64::from(start_mm) {
+                return Some(hours);
+            }
+            level_um = self.after(level_um, &hourly);
+        }
+        None
+    }
 }
 
 /// Minutes of a day.

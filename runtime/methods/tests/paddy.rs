@@ -31,6 +31,17 @@ fn the_balance_adds_up() {
 }
 
 #[test]
+fn when_water_will_be_wanted() {
+    // 3 + 1.2·5 mm per day are 0.375 mm per hour.
+    let dry = Flows { reference_um_per_day: 5000, crop_permille: 1200, ..Flows::default() };
+    assert_eq!(FIELD.hours_until(50, 10, &dry), Some(107));
+    assert_eq!(FIELD.hours_until(10, 10, &dry), Some(0));
+    assert_eq!(FIELD.hours_until(50, -150, &dry), None, "more than ten days");
+    assert_eq!(FIELD.hours_until(50, 10, &Flows { rain_um: 375, ..dry }), None);
+    assert_eq!(FIELD.hours_until(i32::MAX, 0, &Flows::default()), None);
+}
+
+#[test]
 fn the_crop_coefficient_rises_and_falls() {
     let found = [0, 15, 30, 60, 90, 105, 120, 400].map(|day| Crop::RICE.coefficient_permille(day));
     assert_eq!(found, [1050, 1125, 1200, 1200, 1200, 1050, 900, 900]);
