@@ -14,6 +14,11 @@ macro_rules! each {
     }};
 }
 
+// First: its macros are those of the families below.
+#[cfg(any(feature = "pack", all(target_arch = "x86_64", feature = "std")))]
+#[macro_use]
+mod x86;
+
 mod arm;
 pub mod armv7;
 pub mod avx2;
@@ -27,8 +32,6 @@ pub mod neon;
 mod pairs;
 pub mod rv32;
 pub mod vnni;
-#[cfg(any(feature = "pack", all(target_arch = "x86_64", feature = "std")))]
-mod x86;
 
 /// The packing functions of the families, for compilers and hosts.
 #[cfg(feature = "pack")]

@@ -1,90 +1,9 @@
 //! The table.
 
-use core::ops::Range;
-
-use tanbo_packing::Layout;
 use tanbo_packing::winograd::AVX2_WINOGRAD;
 use tanbo_packing::x86::AVX2;
 
-use super::Avx2;
-use super::{registers, winograd};
-use crate::arch::x86::{pool, sum};
-use crate::{AveragePool2d, KernelResult, Kernels, LengthError, MaxPool2d, Packed, Rows, RowsMut, Sum};
+use super::{Avx2, registers, winograd};
+use crate::arch::x86;
 
-impl Kernels for Avx2 {
-    const NAME: &'static str = "avx2";
-    const DIVISIBLE: bool = true;
-    const LAYOUTS: &'static [Layout] = &[AVX2, AVX2_WINOGRAD];
-
-    fn available() -> bool {
-        std::arch::is_x86_feature_detected!("avx2")
-    }
-
-    fn conv2d_packed(
-        params: &Packed<'_>,
-        input: Rows<'_>,
-        output: &mut RowsMut<'_>,
-        rows: Range<usize>,
-        scratch: &mut [u8],
-    ) -> KernelResult {
-        if !Self::available() {
-            return Err(LengthError);
-        }
-        if params.packing == AVX2_WINOGRAD.packing {
-            // SAFETY: the CPU has the instructions.
-            return unsafe { winograd::conv2d(params, input, output, rows, scratch) };
-        }
-        // SAFETY: the CPU has the instructions.
-        unsafe { registers::conv2d(params, input, output, rows, scratch) }
-    }
-
-    fn depthwise_conv2d_packed(
-        params: &Packed<'_>,
-        input: Rows<'_>,
-        output: &mut RowsMut<'_>,
-        rows: Range<usize>,
-        scratch: &mut [u8],
-    ) -> KernelResult {
-        if !Self::available() {
-            return Err(LengthError);
-        }
-        // SAFETY: the CPU has the instructions.
-        unsafe { registers::depthwise_conv2d(params, input, output, rows, scratch) }
-    }
-    fn average_pool2d(
-        params: &AveragePool2d<'_>,
-        input: Rows<'_>,
-        output: &mut RowsMut<'_>,
-        rows: Range<usize>,
-    ) -> KernelResult {
-        if !Self::available() {
-            return Err(LengthError);
-        }
-        // SAFETY: the CPU has the instructions.
-        unsafe { pool::average(params, input, output, rows) }
-    }
-
-    fn max_pool2d(params: &MaxPool2d, input: Rows<'_>, output: &mut RowsMut<'_>, rows: Range<usize>) -> KernelResult {
-        if !Self::available() {
-            return Err(LengthError);
-        }
-        // SAFETY: the CPU has the instructions.
-        unsafe { pool::max(params, input, output, rows) }
-    }
-
-    fn add(params: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> KernelResult {
-        if !Self::available() {
-            return Err(LengthError);
-        }
-        // SAFETY: the CPU has the instructions.
-        unsafe { sum::sum(params, input1, input2, output, 1) }
-    }
-
-    fn sub(params: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> KernelResult {
-        if !Self::available() {
-            return Err(LengthError);
-        }
-        // SAFETY: the CPU has the instructions.
-        unsafe { sum::sum(params, input1, input2, output, -1) }
-    }
-}
+table!(Avx2, "avx2", AVX2, AVX2_WINOGRAD, sum: x86::sum::sum, available: std::arch::is_x86_feature_detected!("avx2"));

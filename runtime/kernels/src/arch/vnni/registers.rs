@@ -125,24 +125,8 @@ impl Machine for Registers {
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 #[inline(never)]
 unsafe fn conv<const M: usize, const N: usize, const MODE: i32>(block: &Block) {
-    // SAFETY: the caller's; every pixel index is below the number of pixels.
-    unsafe {
-        let mut pixel = block.pixel(0);
-        loop {
-            let left = block.pixels.wrapping_sub(pixel.index);
-            if left >= M {
-                pixel = tile::<M, N, MODE>(block, pixel);
-            } else if left == 0 {
-                break;
-            } else if left > 1 && block.pixels >= M {
-                // Some pixels again: the same values.
-                tile::<M, N, MODE>(block, block.pixel(block.pixels.wrapping_sub(M)));
-                break;
-            } else {
-                pixel = tile::<1, N, MODE>(block, pixel);
-            }
-        }
-    }
+    // SAFETY: the caller's; the pixels are in the block.
+    unsafe { block.tiles::<M>(|pixel| tile::<M, N, MODE>(block, pixel), |pixel| tile::<1, N, MODE>(block, pixel)) }
 }
 
 /// Computes `M` pixels and returns the next one.

@@ -11,6 +11,10 @@
 //! - [`GENERAL`]: `(hi((a << l)·m + c) + (sign(a) & mask)) >> s`, with the accumulator shifted left beforehand.
 //! - [`SIGNED`], of accumulators that come with bits to spare (`winograd`): `(hi(a·m) + c + (sign(a) & mask)) >> s`.
 
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+#[macro_use]
+mod table;
+
 #[cfg(feature = "pack")]
 pub mod pack;
 

@@ -44,27 +44,19 @@ pub fn average(p: &AveragePool2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>,
             while channel < p.input.channels {
                 let count = BLOCK.min(p.input.channels - channel);
                 let mut sums = [0i32; BLOCK];
-                let mut registers = [_mm256_setzero_si256(); 2];
-                window.each(&input, &columns, channel, count, |pixel| match pixel.first_chunk::<BLOCK>() {
-                    Some(pixel) => {
-                        // SAFETY: 16 values.
-                        let x = unsafe { _mm_loadu_si128(pixel.as_ptr().cast()) };
-                        let halves = [_mm256_cvtepi8_epi32(x), _mm256_cvtepi8_epi32(_mm_srli_si128::<8>(x))];
-                        registers =
-                            [_mm256_add_epi32(registers[0], halves[0]), _mm256_add_epi32(registers[1], halves[1])];
-                    }
-                    None => {
-                        for (sum, &x) in sums.iter_mut().zip(pixel) {
-                            *sum = sum.wrapping_add(x.into());
-                        }
-                    }
-                });
                 if count == BLOCK {
+                    let registers = window.sums(&input, &columns, channel);
                     // SAFETY: 16 sums.
                     unsafe {
                         _mm256_storeu_si256(sums.as_mut_ptr().cast(), registers[0]);
                         _mm256_storeu_si256(sums.as_mut_ptr().add(8).cast(), registers[1]);
                     }
+                } else {
+                    window.each(&input, &columns, channel, count, |pixel| {
+                        for (sum, &x) in sums.iter_mut().zip(pixel) {
+                            *sum = sum.wrapping_add(x.into());
+                        }
+                    });
                 }
                 for (y, sum) in y.iter_mut().skip(channel).take(count).zip(sums) {
                     *y = finish(sum);
@@ -164,14 +156,30 @@ impl<'a> Places<'a> {
         Taps::new(self.window, 1, ox, self.input.width, 0)
     }
 
+    /// Returns the sums of [`BLOCK`] channels from `channel` on over all taps.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn sums(&self, x: &Rows<'_>, columns: &Taps, channel: usize) -> [__m256i; 2] {
+        let mut sums = [_mm256_setzero_si256(); 2];
+        self.each(x, columns, channel, BLOCK, |pixel| {
+            let Some(pixel) = pixel.first_chunk::<BLOCK>() else { return };
+            // SAFETY: 16 values.
+            let x = unsafe { _mm_loadu_si128(pixel.as_ptr().cast()) };
+            let halves = [_mm256_cvtepi8_epi32(x), _mm256_cvtepi8_epi32(_mm_srli_si128::<8>(x))];
+            sums = [_mm256_add_epi32(sums[0], halves[0]), _mm256_add_epi32(sums[1], halves[1])];
+        });
+        sums
+    }
+
     /// Calls `visit` with `count` channels from `channel` on of each tap.
     #[inline(always)]
     fn each(&self, x: &Rows<'_>, columns: &Taps, channel: usize, count: usize, mut visit: impl FnMut(&[i8])) {
+        let step = (columns.step * self.input.channels).max(1);
         for down in 0..self.rows.count {
             let row = x.row(self.rows.first + down * self.rows.step);
-            for across in 0..columns.count {
-                let at = (columns.first + across * columns.step) * self.input.channels + channel;
-                visit(row.get(at..at + count).unwrap_or_default());
+            let line = row.get(columns.first * self.input.channels + channel..).unwrap_or_default();
+            for pixel in line.chunks(step).take(columns.count) {
+                visit(pixel.get(..count).unwrap_or_default());
             }
         }
     }

@@ -82,6 +82,26 @@ impl Block {
         Pixel { index, column, place: self.image.wrapping_add(distance) }
     }
 
+    /// Calls `many` for `M` pixels, or `one` for a single one, until none is left. Both return the pixel after theirs.
+    #[inline(always)]
+    pub fn tiles<const M: usize>(&self, many: impl Fn(Pixel) -> Pixel, one: impl Fn(Pixel) -> Pixel) {
+        let mut pixel = self.pixel(0);
+        loop {
+            let left = self.pixels.wrapping_sub(pixel.index);
+            if left >= M {
+                pixel = many(pixel);
+            } else if left == 0 {
+                break;
+            } else if left > 1 && self.pixels >= M {
+                // Some pixels again: the same values.
+                many(self.pixel(self.pixels.wrapping_sub(M)));
+                break;
+            } else {
+                pixel = one(pixel);
+            }
+        }
+    }
+
     /// Returns where `M` pixels lie in the image, and the pixel after them.
     #[inline(always)]
     pub fn places<const M: usize>(&self, pixel: Pixel) -> ([*const u8; M], Pixel) {
