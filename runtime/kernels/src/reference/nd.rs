@@ -60,14 +60,25 @@ pub fn walk<const N: usize>(
     Ok(())
 }
 
-/// Copies the element at each of `input`'s positions to each of `output`'s.
+/// Copies the element at each of `input`'s positions to each of `output`'s; elements that lie side by side in both, at once.
 pub fn copy(
     shape: &[u32],
     (input, input_start, input_steps): (&[u8], isize, [isize; MAX_RANK]),
     (output, output_start, output_steps): (&mut [u8], isize, [isize; MAX_RANK]),
     element_bytes: usize,
 ) -> KernelResult {
-    walk(shape, [input_start, output_start], [input_steps, output_steps], |[from, to]| {
-        output[to * element_bytes..][..element_bytes].copy_from_slice(&input[from * element_bytes..][..element_bytes]);
+    ensure(shape.len() <= MAX_RANK)?;
+    let (mut outer, mut together) = (shape.len(), 1);
+    while let Some(axis) = outer.checked_sub(1) {
+        let beside = together as isize;
+        if shape[axis] != 1 && (input_steps[axis] != beside || output_steps[axis] != beside) {
+            break;
+        }
+        together *= shape[axis] as usize;
+        outer = axis;
+    }
+    let bytes = together * element_bytes;
+    walk(&shape[..outer], [input_start, output_start], [input_steps, output_steps], |[from, to]| {
+        output[to * element_bytes..][..bytes].copy_from_slice(&input[from * element_bytes..][..bytes]);
     })
 }
