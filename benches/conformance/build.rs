@@ -304,6 +304,7 @@ fn pack_case(case: &Case, rings: bool) -> Result<Option<Entry>, Failure> {
         card: String::new(),
         signature: Vec::new(),
         source_macs: 0,
+        hops: None,
     };
     let whole = case.steps.iter().zip(&ring_rows[case.inputs.len()..]).filter(|(_, rows)| **rows == 0);
     let outputs: Vec<&Tensor> = whole.map(|(step, _)| &step.output).collect();

@@ -466,6 +466,7 @@ impl Layer {
             inputs: vec![0],
             outputs: vec![1],
             source_macs: 0,
+            hops: None,
             front_end: Vec::new(),
             card: String::new(),
             signature: Vec::new(),

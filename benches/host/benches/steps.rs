@@ -80,6 +80,7 @@ fn artifact(case: &Case) -> (Vec<u8>, u64) {
         inputs: vec![0],
         outputs: vec![1],
         source_macs: 0,
+        hops: None,
         front_end: Vec::new(),
         card: String::new(),
         signature: Vec::new(),

@@ -30,6 +30,7 @@ fn reverser() -> Vec<u8> {
     Artifact {
         family: Family::Portable,
         source_macs: 0,
+        hops: None,
         storages: vec![arena(0, 64, (0, 0)), arena(64, 64, (0, 0))],
         tensors: vec![tensor("x", &[1, 64], 0), tensor("y", &[1, 64], 1)],
         steps: vec![StepSpec {
@@ -67,6 +68,7 @@ fn network() -> Vec<u8> {
     Artifact {
         family: Family::Portable,
         source_macs: 0,
+        hops: None,
         storages: vec![arena(0, 128, (0, 0)), arena(128, 256, (0, 1)), arena(0, 10, (1, 2)), arena(12, 10, (2, 2))],
         tensors: vec![
             tensor("image", &[1, 8, 8, 2], 0),

@@ -72,9 +72,34 @@ pub struct CompileArgs {
     #[command(flatten)]
     pub passes: PassArgs,
     #[command(flatten)]
+    pub streaming: StreamArgs,
+    #[command(flatten)]
     pub plan: PlanArgs,
     #[command(flatten)]
     pub float: FloatArgs,
+}
+
+/// Whether a model of windows computes only what a hop adds.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Streaming")]
+pub struct StreamArgs {
+    /// Make a model of windows one that takes in a hop at a time and keeps the rest in states. No output changes: each is
+    /// that of the window that the hop completes.
+    #[arg(long)]
+    stream: bool,
+    /// With --stream: input rows from one window to the next [default: the fewest by which every tensor moves in whole rows].
+    #[arg(long, value_name = "ROWS", requires = "stream")]
+    hop: Option<usize>,
+    /// With --stream: axis of the input that is time, counted from 0 in the model's own layout [default: the first after the batch].
+    #[arg(long, value_name = "AXIS", requires = "stream")]
+    time_axis: Option<usize>,
+}
+
+impl StreamArgs {
+    /// Returns what the compiler is asked for.
+    pub fn streaming(&self) -> Option<tanbo_compiler::stream::Streaming> {
+        self.stream.then_some(tanbo_compiler::stream::Streaming { hop: self.hop, axis: self.time_axis })
+    }
 }
 
 /// Which passes run over a model's graph.
@@ -131,6 +156,8 @@ pub struct InspectArgs {
     pub svg: Option<PathBuf>,
     #[command(flatten)]
     pub passes: PassArgs,
+    #[command(flatten)]
+    pub streaming: StreamArgs,
     #[command(flatten)]
     pub plan: PlanArgs,
     #[command(flatten)]

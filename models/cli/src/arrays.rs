@@ -46,26 +46,34 @@ struct Place {
     path: PathBuf,
 }
 
-/// Reads the files of `--input`.
+/// Reads the files of `--input`; of a `stream`, .npy and .bin files may hold many samples too, along axis 0.
 ///
 /// # Errors
 /// Missing or surplus inputs; files that cannot be read; arrays of another type or shape.
-pub fn read(arguments: &[String], bindings: &[Binding]) -> Result<Samples, CliError> {
+pub fn read(arguments: &[String], bindings: &[Binding], stream: bool) -> Result<Samples, CliError> {
     if let [only] = arguments
         && is_npz(only)
     {
         return read_npz(Path::new(only), bindings);
     }
     let places = resolve("--input", "input", arguments, bindings)?;
-    let mut inputs = Vec::new();
+    let mut inputs: Vec<Vec<Vec<u8>>> = Vec::new();
+    let mut stacking = Stacking::None;
     for (index, binding) in bindings.iter().enumerate() {
         let Some(place) = places.iter().find(|place| place.index == index) else {
             let reason = format_args!("the model has {}; '{}' is missing", listed(bindings, "input"), binding.name);
             return Err(CliError::new("--input", reason, "give one --input per input, in this order or as NAME=FILE"));
         };
-        inputs.push(read_one(&place.path, binding)?);
+        let (samples, own) = read_one(&place.path, binding, stream)?;
+        if index == 0 {
+            (inputs, stacking) = (vec![Vec::new(); samples.len()], own);
+        } else if inputs.len() != samples.len() {
+            let reason = format_args!("{} samples of '{}', {} before", samples.len(), binding.name, inputs.len());
+            return Err(CliError::new(place.path.display(), reason, "give as many of each"));
+        }
+        inputs.iter_mut().zip(samples).for_each(|(all, sample)| all.push(sample));
     }
-    Ok(Samples { inputs: vec![inputs], stacking: Stacking::None })
+    Ok(Samples { inputs, stacking })
 }
 
 /// An output with the file it goes to.
@@ -202,19 +210,26 @@ fn resolve(flag: &str, what: &str, arguments: &[String], bindings: &[Binding]) -
     Ok(places)
 }
 
-/// Reads one array file into the artifact's bytes.
-fn read_one(path: &Path, binding: &Binding) -> Result<Vec<u8>, CliError> {
+/// Reads one array file into the artifact's bytes of each sample: one, or in a stream as many as lie along axis 0.
+fn read_one(path: &Path, binding: &Binding, stream: bool) -> Result<(Vec<Vec<u8>>, Stacking), CliError> {
+    let mut stacking = if stream { Stacking::NewAxis } else { Stacking::None };
     let needed = binding.source_bytes() as u64;
     let source = match files::extension(path).as_str() {
         "npy" => {
-            let bytes = files::read(path, (needed + NPY_HEADER).max(ARRAY_LIMIT.min(1 << 24)))?;
+            let limit = if stream { ARRAY_LIMIT } else { ARRAY_LIMIT.min(1 << 24) };
+            let bytes = files::read(path, (needed + NPY_HEADER).max(limit))?;
             let array = npy::parse(&bytes).map_err(|e| CliError::new(path.display(), e.reason, e.remedy))?;
             check_type(&path.display().to_string(), &array, binding)?;
             let same = array.shape == binding.shape;
             // A leading axis of length 1 more or less changes nothing.
             let more = array.shape.strip_prefix(&[1]) == Some(&binding.shape);
             let less = binding.shape.strip_prefix(&[1]) == Some(&array.shape);
-            if !(same || more || less) {
+            let many = stacking_of(&array.shape, &binding.shape).filter(|_| stream && !array.data.is_empty());
+            if let Some(many) = many {
+                stacking = many;
+            } else if same || more || less {
+                stacking = Stacking::None;
+            } else {
                 let remedy = "reshape it; for many samples give an .npz, samples along axis 0";
                 return Err(wrong_shape(&path.display().to_string(), &array, binding, remedy));
             }
@@ -222,7 +237,8 @@ fn read_one(path: &Path, binding: &Binding) -> Result<Vec<u8>, CliError> {
         }
         "bin" => {
             let bytes = files::read(path, ARRAY_LIMIT.max(needed))?;
-            if bytes.len() as u64 != needed {
+            let many = stream && !bytes.is_empty() && (bytes.len() as u64).is_multiple_of(needed);
+            if bytes.len() as u64 != needed && !many {
                 let reason = format_args!(
                     "{} bytes, input '{}' takes {needed} ({} of {})",
                     bytes.len(),
@@ -236,7 +252,9 @@ fn read_one(path: &Path, binding: &Binding) -> Result<Vec<u8>, CliError> {
         }
         _ => return Err(unknown_kind(path, ".npy, .npz or .bin (raw little-endian)")),
     };
-    binding.to_artifact(&source).map_err(|error| CliError::compile(path, error))
+    let sample = |bytes| binding.to_artifact(bytes).map_err(|error| CliError::compile(path, error));
+    let samples = source.chunks(binding.source_bytes().max(1)).map(sample).collect::<Result<_, _>>()?;
+    Ok((samples, stacking))
 }
 
 fn check_type(place: &str, array: &Array, binding: &Binding) -> Result<(), CliError> {

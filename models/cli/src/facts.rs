@@ -7,10 +7,11 @@ use std::path::Path;
 use serde::Serialize;
 use tanbo_compiler::binding::Binding;
 use tanbo_compiler::passes::{Report, Size};
+use tanbo_compiler::stream::Streamed;
 use tanbo_compiler::{packings, plan};
 use tanbo_format::emit::content_hash;
 use tanbo_format::record::{Extent, StepRecord};
-use tanbo_format::{Constant, Family, Model, Op, Step, Storage, Tensor, attrs, packed_shape};
+use tanbo_format::{Constant, Family, Hops, Model, Op, Step, Storage, Tensor, attrs, packed_shape};
 
 use crate::error::CliError;
 use crate::memory::{self, StorageFacts};
@@ -34,6 +35,9 @@ pub struct Facts {
     pub macs: u64,
     /// The same in the source model, before passes.
     pub macs_source: u64,
+    /// Of a streamed model, what it was made of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub streamed: Option<StreamFacts>,
     /// What each pass saved, of those that saved anything; not kept by an artifact.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub passes: Vec<PassFacts>,
@@ -99,6 +103,34 @@ pub struct PassFacts {
     pub channels: u64,
     /// Arena.
     pub arena_bytes: u64,
+}
+
+/// What a streamed model was made of. Its `macs` and `state_bytes` are those of a hop.
+#[derive(Clone, Debug, Serialize)]
+pub struct StreamFacts {
+    /// Rows of the input in a window.
+    pub window_rows: u32,
+    /// Rows of the input that a run takes in.
+    pub hop_rows: u32,
+    /// Multiply-accumulates that a whole window takes.
+    pub window_macs: u64,
+    /// Hops of random input over which streamed and windowed model were compared; not kept by an artifact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proved_hops: Option<usize>,
+    /// Nodes that every hop computes over the whole window; not kept by an artifact.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub whole: Vec<WholeFacts>,
+}
+
+/// A node that a hop computes over the whole window.
+#[derive(Clone, Debug, Serialize)]
+pub struct WholeFacts {
+    /// Name of the model's node.
+    pub node: String,
+    /// Why.
+    pub reason: String,
+    /// Multiply-accumulates.
+    pub macs: u64,
 }
 
 /// One step.
@@ -177,6 +209,7 @@ impl Facts {
             hash_matches: content_hash(&loaded.artifact) == *model.stated_hash(),
             macs: steps.iter().map(|step| step.macs).sum(),
             macs_source: model.source_macs(),
+            streamed: model.hops().map(|hops| stream_facts(hops, loaded.streamed.as_ref())),
             passes: loaded.report.as_ref().map(passes).unwrap_or_default(),
             weights_bytes: steps.iter().map(|step| step.weights_bytes).sum(),
             artifact_bytes: loaded.artifact.len(),
@@ -216,6 +249,9 @@ impl Facts {
         ];
         for (name, value) in rows {
             let _ = writeln!(text, "{name:<10}  {value}");
+        }
+        if let Some(streamed) = &self.streamed {
+            text += &streamed.table(self.macs);
         }
         if !self.passes.is_empty() {
             let mut saved = vec![
@@ -288,6 +324,35 @@ impl Facts {
         };
         format!("{} bytes, {proof}", grouped(arena))
     }
+}
+
+impl StreamFacts {
+    /// Returns the facts for people.
+    fn table(&self, macs: u64) -> String {
+        let Self { window_rows, hop_rows, window_macs, .. } = *self;
+        let share = macs as f64 / window_macs.max(1) as f64;
+        let mut text = format!(
+            "streamed    by hops of {hop_rows} of {window_rows} rows: {share:.3} of the window's {} MACs",
+            grouped(window_macs)
+        );
+        if let Some(hops) = self.proved_hops {
+            let _ = write!(text, "; equal in every bit over {hops} hops of random input");
+        }
+        text.push('\n');
+        for WholeFacts { node, reason, macs } in &self.whole {
+            let _ =
+                writeln!(text, "            whole window: '{}', {} MACs: {reason}", shortened(node), grouped(*macs));
+        }
+        text
+    }
+}
+
+fn stream_facts(hops: Hops, streamed: Option<&Streamed>) -> StreamFacts {
+    let Hops { window_rows, hop_rows, window_macs } = hops;
+    let whole = streamed.map(|streamed| streamed.whole.as_slice()).unwrap_or_default().iter();
+    let whole = whole.map(|one| WholeFacts { node: one.node.clone(), reason: one.reason.clone(), macs: one.macs });
+    let proved_hops = streamed.map(|streamed| streamed.proved_hops);
+    StreamFacts { window_rows, hop_rows, window_macs, proved_hops, whole: whole.collect() }
 }
 
 fn passes(report: &Report) -> Vec<PassFacts> {

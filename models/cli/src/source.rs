@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use tanbo_compiler::Options;
 use tanbo_compiler::binding::Binding;
 use tanbo_compiler::passes::{Report, Switches};
+use tanbo_compiler::stream::{Streamed, Streaming};
 use tanbo_format::emit::Aligned;
 use tanbo_format::{Family, Model};
 
@@ -28,6 +29,7 @@ pub struct Source {
     kind: Kind,
     content: Content,
     passes: Switches,
+    streaming: Option<Streaming>,
 }
 
 enum Content {
@@ -51,6 +53,8 @@ pub struct Loaded {
     pub step_names: Vec<String>,
     /// What the passes saved; nothing for an artifact, which does not keep it.
     pub report: Option<Report>,
+    /// What streaming made of a model; nothing for an artifact.
+    pub streamed: Option<Streamed>,
 }
 
 impl Source {
@@ -77,7 +81,7 @@ impl Source {
         let bytes = if kind == Kind::Onnx { self_contained(path, bytes)? } else { bytes };
         let content =
             Self::content(path, kind, &bytes, float, out).map_err(|error| and_others(error, path, kind, &bytes))?;
-        Ok(Self { path: path.to_path_buf(), kind, content, passes: Switches::default() })
+        Ok(Self { path: path.to_path_buf(), kind, content, passes: Switches::default(), streaming: None })
     }
 
     fn content(
@@ -121,6 +125,11 @@ impl Source {
         Self { passes, ..self }
     }
 
+    /// Leaves it to `streaming` whether a model of windows becomes one of hops.
+    pub fn with_streaming(self, streaming: Option<Streaming>) -> Self {
+        Self { streaming, ..self }
+    }
+
     /// Returns the artifact that the reference kernels run, or `None` of an artifact whose constants are packed for others. No
     /// pass has touched it: what it gives is what the model says.
     ///
@@ -141,7 +150,7 @@ impl Source {
     pub fn load(&self, options: &Options) -> Result<Loaded, CliError> {
         #[cfg(not(feature = "compile"))]
         let _ = options;
-        let loaded = |artifact, inputs, outputs, step_names, report| Loaded {
+        let loaded = |artifact, inputs, outputs, step_names, report, streamed| Loaded {
             path: self.path.clone(),
             kind: self.kind,
             artifact,
@@ -149,6 +158,7 @@ impl Source {
             outputs,
             step_names,
             report,
+            streamed,
         };
         match &self.content {
             #[cfg(feature = "compile")]
@@ -156,22 +166,31 @@ impl Source {
                 use tanbo_compiler::graph::{NodeOp, Port};
                 let refused = |error| CliError::compile(&self.path, error);
                 let compiled = tanbo_compiler::compile_reported(graph, options).map_err(refused)?;
+                // Of the graph as it was compiled: streamed, its input is a hop.
+                let graph = &compiled.graph;
                 let bind = |ports: &[Port]| {
                     ports.iter().map(|port| Binding::of_port(graph, port)).collect::<Result<Vec<_>, _>>()
                 };
-                let names = tanbo_compiler::emit::live_nodes(&compiled.graph)
+                let names = tanbo_compiler::emit::live_nodes(graph)
                     .iter()
                     .filter(|node| !matches!(node.op, NodeOp::Reshape))
                     .map(|node| node.name.clone())
                     .collect();
                 let (inputs, outputs) = (bind(&graph.inputs).map_err(refused)?, bind(&graph.outputs).map_err(refused)?);
-                Ok(loaded(Aligned::new(&compiled.artifact), inputs, outputs, names, Some(compiled.report)))
+                Ok(loaded(
+                    Aligned::new(&compiled.artifact),
+                    inputs,
+                    outputs,
+                    names,
+                    Some(compiled.report),
+                    compiled.streamed,
+                ))
             }
             Content::Artifact(artifact) => {
                 let model = parse(&self.path, artifact)?;
                 let (inputs, outputs) =
                     (Binding::of_model(&model, model.inputs()), Binding::of_model(&model, model.outputs()));
-                Ok(loaded(Aligned::new(artifact), inputs, outputs, Vec::new(), None))
+                Ok(loaded(Aligned::new(artifact), inputs, outputs, Vec::new(), None, None))
             }
         }
     }
@@ -191,7 +210,8 @@ impl Source {
     /// As there.
     pub fn load_planned(&self, target: Option<Family>, otherwise: Family, plan: &PlanArgs) -> Result<Loaded, CliError> {
         let wanted = target.unwrap_or(otherwise);
-        let mut loaded = self.load(&Options { passes: self.passes.clone(), ..plan.options(wanted) })?;
+        let mut loaded =
+            self.load(&Options { passes: self.passes.clone(), streaming: self.streaming, ..plan.options(wanted) })?;
         let model = loaded.model()?;
         if model.family() == Family::Portable && wanted != Family::Portable {
             let packed = tanbo::pack::repack(&model, wanted).map_err(|error| {

@@ -323,6 +323,51 @@ fn inspect_draws_what_lies_where_in_the_arena() {
     insta::assert_snapshot!("inspect_svg", text);
 }
 
+/// Hops along axis 0 give, hop by hop, what the model gives for the windows that they complete.
+#[test]
+fn a_streamed_model_takes_hops_and_gives_the_bytes_of_its_windows() {
+    const ROW: usize = 10;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let model = model("conv_3x3_valid");
+    let compiled = document(0, &["compile", &model, "--stream", "--hop", "2", "-o", &at("m.tnb")]);
+    assert_eq!(shape_of(&compiled["inputs"][0]), [1, 2, 5, 2]);
+    assert!(compiled["streamed"]["proved_hops"].as_u64() > Some(6), "{compiled}");
+    let facts = document(0, &["inspect", &at("m.tnb")]);
+    let streamed = &facts["streamed"];
+    assert_eq!((&streamed["window_rows"], &streamed["hop_rows"]), (&6.into(), &2.into()));
+    assert_eq!((&streamed["window_macs"], &facts["macs"]), (&1080.into(), &540.into()));
+    assert!(facts["state_bytes"].as_u64() > Some(0));
+
+    // Five hops, and the windows that they complete: before the first, all is at the input's zero point.
+    let signal = stream(0, 5 * 2 * ROW);
+    let all = [vec![facts["inputs"][0]["zero_point"].as_i64().unwrap() as u8; 6 * ROW], signal.clone()].concat();
+    let windows: Vec<u8> = (1..=5).flat_map(|hop| all[2 * hop * ROW..][..6 * ROW].to_vec()).collect();
+    fs::write(at("windows.npz"), npz(&[("t0", npy("|i1", "(5, 6, 5, 2)", &windows))])).unwrap();
+    document(0, &["run", &model, "-i", &at("windows.npz"), "-o", &at("want.npy")]);
+    let (header, want) = from_npy(&fs::read(at("want.npy")).unwrap());
+    fs::write(at("hops.npy"), npy("|i1", "(5, 1, 2, 5, 2)", &signal)).unwrap();
+    fs::write(at("short.npy"), npy("|i1", "(5, 2, 5, 2)", &signal)).unwrap();
+    fs::write(at("hops.bin"), &signal).unwrap();
+    for hops in ["hops.npy", "short.npy", "hops.bin"] {
+        let ran =
+            document(0, &["run", &at("m.tnb"), "-i", &at(hops), "-o", &at("got.npy"), "--runner", "host:reference"]);
+        assert_eq!(ran["samples"], 5);
+        let (shape, got) = from_npy(&fs::read(at("got.npy")).unwrap());
+        assert_eq!(got, want, "{hops}");
+        assert_eq!(shape == header, hops == "short.npy", "{shape} {header}");
+        assert!(shape.contains("'shape': (5, "), "{shape}");
+    }
+
+    let unwritten = at("no.tnb");
+    fs::write(at("odd.bin"), &signal[1..]).unwrap();
+    assert_eq!(tanbo(&["run", &at("m.tnb"), "-i", &at("odd.bin")]).status.code(), Some(2));
+    for refused in [&["--hop", "2"][..], &["--stream", "--hop", "6"], &["--stream", "--time-axis", "9"]] {
+        let arguments = [&["compile", &model, "-o", &unwritten], refused].concat();
+        assert_eq!(tanbo(&arguments).status.code(), Some(2), "{refused:?}");
+    }
+}
+
 #[test]
 fn a_flash_budget_is_kept_or_refused() {
     let path = model("conv_3x3_same");
@@ -344,8 +389,8 @@ fn a_changed_hash_is_a_no() {
     document(0, &["compile", &model("conv_3x3_same"), "-o", &path]);
     assert!(document(1, &["card", &path])["card"].is_null());
     let mut bytes = fs::read(&artifact).unwrap();
-    // The last bytes of the header are the hash, 16-byte sections follow at 176.
-    bytes[175] ^= 1;
+    // The last bytes of the header are the hash, 16-byte sections follow at 192.
+    bytes[191] ^= 1;
     fs::write(&artifact, &bytes).unwrap();
     assert_eq!(document(1, &["inspect", &path])["hash_matches"], false);
     bytes.truncate(bytes.len() / 2);

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use tanbo::pack::{PackedStep, PortableStep, pack_step, packings};
 use tanbo_format::emit::{Artifact, ConstData, StateStart, StepSpec, StorageSpec, TensorSpec};
 use tanbo_format::record::MAX_STORAGES;
-use tanbo_format::{Family, FormatError, FormatErrorKind, Op, Place, shape_of};
+use tanbo_format::{Family, FormatError, FormatErrorKind, Hops, Op, Place, shape_of};
 
 use crate::error::{CompileError, CompileErrorKind};
 use crate::fuse::{Fusing, Tensors, arena, fuse, lay_out};
@@ -14,6 +14,7 @@ use crate::lower::{Lowered, lower, scratch_bytes};
 use crate::order::least_peak;
 use crate::packings::{Choice, choose, estimate};
 use crate::passes::{self, Pass, Report, Switches};
+use crate::stream::{Streamed, Streaming, stream};
 
 /// Most bytes of the constants of all steps: a step of a few bytes of the source may have a table of any size.
 const MAX_CONSTANT_BYTES: usize = 1 << 28;
@@ -34,6 +35,8 @@ pub struct Options {
     /// Bytes that the artifact may have: of the packings of each step, the cheapest combination that fits is taken. `None`: each step
     /// gets the family's usual packing.
     pub flash_budget: Option<u32>,
+    /// Whether the model is streamed by hops, and by which; `None` for windows.
+    pub streaming: Option<Streaming>,
 }
 
 impl Default for Options {
@@ -45,6 +48,7 @@ impl Default for Options {
             passes: Switches::default(),
             tensors: Tensors::default(),
             flash_budget: None,
+            streaming: None,
         }
     }
 }
@@ -93,6 +97,11 @@ pub fn live_nodes(graph: &Graph) -> Vec<&Node> {
 /// Returns the multiply-accumulates of a graph, padding taps counted.
 pub fn macs(graph: &Graph) -> u64 {
     graph.nodes.iter().map(|node| node_macs(graph, node)).sum()
+}
+
+/// Returns the multiply-accumulates of the nodes that an output depends on, padding taps counted.
+pub fn live_macs(graph: &Graph) -> u64 {
+    live_nodes(graph).into_iter().map(|node| node_macs(graph, node)).sum()
 }
 
 /// Returns the multiply-accumulates of a node of `graph`, padding taps counted.
@@ -144,6 +153,8 @@ pub struct Compiled {
     pub graph: Graph,
     /// What the passes saved.
     pub report: Report,
+    /// What streaming made of the model, whose graph is then that of one hop.
+    pub streamed: Option<Streamed>,
 }
 
 /// Compiles a graph into an artifact that `tanbo_format::Model::parse` accepts.
@@ -162,12 +173,17 @@ pub fn compile_reported(graph: &Graph, options: &Options) -> Result<Compiled, Co
     let source_macs = macs(graph);
     let mut graph = graph.clone();
     let mut report = passes::run(&mut graph, &options.passes);
-    let Emitted { artifact, reordered } = emit(&graph, options, source_macs)?;
+    let streamed = options.streaming.map(|asked| stream(&graph, &asked, options)).transpose()?;
+    if let Some(streamed) = &streamed {
+        graph.clone_from(&streamed.graph);
+    }
+    let hops = streamed.as_ref().map(Streamed::hops).transpose()?;
+    let Emitted { artifact, reordered } = emit(&graph, options, Origin { source_macs, hops })?;
     if let Some(Reordered { order, saved_bytes }) = reordered {
         reorder(&mut graph, &order);
         report.note_order(saved_bytes);
     }
-    Ok(Compiled { artifact, graph, report })
+    Ok(Compiled { artifact, graph, report, streamed })
 }
 
 /// Puts the nodes that become steps in the order of their numbers in `order`, each view right before its first reader.
@@ -189,6 +205,13 @@ fn reorder(graph: &mut Graph, order: &[usize]) {
     graph.nodes.append(&mut views);
 }
 
+/// What an artifact's header says of the model that it was made of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Origin {
+    source_macs: u64,
+    hops: Option<Hops>,
+}
+
 /// A graph's artifact.
 pub(crate) struct Emitted {
     pub(crate) artifact: Vec<u8>,
@@ -204,8 +227,8 @@ struct Reordered {
 }
 
 /// Returns the artifact of a graph as it is, its steps in another order where that takes less of the arena.
-pub(crate) fn emit(graph: &Graph, options: &Options, source_macs: u64) -> Result<Emitted, CompileError> {
-    let usual = emit_packed(graph, options, source_macs, None)?;
+pub(crate) fn emit(graph: &Graph, options: &Options, origin: Origin) -> Result<Emitted, CompileError> {
+    let usual = emit_packed(graph, options, origin, None)?;
     let Some(budget) = options.flash_budget else { return Ok(usual) };
     let choices = choices(graph, options)?;
     let usual_bytes: u64 = choices.iter().filter_map(|choices| Some(choices.first()?.bytes)).sum();
@@ -224,7 +247,7 @@ pub(crate) fn emit(graph: &Graph, options: &Options, source_macs: u64) -> Result
         let picked = choose(&choices, room).map_err(|least| refused(least + other))?;
         let variants: Vec<u8> =
             choices.iter().zip(picked).filter_map(|(choices, pick)| Some(choices.get(pick)?.variant)).collect();
-        let emitted = emit_packed(graph, options, source_macs, Some(&variants))?;
+        let emitted = emit_packed(graph, options, origin, Some(&variants))?;
         // Constants that steps share, and the gaps between them, depend on the choice.
         match (emitted.artifact.len() as u64).checked_sub(budget.into()) {
             None | Some(0) => return Ok(emitted),
@@ -283,7 +306,7 @@ fn portable<'a>(node: &Node, lowered: &'a Lowered, options: &Options) -> Portabl
 fn emit_packed(
     graph: &Graph,
     options: &Options,
-    source_macs: u64,
+    origin: Origin,
     variants: Option<&[u8]>,
 ) -> Result<Emitted, CompileError> {
     let nodes = live_nodes(graph);
@@ -437,7 +460,8 @@ fn emit_packed(
         steps: specs,
         inputs,
         outputs,
-        source_macs,
+        source_macs: origin.source_macs,
+        hops: origin.hops,
         front_end: options.front_end.clone(),
         card: options.card.clone(),
         signature: Vec::new(),

@@ -25,6 +25,7 @@ pub mod plan;
 pub mod quantize;
 pub mod resize;
 pub mod states;
+pub mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
 

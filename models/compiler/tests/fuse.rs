@@ -151,6 +151,7 @@ fn residual(seed: u64) -> Artifact {
         inputs: vec![0],
         outputs: Vec::new(),
         source_macs: 0,
+        hops: None,
         front_end: Vec::new(),
         card: String::new(),
         signature: Vec::new(),

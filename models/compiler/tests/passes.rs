@@ -15,7 +15,7 @@ use tanbo_quant::Rounding;
 /// Fails unless what is left of every tensor holds what it held before, and the artifact gives the same outputs.
 fn check(graph: &Graph, switches: &Switches, inputs: &[Vec<Vec<u8>>]) -> (Graph, Report) {
     let options = Options { passes: switches.clone(), ..Options::default() };
-    let Compiled { artifact, graph: after, report } =
+    let Compiled { artifact, graph: after, report, .. } =
         compile_reported(graph, &options).unwrap_or_else(|error| panic!("{error}\n{}", text(graph)));
     for inputs in inputs {
         let (want, got) = (run(graph, inputs), run(&after, inputs));

@@ -158,7 +158,7 @@ impl<'m> State<'m> {
         let Some(state) = arena.get_mut(self.extent.range()) else { return };
         match self.start {
             Start::Fill(byte) => state.fill(byte),
-            Start::Image(image) => state.iter_mut().zip(image).for_each(|(byte, &first)| *byte = first),
+            Start::Image(image) => state.iter_mut().zip(image.iter().cycle()).for_each(|(byte, &first)| *byte = first),
         }
     }
 }

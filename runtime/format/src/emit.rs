@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tanbo_quant::Rounding;
 
 use crate::error::{FormatError, FormatErrorKind as Kind, Place};
-use crate::model::{Constant, Model, Start};
+use crate::model::{Constant, Hops, Model, Start};
 use crate::op::{ConstType, ElementType, Family, MAX_RANK, Op};
 use crate::record::*;
 
@@ -31,6 +31,8 @@ pub struct Artifact {
     pub outputs: Vec<u16>,
     /// Multiply-accumulates of the source model before compiler passes.
     pub source_macs: u64,
+    /// What the header says of streaming.
+    pub hops: Option<Hops>,
     /// Front-end section, or empty.
     pub front_end: Vec<u8>,
     /// Model card, or empty.
@@ -71,7 +73,7 @@ pub enum StorageSpec {
 pub enum StateStart {
     /// The same byte everywhere.
     Fill(u8),
-    /// These bytes, as many as the state has.
+    /// These bytes over and over: the state has as many, or a multiple.
     Image(Vec<u8>),
 }
 
@@ -190,7 +192,7 @@ impl Artifact {
         let mut names: Vec<u8> = Vec::new();
         let mut storages = Vec::new();
         let last_chain = u16::try_from(self.chains.len().saturating_sub(1)).unwrap_or(u16::MAX);
-        for (index, storage) in self.storages.iter().enumerate() {
+        for storage in &self.storages {
             storages.push(match storage {
                 &StorageSpec::Arena { offset, bytes, ring_rows, chains } => StorageRecord {
                     kind: STORAGE_ARENA,
@@ -201,14 +203,12 @@ impl Artifact {
                     first_chain: chains.0,
                     last_chain: chains.1,
                     image: NO_IMAGE,
+                    image_bytes: 0,
                 },
                 StorageSpec::State { offset, bytes, start } => {
                     let (fill, image) = match start {
-                        &StateStart::Fill(fill) => (fill, NO_IMAGE),
-                        StateStart::Image(data) if data.len() == *bytes as usize => (0, constants.add(data, 1).offset),
-                        StateStart::Image(_) => {
-                            return Err(FormatError { kind: Kind::Constant, at: Place::Storage(index as u16) });
-                        }
+                        &StateStart::Fill(fill) => (fill, Extent { offset: NO_IMAGE, bytes: 0 }),
+                        StateStart::Image(data) => (0, constants.add(data, 1)),
                     };
                     StorageRecord {
                         kind: STORAGE_STATE,
@@ -218,7 +218,8 @@ impl Artifact {
                         bytes: *bytes,
                         first_chain: 0,
                         last_chain,
-                        image,
+                        image: image.offset,
+                        image_bytes: image.bytes,
                     }
                 }
                 StorageSpec::Constant(data) => {
@@ -232,6 +233,7 @@ impl Artifact {
                         first_chain: 0,
                         last_chain: 0,
                         image: NO_IMAGE,
+                        image_bytes: 0,
                     }
                 }
             });
@@ -310,6 +312,9 @@ impl Artifact {
             operators: [operators as u32, (operators >> 32) as u32],
             sections: [Extent::default(); SECTIONS],
             source_macs: [self.source_macs as u32, (self.source_macs >> 32) as u32],
+            window_rows: self.hops.map_or(0, |hops| hops.window_rows),
+            hop_rows: self.hops.map_or(0, |hops| hops.hop_rows),
+            window_macs: self.hops.map_or([0; 2], |hops| [hops.window_macs as u32, (hops.window_macs >> 32) as u32]),
             hash: [0; 32],
         };
         let sections: [&[u8]; SECTIONS] = [
@@ -418,6 +423,7 @@ impl Artifact {
             inputs: model.inputs().to_vec(),
             outputs: model.outputs().to_vec(),
             source_macs: model.source_macs(),
+            hops: model.hops(),
             front_end: model.front_end().to_vec(),
             card: model.card().into(),
             signature: model.signature().to_vec(),

@@ -87,6 +87,8 @@ pub enum FormatErrorKind {
     Chain,
     /// A state operand that is no state, or a step inside a chain that writes a state.
     State,
+    /// A hop that is not shorter than its window, or not made of rows of the model's only input.
+    Hops,
     /// The header's arena size or operator set is not what the records need.
     Summary,
 }
@@ -113,6 +115,7 @@ impl core::fmt::Display for FormatError {
             FormatErrorKind::Lifetime => "a tensor is read where it is not alive",
             FormatErrorKind::Chain => "the chain cannot run row by row",
             FormatErrorKind::State => "a state operand is no state, or a state is written inside a chain",
+            FormatErrorKind::Hops => "the hop does not fit its window or the input",
             FormatErrorKind::Summary => "the header does not match the records",
         };
         write!(f, "{}: {what}", self.at)

@@ -78,6 +78,17 @@ impl<'a> Constant<'a> {
     }
 }
 
+/// A model that was made of one of windows and takes in what a hop adds to the window before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hops {
+    /// Rows of the input in a window.
+    pub window_rows: u32,
+    /// Rows of the input that an inference takes in.
+    pub hop_rows: u32,
+    /// Multiply-accumulates that a whole window would take, padding taps counted.
+    pub window_macs: u64,
+}
+
 /// One step, decoded.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {
@@ -186,7 +197,7 @@ pub enum Storage {
 pub enum Start<'a> {
     /// The same byte everywhere.
     Fill(u8),
-    /// These bytes, as many as the state has.
+    /// These bytes over and over: the state has as many, or a multiple.
     Image(&'a [u8]),
 }
 
@@ -288,6 +299,12 @@ impl<'a> Model<'a> {
         u64::from(self.header.source_macs[0]) | u64::from(self.header.source_macs[1]) << 32
     }
 
+    /// Returns what the header says of streaming, or `None` if the model was not made of one of windows.
+    pub fn hops(&self) -> Option<Hops> {
+        let Header { window_rows, hop_rows, window_macs: [low, high], .. } = *self.header;
+        (hop_rows > 0).then(|| Hops { window_rows, hop_rows, window_macs: u64::from(low) | u64::from(high) << 32 })
+    }
+
     /// Returns the SHA-256 that the artifact states of itself. Checked by `emit::content_hash`, not by `parse`.
     pub fn stated_hash(&self) -> &'a [u8; 32] {
         &self.header.hash
@@ -364,7 +381,7 @@ impl<'a> Model<'a> {
         if record.image == NO_IMAGE {
             return Some(Start::Fill(record.fill));
         }
-        extent_of(self.constants, Extent { offset: record.image, bytes: record.bytes }).map(Start::Image)
+        extent_of(self.constants, Extent { offset: record.image, bytes: record.image_bytes }).map(Start::Image)
     }
 
     /// Returns the first and the last chain in which storage `index` is in use.

@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 /// First four bytes of an artifact.
 pub const MAGIC: [u8; 4] = *b"TNBO";
 /// Version of the byte layout and of the arithmetic.
-pub const ABI: u16 = 2;
+pub const ABI: u16 = 3;
 /// Alignment of the artifact and of every section in bytes.
 pub const ALIGN: usize = 16;
 /// Most storages an artifact can hold (the verifier compares them pairwise).
@@ -95,6 +95,12 @@ pub struct Header {
     pub sections: [Extent; SECTIONS],
     /// Multiply-accumulates of the source model before compiler passes; information only. Low word first.
     pub source_macs: [u32; 2],
+    /// Of a streamed model: rows of its input that a window of the model it was made of had; else 0.
+    pub window_rows: u32,
+    /// Of a streamed model: rows of its input that an inference takes in; else 0.
+    pub hop_rows: u32,
+    /// Of a streamed model: multiply-accumulates that a whole window would take; information only. Low word first.
+    pub window_macs: [u32; 2],
     /// SHA-256 of the artifact up to the signature section, with this field, `total_bytes` and the length of the
     /// signature section as zeros: the same whether signed or not.
     pub hash: [u8; 32],
@@ -102,7 +108,7 @@ pub struct Header {
 
 /// Length of the header in bytes.
 pub const HEADER_BYTES: usize = size_of::<Header>();
-const _: () = assert!(HEADER_BYTES == 176 && HEADER_BYTES.is_multiple_of(ALIGN));
+const _: () = assert!(HEADER_BYTES == 192 && HEADER_BYTES.is_multiple_of(ALIGN));
 
 /// Where a tensor's elements live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -124,6 +130,8 @@ pub struct StorageRecord {
     pub last_chain: u16,
     /// First byte in the constants section of what a state holds at first, or [`NO_IMAGE`].
     pub image: u32,
+    /// Number of bytes of it, of which the state is a multiple: it holds them over and over. 0 where there is no image.
+    pub image_bytes: u32,
 }
 
 /// [`StorageRecord::kind`] of bytes in the arena.

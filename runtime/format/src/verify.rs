@@ -18,9 +18,24 @@ fn error(kind: Kind, at: Place) -> FormatError {
 pub(crate) fn verify(model: &Model<'_>, checks: &Checks) -> Verified {
     storages(model)?;
     tensors(model)?;
+    hops(model)?;
     each_step(model, checks)?;
     chains(model)?;
     summary(model)
+}
+
+/// A streamed model takes in whole rows of its one input, fewer than a window has.
+fn hops(model: &Model<'_>) -> Verified {
+    let Header { window_rows, hop_rows, window_macs, .. } = *model.header;
+    let Some(hops) = model.hops() else {
+        return if window_rows == 0 && window_macs == [0; 2] { Ok(()) } else { Err(error(Kind::Hops, Place::Header)) };
+    };
+    let &[input] = model.inputs else { return Err(error(Kind::Hops, Place::Header)) };
+    let elements = model.tensor(input).map_or(0, |tensor| tensor.elements());
+    if hop_rows >= hops.window_rows || !elements.is_multiple_of(hop_rows as usize) {
+        return Err(error(Kind::Hops, Place::Input(0)));
+    }
+    Ok(())
 }
 
 fn storages(model: &Model<'_>) -> Verified {
@@ -34,8 +49,8 @@ fn storages(model: &Model<'_>) -> Verified {
         let at = Place::Storage(index as u16);
         let end = storage.offset.checked_add(storage.bytes).ok_or(error(Kind::Extent, at))?;
         let state = storage.kind == STORAGE_STATE;
-        let no_start = storage.image == NO_IMAGE && storage.fill == 0;
-        let one_start = state && (storage.image == NO_IMAGE || storage.fill == 0);
+        let no_start = storage.image == NO_IMAGE && storage.image_bytes == 0 && storage.fill == 0;
+        let one_start = state && if storage.image == NO_IMAGE { storage.image_bytes == 0 } else { storage.fill == 0 };
         if storage.kind > STORAGE_STATE || !(no_start || one_start) {
             return Err(error(Kind::Reserved, at));
         }
@@ -49,9 +64,12 @@ fn storages(model: &Model<'_>) -> Verified {
             return Err(error(Kind::Extent, at));
         }
         if storage.image != NO_IMAGE {
-            let image_end = storage.image.checked_add(storage.bytes).ok_or(error(Kind::Extent, at))?;
-            if image_end as usize > model.constants.len() {
+            let image_end = storage.image.checked_add(storage.image_bytes).ok_or(error(Kind::Extent, at))?;
+            if image_end as usize > model.constants.len() || storage.image_bytes == 0 {
                 return Err(error(Kind::Extent, at));
+            }
+            if !storage.bytes.is_multiple_of(storage.image_bytes) {
+                return Err(error(Kind::Constant, at));
             }
         }
         // A state is in use in every chain, so that nothing else ever writes its bytes.

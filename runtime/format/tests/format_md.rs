@@ -38,9 +38,10 @@ macro_rules! assert_record {
 
 #[test]
 fn records() {
-    assert_record!(Header: magic, abi, family, reserved, total_bytes, arena_bytes, operators, sections, source_macs, hash);
+    assert_record!(Header: magic, abi, family, reserved, total_bytes, arena_bytes, operators, sections, source_macs, window_rows, hop_rows,
+        window_macs, hash);
     assert_record!(Extent: offset, bytes);
-    assert_record!(StorageRecord: kind, fill, ring_rows, offset, bytes, first_chain, last_chain, image);
+    assert_record!(StorageRecord: kind, fill, ring_rows, offset, bytes, first_chain, last_chain, image, image_bytes);
     assert_record!(TensorRecord: ty, rank, storage, shape, scale, zero_point, name_offset, name_bytes);
     assert_record!(StepRecord: op, variant, rounding, inputs, operand, constant, attribute, scratch);
     assert_record!(ChainRecord: step, steps);

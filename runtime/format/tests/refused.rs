@@ -6,7 +6,7 @@ mod random;
 use tanbo_format::FormatErrorKind as Kind;
 use tanbo_format::emit::{Aligned, Artifact, ConstData, StateStart, StepSpec, StorageSpec, TensorSpec};
 use tanbo_format::record::*;
-use tanbo_format::{ElementType, Family, FormatError, Model, Op, Place};
+use tanbo_format::{ElementType, Family, FormatError, Hops, Model, Op, Place};
 use tanbo_quant::Rounding;
 
 /// Adds a tensor with a storage of its own and returns its number.
@@ -79,6 +79,7 @@ fn base() -> Artifact {
         inputs: Vec::new(),
         outputs: Vec::new(),
         source_macs: 0,
+        hops: None,
         front_end: Vec::new(),
         card: "a card".into(),
         signature: Vec::new(),
@@ -293,7 +294,7 @@ macro_rules! refused {
     };
 }
 
-use Place::{Chain, Output, Section as In, Step, Storage, Tensor};
+use Place::{Chain, Input, Output, Section as In, Step, Storage, Tensor};
 
 refused! {
     // The file.
@@ -303,8 +304,8 @@ refused! {
     appended_byte_that_the_header_counts: raw(|b| { b.push(0); set_header(b, |h| h.total_bytes += 1) })
         => Length, Place::Header;
     other_magic: raw(|b| b[0] = b'X') => Magic, Place::Header;
-    older_version: raw(|b| b[4] = 1) => Abi, Place::Header;
-    newer_version: raw(|b| b[4] = 3) => Abi, Place::Header;
+    older_version: raw(|b| b[4] = 2) => Abi, Place::Header;
+    newer_version: raw(|b| b[4] = 4) => Abi, Place::Header;
     unknown_family: raw(|b| b[6] = 250) => Reserved, Place::Header;
     reserved_byte_of_the_header: raw(|b| b[7] = 1) => Reserved, Place::Header;
     misaligned_bytes: {
@@ -336,17 +337,25 @@ refused! {
         => Summary, Place::Header;
     operator_that_is_not_stated: raw(|b| set_header(b, |h| h.operators[0] ^= 1 << Op::Add as u8))
         => Summary, Place::Header;
+    window_without_a_hop: raw(|b| set_header(b, |h| h.window_rows = 6)) => Hops, Place::Header;
+    window_macs_without_a_hop: raw(|b| set_header(b, |h| h.window_macs[1] = 1)) => Hops, Place::Header;
+    hop_as_long_as_its_window: raw(|b| set_header(b, |h| (h.window_rows, h.hop_rows) = (6, 6))) => Hops, Input(0);
+    hop_that_is_no_part_of_the_input: raw(|b| set_header(b, |h| (h.window_rows, h.hop_rows) = (60, 5))) => Hops, Input(0);
+    hops_of_two_inputs: spec(base(), |a| {
+        a.hops = Some(Hops { window_rows: 12, hop_rows: 6, window_macs: 0 });
+        a.inputs.push(0);
+    }) => Hops, Place::Header;
     too_many_records: spec(base(), |a| a.inputs = vec![0; 65_535]) => TooMany, In(Section::Inputs as u8);
 
     // Storages.
     huge_arena: spec(base(), |a| set_arena(a, 0, |offset, _, _| *offset = 0xffff_0000)) => TooMany, Place::Header;
-    storage_end_overflows: raw(|b| poke(b, Section::Storages, 20, 0, 4, &[0xfc, 0xff, 0xff, 0xff])) => Extent, Storage(0);
-    storage_beyond_the_arena: raw(|b| poke(b, Section::Storages, 20, 0, 4, &(1u32 << 20).to_le_bytes()))
+    storage_end_overflows: raw(|b| poke(b, Section::Storages, 24, 0, 4, &[0xfc, 0xff, 0xff, 0xff])) => Extent, Storage(0);
+    storage_beyond_the_arena: raw(|b| poke(b, Section::Storages, 24, 0, 4, &(1u32 << 20).to_le_bytes()))
         => Extent, Storage(0);
     storage_at_an_odd_offset: spec(base(), |a| set_arena(a, 13, |offset, _, _| *offset += 2)) => Extent, Storage(13);
-    unknown_kind_of_storage: raw(|b| poke(b, Section::Storages, 20, 0, 0, &[3])) => Reserved, Storage(0);
-    fill_of_what_is_no_state: raw(|b| poke(b, Section::Storages, 20, 0, 1, &[1])) => Reserved, Storage(0);
-    image_of_what_is_no_state: raw(|b| poke(b, Section::Storages, 20, 0, 16, &[0; 4])) => Reserved, Storage(0);
+    unknown_kind_of_storage: raw(|b| poke(b, Section::Storages, 24, 0, 0, &[3])) => Reserved, Storage(0);
+    fill_of_what_is_no_state: raw(|b| poke(b, Section::Storages, 24, 0, 1, &[1])) => Reserved, Storage(0);
+    image_of_what_is_no_state: raw(|b| poke(b, Section::Storages, 24, 0, 16, &[0; 4])) => Reserved, Storage(0);
     lifetime_that_ends_before_it_begins: spec(base(), |a| set_arena(a, 1, |_, _, chains| *chains = (2, 1)))
         => Lifetime, Storage(1);
     lifetime_beyond_the_last_chain: spec(base(), |a| set_arena(a, 1, |_, _, chains| chains.1 = 99))
@@ -641,9 +650,9 @@ refused! {
     read_after_its_last_chain: spec(base(), |a| set_arena(a, 1, |_, _, chains| chains.1 = 0)) => Lifetime, Step(1);
     written_before_its_first_chain: spec(base(), |a| set_arena(a, 1, |_, _, chains| chains.0 = 1)) => Lifetime, Step(0);
     input_that_lives_too_late: spec(base(), |a| set_arena(a, 0, |offset, _, chains| (*offset, *chains) = (4096, (1, 1))))
-        => Lifetime, Place::Input(0);
-    input_without_tensor: spec(base(), |a| a.inputs[0] = 99) => Index, Place::Input(0);
-    input_twice: spec(base(), |a| a.inputs.push(0)) => Lifetime, Place::Input(1);
+        => Lifetime, Input(0);
+    input_without_tensor: spec(base(), |a| a.inputs[0] = 99) => Index, Input(0);
+    input_twice: spec(base(), |a| a.inputs.push(0)) => Lifetime, Input(1);
     output_without_tensor: spec(base(), |a| a.outputs[0] = 99) => Index, Output(0);
     output_that_dies_early: spec(base(), |a| a.outputs[0] = 2) => Lifetime, Output(0);
     output_that_is_never_written: spec(base(), |a| {
@@ -659,18 +668,25 @@ refused! {
 
     // States.
     state_image_beyond_the_constants: raw_of(stateful(), |b| {
-        poke(b, Section::Storages, 20, OTHER.into(), 16, &(1u32 << 20).to_le_bytes());
+        poke(b, Section::Storages, 24, OTHER.into(), 16, &(1u32 << 20).to_le_bytes());
     }) => Extent, Storage(OTHER);
     state_image_whose_end_overflows: raw_of(stateful(), |b| {
-        poke(b, Section::Storages, 20, OTHER.into(), 16, &0xffff_fff0_u32.to_le_bytes());
+        poke(b, Section::Storages, 24, OTHER.into(), 16, &0xffff_fff0_u32.to_le_bytes());
     }) => Extent, Storage(OTHER);
-    state_with_image_and_fill: raw_of(stateful(), |b| poke(b, Section::Storages, 20, OTHER.into(), 1, &[1]))
+    state_image_of_no_bytes: raw_of(stateful(), |b| poke(b, Section::Storages, 24, OTHER.into(), 20, &[0; 4]))
+        => Extent, Storage(OTHER);
+    state_that_is_no_multiple_of_its_image: raw_of(stateful(), |b| {
+        poke(b, Section::Storages, 24, OTHER.into(), 20, &48_u32.to_le_bytes());
+    }) => Constant, Storage(OTHER);
+    length_of_no_image: raw_of(stateful(), |b| poke(b, Section::Storages, 24, HELD.into(), 20, &[1]))
+        => Reserved, Storage(HELD);
+    state_with_image_and_fill: raw_of(stateful(), |b| poke(b, Section::Storages, 24, OTHER.into(), 1, &[1]))
         => Reserved, Storage(OTHER);
-    state_that_begins_late: raw_of(stateful(), |b| poke(b, Section::Storages, 20, HELD.into(), 12, &[1]))
+    state_that_begins_late: raw_of(stateful(), |b| poke(b, Section::Storages, 24, HELD.into(), 12, &[1]))
         => Lifetime, Storage(HELD);
-    state_that_ends_early: raw_of(stateful(), |b| poke(b, Section::Storages, 20, HELD.into(), 14, &[1]))
+    state_that_ends_early: raw_of(stateful(), |b| poke(b, Section::Storages, 24, HELD.into(), 14, &[1]))
         => Lifetime, Storage(HELD);
-    state_as_a_ring: raw_of(stateful(), |b| poke(b, Section::Storages, 20, HELD.into(), 2, &[4]))
+    state_as_a_ring: raw_of(stateful(), |b| poke(b, Section::Storages, 24, HELD.into(), 2, &[4]))
         => Lifetime, Storage(HELD);
     state_where_something_else_lies: spec(stateful(), |a| {
         let StorageSpec::Arena { offset: taken, .. } = a.storages[2] else { panic!() };
@@ -686,7 +702,7 @@ refused! {
         let StorageSpec::State { bytes, .. } = &mut a.storages[usize::from(HELD)] else { panic!() };
         *bytes -= 1;
     }) => Shape, Tensor(HELD);
-    state_as_input: spec(stateful(), |a| a.inputs.push(HELD)) => Lifetime, Place::Input(1);
+    state_as_input: spec(stateful(), |a| a.inputs.push(HELD)) => Lifetime, Input(1);
     state_as_output: spec(stateful(), |a| a.outputs.push(HELD)) => Lifetime, Output(1);
     state_as_scratch: spec(stateful(), |a| a.steps[0].scratch = Some(OTHER)) => Overlap, Step(0);
     state_read_and_written_by_one_step: spec(stateful(), |a| {

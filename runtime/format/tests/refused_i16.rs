@@ -38,6 +38,7 @@ fn one(op: Op, rounding: Rounding, shapes: [&[u32]; 2], attrs: &[i32], consts: V
         inputs: vec![0],
         outputs: vec![1],
         source_macs: 0,
+        hops: None,
         front_end: Vec::new(),
         card: String::new(),
         signature: Vec::new(),

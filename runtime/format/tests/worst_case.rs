@@ -25,6 +25,7 @@ fn artifact(storages: Vec<StorageSpec>, tensors: Vec<TensorSpec>, steps: Vec<Ste
         inputs: vec![0],
         outputs: vec![1],
         source_macs: 0,
+        hops: None,
         front_end: Vec::new(),
         card: String::new(),
         signature: Vec::new(),

@@ -28,6 +28,8 @@ pub enum PipelineError {
         /// Zero point of the model's input.
         zero_point: i32,
     },
+    /// The model takes in what a hop adds to its window; the front end's features of a whole window change with every hop.
+    Streamed,
     /// The model has not exactly one input and one output, the output a single score.
     NotAScore,
     /// The engine's.
@@ -51,6 +53,10 @@ impl fmt::Display for PipelineError {
                  artifact was compiled with the front end of another model",
                 // As an integer: printing floats takes 11 KB of flash.
                 (scale * 65536.0) as u32
+            ),
+            Self::Streamed => f.write_str(
+                "the artifact is streamed, and the front end measures a whole window against a running average, so that hops \
+                 have no features of their own: compile the model without --stream",
             ),
             Self::NotAScore => {
                 f.write_str("a detection model has one input and one output of one int8 element; this one has others")

@@ -36,6 +36,9 @@ impl<'m, 'a> Network<'m, 'a> {
         if model.front_end().is_empty() {
             return Err(PipelineError::NoFrontEnd);
         }
+        if model.hops().is_some() {
+            return Err(PipelineError::Streamed);
+        }
         let front_end = FrontEnd::decode(model.front_end())?;
         let input = only_tensor(&model, model.inputs())?;
         let features = front_end.feature_count();

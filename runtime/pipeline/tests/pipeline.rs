@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use tanbo::{Arena, Engine, Family, Model, Op, OpSet, Reference};
+use tanbo_format::Hops;
 use tanbo_format::emit::{Artifact, ConstData, StepSpec, StorageSpec, TensorSpec};
 use tanbo_pipeline::{Change, Event, Hop, Pipeline, PipelineError, Rate, Sample};
 use tanbo_quant::Rounding;
@@ -71,6 +72,7 @@ fn artifact(change: impl FnOnce(&mut Artifact)) -> Vec<u8> {
         inputs: vec![0],
         outputs: vec![1],
         source_macs: features as u64,
+        hops: None,
         front_end: front_end().encode().to_vec(),
         card: String::new(),
         signature: Vec::new(),
@@ -201,6 +203,10 @@ fn refuses_artifacts_that_do_not_fit() {
         refuse(|artifact| artifact.tensors[0].scale = 0.25, MODEL_RATE),
         PipelineError::InputQuantization { .. }
     ));
+    let streamed = Hops { window_rows: 38, hop_rows: 19, window_macs: 1 };
+    let refused =
+        with_pipeline(&artifact(|artifact| artifact.hops = Some(streamed)), MODEL_RATE, |pipeline| pipeline.err());
+    assert_eq!(refused, Some(PipelineError::Streamed));
     let more_bands = |artifact: &mut Artifact| {
         let mut front_end = front_end();
         let band = front_end.bands[0];

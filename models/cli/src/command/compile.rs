@@ -29,6 +29,7 @@ pub fn compile(args: &CompileArgs, out: &Output) -> Result<Verdict, CliError> {
     }
     let mut options = args.plan.options(args.target);
     options.passes = args.passes.switches();
+    options.streaming = args.streaming.streaming();
     if let Some(path) = &args.card {
         options.card = String::from_utf8(files::read(path, SECTION_LIMIT)?)
             .map_err(|_| CliError::new(path.display(), "not UTF-8 text", "save the card as UTF-8"))?;

@@ -12,11 +12,10 @@ use crate::{files, memory};
 
 /// Shows the facts; the answer is no if an artifact's hash is not that of its bytes.
 pub fn inspect(args: &InspectArgs, out: &Output) -> Result<Verdict, CliError> {
-    let loaded = Source::open(&args.file, Some(&args.float), out)?.with_passes(args.passes.switches()).load_planned(
-        args.target,
-        Family::Portable,
-        &args.plan,
-    )?;
+    let loaded = Source::open(&args.file, Some(&args.float), out)?
+        .with_passes(args.passes.switches())
+        .with_streaming(args.streaming.streaming())
+        .load_planned(args.target, Family::Portable, &args.plan)?;
     let facts = Facts::of(&args.file, &loaded)?;
     if let Some(path) = &args.svg {
         let title = format!("{}: memory over steps", files::stem(&args.file));

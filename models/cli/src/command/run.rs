@@ -50,8 +50,10 @@ pub fn run(args: &RunArgs, out: &Output) -> Result<Verdict, CliError> {
         &args.plan,
     )?;
     let targets = arrays::targets(&args.outputs, &loaded.outputs)?;
-    let samples = arrays::read(&args.inputs, &loaded.inputs)?;
-    let ran = if args.stream {
+    // A streamed model's samples are hops of one signal.
+    let stream = args.stream || loaded.model()?.hops().is_some();
+    let samples = arrays::read(&args.inputs, &loaded.inputs, stream)?;
+    let ran = if stream {
         runner.run_stream(&loaded.artifact, &samples.inputs)?
     } else {
         runner.run(&loaded.artifact, &samples.inputs, 1)?

@@ -3,7 +3,7 @@
 use tanbo::{Engine, Model, OpSet, Reference};
 use tanbo_format::emit::Aligned;
 
-use crate::emit::{Options, emit};
+use crate::emit::{Options, Origin, emit};
 use crate::graph::{BoundaryRounding, Graph, Node, Port, SourceType, TensorId};
 
 /// The specification; every other kernel table equals it.
@@ -46,7 +46,7 @@ pub fn evaluate(graph: &Graph, node: &Node, operands: &[&[u8]]) -> Option<Vec<u8
         outputs: vec![port(inputs.len())],
         ..Graph::default()
     };
-    let artifact = Aligned::new(&emit(&alone, &Options::default(), 0).ok()?.artifact);
+    let artifact = Aligned::new(&emit(&alone, &Options::default(), Origin::default()).ok()?.artifact);
     let model = Model::parse(&artifact).ok()?;
     let mut arena = Aligned::new(&vec![0; model.arena_bytes()]);
     let mut engine = Engine::new(&model, &OPERATORS, &mut arena).ok()?;

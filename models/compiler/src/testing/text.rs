@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use tanbo_format::emit::Aligned;
+use tanbo_format::emit::{Aligned, StateStart};
 use tanbo_format::{Model, Storage};
 
 use crate::emit::{Options, compile_reported, live_nodes};
@@ -11,7 +11,7 @@ use crate::graph::{Bias, Clamp, Graph, NodeOp, TensorId, Weights, Window};
 /// Most numbers of a list that are written out.
 const MOST: usize = 48;
 
-/// Returns a graph as text, its states aside.
+/// Returns a graph as text.
 pub fn text(graph: &Graph) -> String {
     let mut text = String::new();
     let name = |tensor: TensorId| graph.tensors.get(tensor).map_or("?", |tensor| tensor.name.as_str());
@@ -28,6 +28,13 @@ pub fn text(graph: &Graph) -> String {
             let values: Vec<i8> = data.iter().map(|&byte| byte as i8).collect();
             let _ = writeln!(text, "{}: constant {} {}", name(tensor), facts(tensor), list(&values));
         }
+    }
+    for state in &graph.states {
+        let start = match &state.start {
+            StateStart::Fill(byte) => format!("all {}", *byte as i8),
+            StateStart::Image(bytes) => list(&bytes.iter().map(|&byte| byte as i8).collect::<Vec<_>>()),
+        };
+        let _ = writeln!(text, "{}: state {} at first {start}", name(state.tensor), facts(state.tensor));
     }
     for node in &graph.nodes {
         let inputs: Vec<&str> = node.inputs.iter().map(|&tensor| name(tensor)).collect();

@@ -47,6 +47,7 @@ pub fn artifact() -> Artifact {
         inputs: vec![0],
         outputs: vec![2],
         source_macs: 18,
+        hops: None,
         front_end: Vec::new(),
         card: "Two dense layers with made-up weights: the example of the README.".into(),
         signature: Vec::new(),

@@ -109,6 +109,7 @@ impl<'u, 'b> Generator<'u, 'b> {
             inputs: Vec::new(),
             outputs: Vec::new(),
             source_macs: u.arbitrary()?,
+            hops: None,
             front_end: u.arbitrary()?,
             card: u.arbitrary()?,
             signature: u.arbitrary()?,
@@ -353,7 +354,9 @@ impl<'u, 'b> Generator<'u, 'b> {
         let start = if self.u.ratio(1, 2)? {
             StateStart::Fill(self.u.arbitrary()?)
         } else {
-            StateStart::Image(self.bytes(bytes))
+            // Whole, or a part of it over and over.
+            let part = if self.u.ratio(1, 3)? && bytes.is_multiple_of(2) { bytes / 2 } else { bytes };
+            StateStart::Image(self.bytes(part))
         };
         let tensor = self.tensor("", shape, ty, None)?;
         self.artifact.storages[usize::from(tensor)] = StorageSpec::State { offset: 0, bytes, start };
@@ -850,7 +853,10 @@ pub fn place(artifact: &mut Artifact) {
         }
         placed.push((*offset, *offset + *bytes, chains));
         if let StorageSpec::State { bytes, start: StateStart::Image(image), .. } = storage {
-            image.resize(*bytes as usize, 7);
+            // What still divides the state stays.
+            if image.is_empty() || !(*bytes as usize).is_multiple_of(image.len()) {
+                image.resize(*bytes as usize, 7);
+            }
         }
     }
 }
