@@ -3,7 +3,16 @@
 use crate::digest;
 use core::{fmt, str};
 use tanbo::{Engine, Model, Progress, Slot};
-use tanbo_emulated::{count::counted, files, files::FileError, job, ram::ALIGN, stack::Stack};
+use tanbo_emulated::{
+    count::counted,
+    files::{self, FileError, Sink, Source},
+    job,
+    ram::ALIGN,
+    stack::Stack,
+};
+
+/// Most inputs, and most outputs, of a model that runs over a stream.
+const MOST_PORTS: usize = 8;
 
 /// Steps that stay decoded: the machine with little flash has little RAM too.
 const SLOTS: usize = if tanbo_emulated::SMALL_FLASH { 0 } else { 64 };
@@ -68,6 +77,8 @@ pub enum Refused {
         /// What the model takes, bytes.
         expected: usize,
     },
+    /// A stream of a model of too many inputs or outputs.
+    Ports,
     /// `run` used up the stack.
     Stack {
         /// Its size, bytes.
@@ -92,6 +103,7 @@ impl fmt::Display for Refused {
             Self::InputLength { input, given, expected } => {
                 write!(f, "input {input}: {given} bytes, but the model takes {expected}")
             }
+            Self::Ports => write!(f, "a stream has at most {MOST_PORTS} inputs and as many outputs"),
             Self::Stack { available } => write!(f, "the stack of {available} bytes ran out"),
         }
     }
@@ -140,23 +152,21 @@ pub fn run(n: usize, ram: &mut [u8], stack: &Stack, report: &mut JobReport) -> R
         return Err(Refused::Inputs { given: wish.inputs, expected });
     }
 
-    for _ in 0..wish.runs {
-        // Every run answers the same: no state is kept from the one before.
-        engine.reset();
-        load_inputs(n, &mut engine, outside)?;
-        let by_rows = engine.takes_rows();
-        let (result, used) = stack
-            .measure(|| counted(|| if by_rows { engine.run_with(outside) } else { engine.run() }))
-            .map_err(|overflow| Refused::Stack { available: overflow.available })?;
-        report.runs += 1;
-        report.stack_bytes = report.stack_bytes.max(used);
-        result?;
+    if wish.stream {
+        stream(n, &mut engine, wish.runs, outside, stack, report)?;
+    } else {
+        for _ in 0..wish.runs {
+            // Every run answers the same: no state is kept from the one before.
+            engine.reset();
+            load_inputs(n, &mut engine, outside)?;
+            run_once(&mut engine, outside, stack, report)?;
+        }
+        for i in 0..model.outputs().len() {
+            let name = job::output_name(n, i);
+            files::write(&name, engine.output_bytes(i)?).map_err(|error| Refused::File(name, error))?;
+        }
     }
-    for i in 0..model.outputs().len() {
-        let name = job::output_name(n, i);
-        files::write(&name, engine.output_bytes(i)?).map_err(|error| Refused::File(name, error))?;
-        report.outputs += 1;
-    }
+    report.outputs = model.outputs().len();
     if wish.chains {
         engine.reset();
         load_inputs(n, &mut engine, outside)?;
@@ -166,6 +176,55 @@ pub fn run(n: usize, ram: &mut [u8], stack: &Stack, report: &mut JobReport) -> R
         engine.reset();
         load_inputs(n, &mut engine, outside)?;
         report.digest = Some(digest(&mut engine)?);
+    }
+    Ok(())
+}
+
+/// Runs once, counting; `outside` is a first input that comes row by row.
+fn run_once(engine: &mut Engine<'_, '_>, outside: &[u8], stack: &Stack, report: &mut JobReport) -> Result<(), Refused> {
+    let by_rows = engine.takes_rows();
+    let (result, used) = stack
+        .measure(|| counted(|| if by_rows { engine.run_with(outside) } else { engine.run() }))
+        .map_err(|overflow| Refused::Stack { available: overflow.available })?;
+    report.runs += 1;
+    report.stack_bytes = report.stack_bytes.max(used);
+    Ok(result?)
+}
+
+/// Runs over a stream: each run takes the next part of the input files and appends to the output files.
+fn stream(
+    n: usize,
+    engine: &mut Engine<'_, '_>,
+    runs: u32,
+    outside: &mut [u8],
+    stack: &Stack,
+    report: &mut JobReport,
+) -> Result<(), Refused> {
+    let (inputs, outputs) = (engine.model().inputs().len(), engine.model().outputs().len());
+    let mut sources = heapless::Vec::<Source, MOST_PORTS>::new();
+    let mut sinks = heapless::Vec::<Sink, MOST_PORTS>::new();
+    for input in 0..inputs {
+        let name = job::input_name(n, input);
+        let source = Source::open(&name).map_err(|error| Refused::File(name, error))?;
+        sources.push(source).map_err(|_| Refused::Ports)?;
+    }
+    for output in 0..outputs {
+        let name = job::output_name(n, output);
+        let sink = Sink::create(&name).map_err(|error| Refused::File(name, error))?;
+        sinks.push(sink).map_err(|_| Refused::Ports)?;
+    }
+    engine.reset();
+    let by_rows = engine.takes_rows();
+    for _ in 0..runs {
+        for (input, source) in sources.iter_mut().enumerate() {
+            let into = if by_rows && input == 0 { &mut *outside } else { engine.input_bytes_mut(input)? };
+            source.next(into).map_err(|error| Refused::File(job::input_name(n, input), error))?;
+        }
+        run_once(engine, outside, stack, report)?;
+        for (output, sink) in sinks.iter_mut().enumerate() {
+            let from = engine.output_bytes(output)?;
+            sink.put(from).map_err(|error| Refused::File(job::output_name(n, output), error))?;
+        }
     }
     Ok(())
 }

@@ -52,14 +52,56 @@ pub fn write(path: &str, contents: &[u8]) -> Result<(), FileError> {
     imp::write(path, contents)
 }
 
+/// A file that is read from the beginning on, part by part.
+#[derive(Debug)]
+pub struct Source(imp::File);
+
+impl Source {
+    /// Opens the file `path`.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn open(path: &str) -> Result<Self, FileError> {
+        imp::open(path).map(Self)
+    }
+
+    /// Fills `into` with the next bytes.
+    ///
+    /// # Errors
+    /// `Transfer` where the file ends before.
+    pub fn next(&mut self, into: &mut [u8]) -> Result<(), FileError> {
+        imp::next(&mut self.0, into)
+    }
+}
+
+/// A file that is written part by part.
+#[derive(Debug)]
+pub struct Sink(imp::File);
+
+impl Sink {
+    /// Makes the file `path`, empty.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn create(path: &str) -> Result<Self, FileError> {
+        imp::create(path).map(Self)
+    }
+
+    /// Appends `contents`.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn put(&mut self, contents: &[u8]) -> Result<(), FileError> {
+        imp::put(&mut self.0, contents)
+    }
+}
+
 #[cfg(target_os = "none")]
 mod imp {
     use super::{FileError, PATH_MAX};
     use core::ffi::CStr;
-    use semihosting::{
-        fs::File,
-        io::{Read as _, Write as _},
-    };
+    pub use semihosting::fs::File;
+    use semihosting::io::{Read as _, Write as _};
 
     fn with_path<R>(path: &str, f: impl FnOnce(&CStr) -> Result<R, FileError>) -> Result<R, FileError> {
         let mut buffer = [0u8; PATH_MAX + 1];
@@ -73,45 +115,69 @@ mod imp {
     }
 
     pub fn read(path: &str, into: &mut [u8]) -> Result<usize, FileError> {
-        with_path(path, |path| {
-            let mut file = File::open(path).map_err(|_| FileError::Open)?;
-            let len = file.metadata().map_err(|_| FileError::Open)?.len();
-            let len = usize::try_from(len).unwrap_or(usize::MAX);
-            let room = into.len();
-            let into = into.get_mut(..len).ok_or(FileError::TooLong { len, room })?;
-            file.read_exact(into).map_err(|_| FileError::Transfer)?;
-            Ok(len)
-        })
+        let mut file = open(path)?;
+        let len = file.metadata().map_err(|_| FileError::Open)?.len();
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let room = into.len();
+        let into = into.get_mut(..len).ok_or(FileError::TooLong { len, room })?;
+        next(&mut file, into)?;
+        Ok(len)
     }
 
     pub fn write(path: &str, contents: &[u8]) -> Result<(), FileError> {
-        with_path(path, |path| {
-            let mut file = File::create(path).map_err(|_| FileError::Open)?;
-            file.write_all(contents).map_err(|_| FileError::Transfer)
-        })
+        put(&mut create(path)?, contents)
+    }
+
+    pub fn open(path: &str) -> Result<File, FileError> {
+        with_path(path, |path| File::open(path).map_err(|_| FileError::Open))
+    }
+
+    pub fn create(path: &str) -> Result<File, FileError> {
+        with_path(path, |path| File::create(path).map_err(|_| FileError::Open))
+    }
+
+    pub fn next(file: &mut File, into: &mut [u8]) -> Result<(), FileError> {
+        file.read_exact(into).map_err(|_| FileError::Transfer)
+    }
+
+    pub fn put(file: &mut File, contents: &[u8]) -> Result<(), FileError> {
+        file.write_all(contents).map_err(|_| FileError::Transfer)
     }
 }
 
 #[cfg(not(target_os = "none"))]
 mod imp {
     use super::FileError;
-    use std::{
-        fs::File,
-        io::{Read as _, Write as _},
-    };
+    pub use std::fs::File;
+    use std::io::{Read as _, Write as _};
 
     pub fn read(path: &str, into: &mut [u8]) -> Result<usize, FileError> {
-        let mut file = File::open(path).map_err(|_| FileError::Open)?;
+        let mut file = open(path)?;
         let len = file.metadata().map_err(|_| FileError::Open)?.len();
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         let room = into.len();
         let into = into.get_mut(..len).ok_or(FileError::TooLong { len, room })?;
-        file.read_exact(into).map_err(|_| FileError::Transfer)?;
+        next(&mut file, into)?;
         Ok(len)
     }
 
     pub fn write(path: &str, contents: &[u8]) -> Result<(), FileError> {
-        let mut file = File::create(path).map_err(|_| FileError::Open)?;
+        put(&mut create(path)?, contents)
+    }
+
+    pub fn open(path: &str) -> Result<File, FileError> {
+        File::open(path).map_err(|_| FileError::Open)
+    }
+
+    pub fn create(path: &str) -> Result<File, FileError> {
+        File::create(path).map_err(|_| FileError::Open)
+    }
+
+    pub fn next(file: &mut File, into: &mut [u8]) -> Result<(), FileError> {
+        file.read_exact(into).map_err(|_| FileError::Transfer)
+    }
+
+    pub fn put(file: &mut File, contents: &[u8]) -> Result<(), FileError> {
         file.write_all(contents).map_err(|_| FileError::Transfer)
     }
 }

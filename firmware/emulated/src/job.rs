@@ -23,12 +23,12 @@ pub fn artifact_name(n: usize) -> Name {
     name(format_args!("{n}/artifact.tnb"))
 }
 
-/// The bytes of model input `i` of job `n`.
+/// The bytes of model input `i` of job `n`; of a stream, those of each run one after the other.
 pub fn input_name(n: usize, i: usize) -> Name {
     name(format_args!("{n}/input{i}.bin"))
 }
 
-/// The bytes of model output `i` of job `n`.
+/// The bytes of model output `i` of job `n`, as inputs are.
 pub fn output_name(n: usize, i: usize) -> Name {
     name(format_args!("{n}/output{i}.bin"))
 }
@@ -72,8 +72,11 @@ impl Order {
 pub struct Wish {
     /// How many input files there are.
     pub inputs: usize,
-    /// How often to run, each time with the same inputs.
+    /// How often to run.
     pub runs: u32,
+    /// Whether each run goes on from the states that the one before left, with the next part of the input files, and
+    /// appends to the output files; otherwise each begins anew, with the same inputs.
+    pub stream: bool,
     /// Whether to count each chain by itself, in one more run.
     pub chains: bool,
     /// Whether to digest every intermediate tensor, in one more run that is not counted.
@@ -83,6 +86,7 @@ pub struct Wish {
 impl fmt::Display for Wish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "inputs={}\nruns={}", self.inputs, self.runs)?;
+        writeln!(f, "stream={}", u8::from(self.stream))?;
         writeln!(f, "chains={}\ndigest={}", u8::from(self.chains), u8::from(self.digest))
     }
 }
@@ -93,6 +97,7 @@ impl Wish {
         Some(Self {
             inputs: number(text, "inputs")?,
             runs: number(text, "runs")?,
+            stream: number::<u8>(text, "stream")? != 0,
             chains: number::<u8>(text, "chains")? != 0,
             digest: number::<u8>(text, "digest")? != 0,
         })
@@ -170,7 +175,7 @@ mod tests {
     fn texts_round_trip() {
         let order = Order { first: 3, end: 400 };
         assert_eq!(Order::parse(&order.to_string()), Some(order));
-        let wish = Wish { inputs: 3, runs: 2, chains: true, digest: false };
+        let wish = Wish { inputs: 3, runs: 2, stream: true, chains: true, digest: false };
         assert_eq!(Wish::parse(&wish.to_string()), Some(wish));
         let report = Report {
             error: Some("bad magic at byte 0"),

@@ -146,13 +146,29 @@ impl Runner {
     /// Runs samples as the steps of one stream: each finds the states that the one before left.
     ///
     /// # Errors
-    /// Those of [`Runner::run`]; an emulated core, which takes one step at a time.
+    /// Those of [`Runner::run`].
     pub fn run_stream(&self, artifact: &Aligned, samples: &[Vec<Vec<u8>>]) -> Result<Ran, CliError> {
         match self {
             Self::Host | Self::HostReference => on_host(artifact, self.table(artifact)?, samples, true),
             Self::Emulated(runner) => {
-                let reason = format_args!("{} takes samples one by one, without the states between", runner.name);
-                Err(CliError::new("--stream", reason, "give --runner host"))
+                let inputs = samples.first().map_or(0, Vec::len);
+                let input = |n: usize| samples.iter().filter_map(|sample| sample.get(n)).flatten().copied().collect();
+                let runs = u32::try_from(samples.len())
+                    .map_err(|_| CliError::new("--input", "too many samples for one stream", "give fewer at a time"))?;
+                let job = Job::new(artifact.to_vec(), (0..inputs).map(input).collect());
+                let report = host::run_job(runner, &Job { runs, stream: true, ..job })?;
+                let part = |output: &Vec<u8>, sample| {
+                    let bytes = output.len() / samples.len().max(1);
+                    output.get(sample * bytes..(sample + 1) * bytes).unwrap_or_default().to_vec()
+                };
+                let outputs = (0..samples.len()).map(|at| report.outputs.iter().map(|all| part(all, at)).collect());
+                Ok(Ran {
+                    outputs: outputs.collect(),
+                    instructions: report.instructions.iter().map(|&count| vec![count]).collect(),
+                    stack_bytes: report.stack_bytes,
+                    table: report.table,
+                    ..Ran::default()
+                })
             }
         }
     }

@@ -28,10 +28,14 @@ use std::{format, fs, path::Path, string::String, time::Duration, vec::Vec};
 pub struct Job {
     /// The artifact's bytes (`.tnb`).
     pub artifact: Vec<u8>,
-    /// The bytes of each model input, in model order: element type, shape and layout as the artifact has them.
+    /// The bytes of each model input, in model order: element type, shape and layout as the artifact has them. Of a stream,
+    /// those of each run one after the other.
     pub inputs: Vec<Vec<u8>>,
-    /// How often to run; every run gets the same inputs. 1 or more.
+    /// How often to run. 1 or more.
     pub runs: u32,
+    /// Each run goes on from the states that the one before left, with inputs of its own; otherwise every run begins anew,
+    /// with the same inputs.
+    pub stream: bool,
     /// Also count each chain by itself, in one more run.
     pub chains: bool,
     /// Also digest every intermediate tensor, in one more run that is not counted.
@@ -43,14 +47,15 @@ pub struct Job {
 impl Job {
     /// Two runs without counts of chains or digest, at most ten minutes.
     pub fn new(artifact: Vec<u8>, inputs: Vec<Vec<u8>>) -> Self {
-        Self { artifact, inputs, runs: 2, chains: false, digest: false, timeout: Duration::from_secs(600) }
+        let timeout = Duration::from_secs(600);
+        Self { artifact, inputs, runs: 2, stream: false, chains: false, digest: false, timeout }
     }
 }
 
 /// What came back from [`run_job`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The bytes of each model output, in model order, after the last run.
+    /// The bytes of each model output, in model order, after the last run; of a stream, those of each run one after the other.
     pub outputs: Vec<Vec<u8>>,
     /// Exact instructions of each run, around the engine's `run` only: what the markers cost is taken off.
     pub instructions: Vec<u64>,
@@ -103,7 +108,8 @@ pub fn run_jobs(runner: &Runner, jobs: &[Job]) -> Result<Vec<Result<Report, Runn
         for (i, input) in job.inputs.iter().enumerate() {
             put(&job::input_name(n, i), input)?;
         }
-        let wish = job::Wish { inputs: job.inputs.len(), runs: job.runs, chains: job.chains, digest: job.digest };
+        let &Job { runs, stream, chains, digest, .. } = job;
+        let wish = job::Wish { inputs: job.inputs.len(), runs, stream, chains, digest };
         put(&job::wish_name(n), format!("{wish}").as_bytes())?;
     }
     let mut reports = Vec::with_capacity(jobs.len());
