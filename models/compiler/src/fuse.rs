@@ -61,10 +61,24 @@ const MOST_ROWS: u32 = 8;
 struct Chain {
     /// Rows that the ring of each step's output holds; of the last step, whose output is whole, all.
     rings: Vec<u32>,
+    /// For steps that hand their rows over at once, how many such steps come right before it.
+    handed: Vec<Option<usize>>,
     /// Rows of the model's input that must be kept, if the caller gives them one by one.
     input_ring: Option<u32>,
     /// Bytes in use while it runs, of tensors that live longer too.
     bytes: u64,
+}
+
+/// A ring of rows.
+#[derive(Clone, Debug)]
+struct Ring {
+    /// Tensors that lie in it: of steps that hand their rows over at once, several, one after the other.
+    tensors: Vec<u16>,
+    rows: u32,
+    /// Type and number of a row's values.
+    row: Option<(ElementType, u32)>,
+    bytes: u64,
+    handed: Option<usize>,
 }
 
 /// What a chain's cost depends on: its first step, and the rows of its rings.
@@ -319,7 +333,9 @@ impl Planner {
         } else {
             let schedule = self.schedule(model, steps, chain)?;
             run(&schedule, |turn| {
-                cost += costs.get(turn.place).map_or(0, |step| step.call((turn.units.end - turn.units.start).into()));
+                let together = costs.get(turn.place..=schedule.last_of(turn.place)).unwrap_or_default();
+                let units = (turn.units.end - turn.units.start).into();
+                cost += together.iter().map(|step| step.call(units)).sum::<u64>();
             })?;
         }
         self.costs.borrow_mut().insert(key, cost);
@@ -359,7 +375,7 @@ impl Planner {
             if alone && !reads_given {
                 let scratch = self.scratch_bytes(&self.original, first..end);
                 let bytes = self.outside(first..end, None) + scratch;
-                chains.push(Chain { rings: vec![0], input_ring: None, bytes });
+                chains.push(Chain { rings: vec![0], handed: vec![None], input_ring: None, bytes });
             } else if self.hands_on(first..end) {
                 chains.extend(self.walk(&schedule, first..end));
             }
@@ -400,9 +416,11 @@ impl Planner {
         while !schedule.is_finished(&done) {
             match schedule.last(&done, given) {
                 Some(turn) => {
-                    *done.get_mut(turn.place)? = turn.units.start + 1;
-                    let ring = rings.get_mut(turn.place)?;
-                    *ring = (*ring).max(schedule.kept(&done, turn.place));
+                    schedule.note(&mut done, turn.place, turn.units.start + 1);
+                    // What is handed over at once waits for nothing.
+                    let last = schedule.last_of(turn.place);
+                    let ring = rings.get_mut(last)?;
+                    *ring = (*ring).max(schedule.kept(&done, last));
                 }
                 None if given < schedule.input_rows() => {
                     given += 1;
@@ -413,7 +431,13 @@ impl Planner {
         }
         let input_ring = (schedule.input_rows() > 0).then_some(input_ring.max(1));
         self.shrink(schedule, input_ring.unwrap_or(0), &steps, &mut rings);
-        let chain = Chain { rings, input_ring, bytes: 0 };
+        let mut before = 0usize;
+        let handed = (0..steps.len()).map(|place| {
+            let hands_over = schedule.last_of(place) != place;
+            before = if hands_over { before + 1 } else { 0 };
+            before.checked_sub(1)
+        });
+        let chain = Chain { rings, handed: handed.collect(), input_ring, bytes: 0 };
         Some(Chain { bytes: self.bytes(&steps, &chain), ..chain })
     }
 
@@ -440,7 +464,7 @@ impl Planner {
 
     /// Returns the bytes in use while a chain of several steps runs.
     fn bytes(&self, steps: &Range<usize>, chain: &Chain) -> u64 {
-        let rings = self.rings(steps, chain).map(|(tensor, rows)| self.ring_bytes(tensor, rows));
+        let rings = self.rings(steps, chain).into_iter().map(|ring| ring.bytes);
         let input = match (chain.input_ring, self.given()) {
             (Some(rows), Some(tensor)) => self.ring_bytes(tensor, rows),
             _ => 0,
@@ -449,21 +473,41 @@ impl Planner {
         rings.sum::<u64>() + input + scratch + self.outside(steps.clone(), chain.input_ring)
     }
 
-    /// Returns the tensors that lie in rings, once for each ring, and how many rows it holds.
-    fn rings(&self, steps: &Range<usize>, chain: &Chain) -> impl Iterator<Item = (u16, u32)> {
+    /// Returns the rings, each once.
+    fn rings(&self, steps: &Range<usize>, chain: &Chain) -> Vec<Ring> {
         let result = self.storage_of(self.original.steps[steps.end - 1].output);
-        let mut rings: Vec<(Option<usize>, u16, u32)> = Vec::new();
-        for (step, &rows) in steps.clone().zip(&chain.rings).take(chain.rings.len() - 1) {
+        let mut rings: Vec<Ring> = Vec::new();
+        for (place, step) in (steps.start..steps.end - 1).enumerate() {
             let tensor = self.original.steps[step].output;
-            let storage = self.storage_of(tensor);
-            match rings.iter_mut().find(|ring| ring.0 == storage) {
+            let (storage, rows) = (self.storage_of(tensor), chain.rings[place].min(self.height(tensor)));
+            let bytes = self.ring_bytes(tensor, rows);
+            let alone = self.original.tensors.iter().filter(|tensor| Some(usize::from(tensor.storage)) == storage);
+            let handed = chain.handed[place].filter(|_| alone.count() == 1);
+            let row = self.row(tensor);
+            let same = |ring: &&mut Ring| (ring.handed, ring.row, ring.rows) == (handed, row, rows);
+            if storage == result || rings.iter().any(|ring| self.storage_of(ring.tensors[0]) == storage) {
                 // What is written in place of another tensor lies in its ring.
-                Some(_) => {}
-                None if storage == result => {}
-                None => rings.push((storage, tensor, rows)),
+            } else if let (Some(_), Some(ring)) = (handed, rings.iter_mut().find(same)) {
+                ring.tensors.push(tensor);
+            } else {
+                rings.push(Ring { tensors: vec![tensor], rows, row, bytes, handed });
             }
         }
-        rings.into_iter().map(|(_, tensor, rows)| (tensor, rows))
+        rings
+    }
+
+    fn height(&self, tensor: u16) -> u32 {
+        match self.original.tensors.get(usize::from(tensor)).map(|tensor| tensor.shape.as_slice()) {
+            Some(&[_, height, _, _]) => height,
+            _ => 1,
+        }
+    }
+
+    /// Returns the type and number of the values of a row.
+    fn row(&self, tensor: u16) -> Option<(ElementType, u32)> {
+        let tensor = self.original.tensors.get(usize::from(tensor))?;
+        let &[_, _, width, channels] = tensor.shape.as_slice() else { return None };
+        Some((tensor.ty, width.checked_mul(channels)?))
     }
 
     fn ring_bytes(&self, tensor: u16, rows: u32) -> u64 {
@@ -505,10 +549,7 @@ impl Planner {
             return chain.clone();
         }
         let steps = first..first + chain.rings.len();
-        let height = |tensor: u16| match self.original.tensors.get(usize::from(tensor)).map(|t| t.shape.as_slice()) {
-            Some(&[_, height, _, _]) => height,
-            _ => 1,
-        };
+        let height = |tensor: u16| self.height(tensor);
         let heights = self.original.steps[steps.clone()].iter().map(|step| height(step.output));
         let least = heights.clone().filter(|&height| height > 1).min().unwrap_or(1);
         let more: Vec<u32> = heights.clone().map(|height| (height / least).max(1)).collect();
@@ -541,8 +582,12 @@ impl Planner {
                 continue;
             }
             let mut shared: Option<u16> = None;
-            for (tensor, rows) in self.rings(&steps, chain) {
-                set_ring(&mut artifact, tensor, rows);
+            for ring in self.rings(&steps, chain) {
+                set_ring(&mut artifact, ring.tensors[0], ring.rows);
+                let storage = artifact.tensors[usize::from(ring.tensors[0])].storage;
+                for tensor in ring.tensors {
+                    artifact.tensors[usize::from(tensor)].storage = storage;
+                }
             }
             for number in steps.clone() {
                 let absorbs = self.absorbing.steps[number].scratch != self.original.steps[number].scratch;
@@ -634,7 +679,7 @@ fn run(schedule: &Schedule, mut each: impl FnMut(&Turn)) -> Option<()> {
     while !schedule.is_finished(&done) {
         match schedule.next(&done, given, from) {
             Some(turn) => {
-                *done.get_mut(turn.place)? = turn.units.end;
+                schedule.note(&mut done, turn.place, turn.units.end);
                 from = schedule.from_after(turn.place);
                 each(&turn);
             }

@@ -348,10 +348,10 @@ impl<'m, 'a> Engine<'m, 'a> {
                 };
             };
             let end = turn.units.start + budget.min(turn.units.end - turn.units.start);
-            self.run_units(steps.start + turn.place as u16, turn.units.start, end)?;
-            if let Some(done) = self.done.get_mut(turn.place) {
-                *done = end;
+            for place in turn.place..=self.schedule.last_of(turn.place) {
+                self.run_units(steps.start + place as u16, turn.units.start, end)?;
             }
+            self.schedule.note(&mut self.done, turn.place, end);
             self.from = self.schedule.from_after(turn.place);
             budget -= end - turn.units.start;
         }

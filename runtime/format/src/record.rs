@@ -11,7 +11,7 @@ pub const ALIGN: usize = 16;
 /// Most storages an artifact can hold (the verifier compares them pairwise).
 pub const MAX_STORAGES: usize = 1024;
 /// Most steps in one chain (the engine keeps a row counter for each).
-pub const MAX_CHAIN_STEPS: usize = 32;
+pub const MAX_CHAIN_STEPS: usize = 16;
 /// Most elements of a tensor.
 pub const MAX_ELEMENTS: u64 = 1 << 28;
 /// Longest arena in bytes, so that every offset and distance fits the `isize` of a 32-bit target.

@@ -49,11 +49,15 @@ struct Place {
     pad: u16,
     /// Rows that the ring of the output holds; 0 for a whole tensor.
     ring: u16,
+    /// Bit `p` for a reader, at place `p`, of the output or of what is written into its rows.
+    readers: u16,
     sources: [Source; 2],
     /// Earlier step into whose rows this one writes: its room is this one's.
     in_place_of: Option<u8>,
-    /// Bit `p` for a reader, at place `p`, of the output or of what is written into its rows.
-    readers: u32,
+    /// First step that gets room when this one has run: this one itself, or an earlier one that it reads from.
+    frees: u8,
+    /// Whether the next step takes each row at once: see [`hands_over`].
+    hands_over: bool,
     walk: Walk,
 }
 
@@ -75,9 +79,11 @@ const NOTHING: Place = Place {
     stride: 1,
     pad: 0,
     ring: 0,
+    readers: 0,
     sources: [Source::Whole; 2],
     in_place_of: None,
-    readers: 0,
+    frees: 0,
+    hands_over: false,
     walk: Walk::Window,
 };
 
@@ -89,7 +95,7 @@ pub struct Schedule {
     /// Rows of the input that the caller gives row by row, and how many of them its ring holds; 0: none.
     input_rows: u16,
     input_ring: u16,
-    input_readers: u32,
+    input_readers: u16,
 }
 
 /// Returns whether the operator of a step takes in row by row what it gives out as one row.
@@ -102,6 +108,32 @@ pub fn in_place(model: &Model<'_>, step: &Step<'_>) -> Option<usize> {
     let storage = |tensor: u16| model.tensor(tensor).map(|tensor| tensor.storage);
     let output = storage(step.output);
     step.inputs.iter().position(|&input| storage(input) == output)
+}
+
+/// Returns whether step `number` of the chain `steps` hands each row over to the next step, which alone reads it, row for row:
+/// then both run for the same rows, one right after the other, and between two turns nothing of the tensor is needed.
+pub fn hands_over(model: &Model<'_>, steps: Range<u16>, number: u16) -> bool {
+    let next = number.saturating_add(1);
+    if next >= steps.end {
+        return false;
+    }
+    let (Some(step), Some(reader)) = (model.step(number), model.step(next)) else { return false };
+    let row_for_row = match window(&reader) {
+        Some((_, Walk::Absorbing)) => true,
+        Some((window, Walk::Window)) => {
+            let along = [window.stride, window.pad].map(|sizes| sizes.first().copied());
+            window.rows() == 1 && along == [Some(1), Some(0)] && units(model, &reader) == units(model, &step)
+        }
+        _ => false,
+    };
+    let read_later = |later: Range<u16>| {
+        later.filter_map(|later| model.step(later)).any(|later| later.inputs.contains(&step.output))
+    };
+    row_for_row
+        && reader.inputs == [step.output]
+        && !is_absorbing(&step)
+        && in_place(model, &step).is_none()
+        && !read_later(next + 1..steps.end)
 }
 
 /// Returns whether an output row of a step needs but some rows of its inputs.
@@ -179,7 +211,7 @@ impl Schedule {
         self.input_readers = 0;
         let mut total = 0u32;
         for number in steps.clone() {
-            let units = self.add(model, steps.start..number, number, given).ok_or(number)?;
+            let units = self.add(model, steps.clone(), number, given).ok_or(number)?;
             total = total.saturating_add(units);
             if total > MAX_CHAIN_UNITS {
                 return Err(number);
@@ -189,8 +221,9 @@ impl Schedule {
         Ok(())
     }
 
-    /// Adds step `number` behind the steps `earlier`; returns its units.
-    fn add(&mut self, model: &Model<'_>, earlier: Range<u16>, number: u16, given: Option<u16>) -> Option<u32> {
+    /// Adds step `number` of the chain `steps` behind those before it; returns its units.
+    fn add(&mut self, model: &Model<'_>, steps: Range<u16>, number: u16, given: Option<u16>) -> Option<u32> {
+        let earlier = steps.start..number;
         let index = earlier.len();
         let step = model.step(number)?;
         let (&first, inputs) = step.inputs.split_first()?;
@@ -218,7 +251,9 @@ impl Schedule {
         place.ring = ring_rows(model, step.output)?;
         place.sources = sources;
         place.in_place_of = None;
+        place.frees = u8::try_from(index).ok()?;
         place.readers = 0;
+        place.hands_over = hands_over(model, steps, number);
         place.walk = walk;
         if let Some(input) = in_place(model, &step) {
             // Room for its rows was asked for where they were first written.
@@ -227,6 +262,19 @@ impl Schedule {
                 Some(&Source::Place(from)) => Some(from),
                 _ => None,
             });
+        }
+        for source in sources {
+            let Source::Place(mut source) = source else { continue };
+            // Rows written in place are waited for where they were written first.
+            while let Some(first) = self.places.get(usize::from(source))?.in_place_of {
+                source = first;
+            }
+            // The first of those that run together.
+            while source > 0 && self.places.get(usize::from(source) - 1)?.hands_over {
+                source -= 1;
+            }
+            let place = self.places.get_mut(index)?;
+            place.frees = place.frees.min(source);
         }
         Some(units.into())
     }
@@ -239,7 +287,7 @@ impl Schedule {
                 let mut written = Some(u8::try_from(from).ok()?);
                 while let Some(from) = written {
                     let from = self.places.get_mut(usize::from(from))?;
-                    from.readers |= 1u32.checked_shl(u32::try_from(place).ok()?)?;
+                    from.readers |= 1u16.checked_shl(u32::try_from(place).ok()?)?;
                     written = from.in_place_of;
                 }
                 return Some(Source::Place(u8::try_from(from).ok()?));
@@ -255,7 +303,7 @@ impl Schedule {
         }
         self.input_rows = u16::try_from(rows).ok()?;
         self.input_ring = if ring == 0 { self.input_rows } else { ring };
-        self.input_readers |= 1u32.checked_shl(u32::try_from(place).ok()?)?;
+        self.input_readers |= 1u16.checked_shl(u32::try_from(place).ok()?)?;
         Some(Source::Caller)
     }
 
@@ -305,30 +353,45 @@ impl Schedule {
     }
 
     /// Returns the first step from `from` on that can run, with `given` rows of the caller, and the units that it can
-    /// compute; `None` if none can.
+    /// compute; `None` if none can. The steps that take its rows at once run right after it: [`Schedule::note`].
+    #[inline]
     pub fn next(&self, done: &Done, given: u32, from: usize) -> Option<Turn> {
-        (from..self.len()).find_map(|place| {
+        let places = self.places.get(..self.len())?;
+        let mut place = from;
+        loop {
+            let step = places.get(place)?;
             let first = *done.get(place)?;
-            let end = self.limit(place, done, given)?;
-            (first < end).then_some(Turn { place, units: first..end })
-        })
+            if first < step.units.into() {
+                let end = self.limit(place, done, given)?;
+                if first < end {
+                    return Some(Turn { place, units: first..end });
+                }
+            }
+            place = self.last_of(place) + 1;
+        }
+    }
+
+    /// Returns the last of the steps that run together with the one at `place`: itself, or the one to which its rows come at
+    /// once.
+    #[inline]
+    pub fn last_of(&self, mut place: usize) -> usize {
+        while self.places.get(place).is_some_and(|place| place.hands_over) {
+            place += 1;
+        }
+        place
+    }
+
+    /// Notes in `done` that the step at `place` has done its units up to `end`, and so have those that take its rows at once.
+    #[inline]
+    pub fn note(&self, done: &mut Done, place: usize, end: u32) {
+        done.get_mut(place..=self.last_of(place)).unwrap_or_default().fill(end);
     }
 
     /// Returns the place from which [`Schedule::next`] finds the first step that can run, once the step at `place` ran: only
     /// the steps before it that it reads from have got room since.
+    #[inline]
     pub fn from_after(&self, place: usize) -> usize {
-        let sources = self.place(place).map_or([Source::Whole; 2], |place| place.sources);
-        let mut from = place;
-        for source in sources {
-            let Source::Place(source) = source else { continue };
-            let mut source = usize::from(source);
-            // Rows written in place are waited for where they were written first.
-            while let Some(first) = self.in_place_of(source) {
-                source = first;
-            }
-            from = from.min(source);
-        }
-        from
+        self.places.get(place).map_or(place, |place| place.frees.into())
     }
 
     /// Returns how many rows of the output of the step at `place` are there and still needed; 0 beyond the chain.
@@ -362,48 +425,59 @@ impl Schedule {
     }
 
     /// Returns how many units of the step at `place` can be done by now.
-    fn limit(&self, place: usize, done: &Done, given: u32) -> Option<u32> {
-        let step = self.place(place)?;
+    #[inline]
+    fn limit(&self, mut place: usize, done: &Done, given: u32) -> Option<u32> {
+        let mut step = self.places.get(place)?;
+        let first = *done.get(place)?;
         let mut end = u32::from(step.units);
         for source in step.sources {
             let rows = match source {
                 Source::Whole => continue,
                 Source::Caller => given,
-                Source::Place(from) => self.place(from.into())?.given(*done.get(usize::from(from))?),
+                Source::Place(from) => self.places.get(usize::from(from))?.given(*done.get(usize::from(from))?),
             };
             end = end.min(step.reach(rows));
         }
+        // No ring is looked at in vain; those whose rows are handed over are empty.
+        while end > first && step.hands_over {
+            if step.ring > 0 {
+                end = end.min(first + u32::from(step.ring));
+            }
+            place += 1;
+            step = self.places.get(place)?;
+        }
         // What takes rows in has but one output row: its ring always has a place for it.
-        if step.ring > 0 && step.walk != Walk::Absorbing {
+        if end > first && step.ring > 0 && step.walk != Walk::Absorbing {
             end = end.min(self.room(step.ring, step.readers, done));
         }
         Some(end)
     }
 
     /// Returns up to which row, exclusive, a ring may be written.
-    fn room(&self, ring: u16, readers: u32, done: &Done) -> u32 {
+    fn room(&self, ring: u16, readers: u16, done: &Done) -> u32 {
         self.first_needed(readers, done).unwrap_or(u32::MAX).saturating_add(ring.into())
     }
 
     /// Returns the first row that one of `readers` still needs; `None` if all are finished.
-    fn first_needed(&self, readers: u32, done: &Done) -> Option<u32> {
-        let (mut first, mut left) = (None, readers);
+    #[inline]
+    fn first_needed(&self, readers: u16, done: &Done) -> Option<u32> {
+        let (mut first, mut left) = (u32::MAX, readers);
         while left != 0 {
             let reader = left.trailing_zeros() as usize;
             left &= left - 1;
-            if let (Some(place), Some(&done)) = (self.place(reader), done.get(reader))
-                && done < place.units.into()
-            {
-                let row = place.first_row(done);
-                first = Some(first.map_or(row, |first: u32| first.min(row)));
+            let (place, &done) = (self.places.get(reader)?, done.get(reader)?);
+            if done < place.units.into() {
+                first = first.min(place.first_row(done));
             }
         }
-        first
+        // No row is numbered so high: see `MAX_CHAIN_UNITS`.
+        (first < u32::MAX).then_some(first)
     }
 }
 
 impl Place {
     /// Returns how many output rows there are after `units`.
+    #[inline]
     fn given(&self, units: u32) -> u32 {
         match self.walk {
             Walk::Absorbing => u32::from(units >= self.units.into()),
@@ -412,6 +486,7 @@ impl Place {
     }
 
     /// Returns how many units can be done with the first `rows` input rows.
+    #[inline]
     fn reach(&self, rows: u32) -> u32 {
         let (stride, pad, span) = (u32::from(self.stride), u32::from(self.pad), u32::from(self.span));
         if rows >= self.input_rows.into() {
@@ -420,18 +495,23 @@ impl Place {
         match self.walk {
             Walk::Absorbing => rows,
             // Unit u needs the rows below u · stride + span - pad.
-            Walk::Window => (rows + pad).checked_sub(span).map_or(0, |n| n.checked_div(stride).unwrap_or(0) + 1),
+            Walk::Window => match (rows + pad).checked_sub(span) {
+                None => 0,
+                Some(n) if stride == 1 => n + 1,
+                Some(n) => n.checked_div(stride).unwrap_or(0) + 1,
+            },
             // Unit u needs the rows up to (u + pad) / stride.
             Walk::Transposed => rows.saturating_mul(stride).saturating_sub(pad),
         }
     }
 
     /// Returns the first input row that unit `unit` or a later one needs.
+    #[inline]
     fn first_row(&self, unit: u32) -> u32 {
         let (stride, pad, span) = (u32::from(self.stride), u32::from(self.pad), u32::from(self.span));
         match self.walk {
             Walk::Absorbing => unit,
-            Walk::Window => unit.saturating_mul(stride).saturating_sub(pad),
+            Walk::Window => (unit * stride).saturating_sub(pad),
             Walk::Transposed => (unit + pad).saturating_sub(span - 1).div_ceil(stride.max(1)),
         }
     }

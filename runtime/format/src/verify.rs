@@ -285,6 +285,10 @@ fn chains(model: &Model<'_>) -> Verified {
             return Err(error(Kind::Chain, at));
         }
         next_step = next_step.checked_add(chain.steps).ok_or(error(Kind::Chain, at))?;
+        let mut handed = [false; MAX_CHAIN_STEPS];
+        for (handed, number) in handed.iter_mut().zip(chain.step..next_step) {
+            *handed = schedule::hands_over(model, chain.step..next_step, number);
+        }
         for number in chain.step..next_step {
             let at = Place::Step(number);
             let step = model.step(number).ok_or(error(Kind::Index, at))?;
@@ -316,14 +320,19 @@ fn chains(model: &Model<'_>) -> Verified {
                 return Err(error(Kind::State, at));
             }
             // Rows of all steps of a chain are alive at once. Only what a step overwrites has been written, and nobody else
-            // reads it.
+            // reads it; and what is handed over at once is gone when the step after next runs.
             let overwritten = schedule::in_place(model, &step).and_then(|input| step.inputs.get(input));
-            for step in steps(model, earlier) {
-                let uses = |storage| {
-                    let writes = lies_in(model, step.output, storage) && Some(&step.output) != overwritten;
-                    writes || step.inputs.iter().any(|&x| lies_in(model, x, storage))
+            let handed = |number: u16| handed.get(usize::from(number - chain.step)) == Some(&true);
+            let hands_over = handed(number);
+            for (before, step) in earlier.clone().zip(steps(model, earlier)) {
+                let gone = |before: u16| hands_over && handed(before) && before + 1 < number;
+                let reads_gone = before > chain.step && gone(before - 1);
+                let uses = |storage: u16, gone: bool, reads_gone: bool| {
+                    let writes = lies_in(model, step.output, storage) && Some(&step.output) != overwritten && !gone;
+                    writes || (step.inputs.iter().any(|&x| lies_in(model, x, storage)) && !reads_gone)
                 };
-                if uses(storage) || step.scratch == Some(storage) || scratch.is_some_and(uses) {
+                let scratch_used = scratch.is_some_and(|scratch| uses(scratch, false, false));
+                if uses(storage, gone(before), reads_gone) || step.scratch == Some(storage) || scratch_used {
                     return Err(error(Kind::Overlap, at));
                 }
             }
@@ -378,8 +387,7 @@ fn walk(model: &Model<'_>, steps: core::ops::Range<u16>, at: Place) -> Verified 
     let (mut given, mut from) = (0, 0);
     while !schedule.is_finished(&done) {
         if let Some(turn) = schedule.next(&done, given, from) {
-            let units = done.get_mut(turn.place).ok_or(error(Kind::Chain, at))?;
-            *units = turn.units.end;
+            schedule.note(&mut done, turn.place, turn.units.end);
             from = schedule.from_after(turn.place);
         } else if schedule.has_room(&done, given) {
             given += 1;

@@ -30,6 +30,8 @@ pub struct Conv2d {
     pub channels: usize,
     /// Pixels computed together, at most.
     pub pixels: usize,
+    /// Whether patches at the border are gathered value by value.
+    pub gathers: bool,
     /// Words of each part of the scratch.
     pub scratch: Scratch,
 }
@@ -49,14 +51,23 @@ pub fn tiles(pixels: usize, width: usize, words: usize) -> (usize, usize) {
 pub struct Scratch {
     /// Prepared patches.
     pub patch: usize,
-    /// Pointers to the runs of the patches.
+    /// Pointers to the runs of the patches, or to gathered patches and these themselves.
     pub sources: usize,
     /// Addresses of the input rows.
     pub lines: usize,
     /// Zero points that stand for a run outside the input.
     pub fill: usize,
-    /// Gathered patches.
-    pub gathered: usize,
+}
+
+/// Returns whether a convolution reads of each place of the input one pixel: its patches are found without further scratch.
+pub fn is_pointwise(kind: Kind, shape: &Shape) -> bool {
+    let ([height, width, inputs], [rows, columns, _]) = (shape.input, shape.output);
+    kind == Kind::Conv2d
+        && shape.kernel == [1, 1]
+        && shape.stride == [1, 1]
+        && shape.pad == [0, 0]
+        && [height, width] == [rows, columns]
+        && inputs.is_multiple_of(WORD)
 }
 
 impl Conv2d {
@@ -80,7 +91,14 @@ impl Conv2d {
         let (words, run) = if direct { (rows, row) } else { (packed, depth) };
         let (pixels, lanes) = tiles(height.checked_mul(output_width)?, output_width, words);
         let gathered = words.checked_mul(pixels)?;
-        let pointers = if aligned { lines.checked_mul(shape.kernel[1])? } else { lines };
+        let pointers = if aligned { lines.checked_mul(shape.kernel[1])? } else { lines }.checked_mul(pixels)?;
+        let patch = gathered.checked_mul(2)?;
+        let scratch = if is_pointwise(kind, shape) {
+            Scratch { patch, sources: 0, lines: 0, fill: 0 }
+        } else {
+            let sources = if aligned { pointers } else { pointers.max(gathered.checked_add(pixels)?) };
+            Scratch { patch, sources, lines, fill: run.div_ceil(WORD) }
+        };
         Some(Self {
             words,
             run,
@@ -88,21 +106,16 @@ impl Conv2d {
             lanes,
             channels: outputs.checked_next_multiple_of(lanes)?,
             pixels,
-            scratch: Scratch {
-                patch: gathered.checked_mul(2)?,
-                sources: pointers.checked_mul(pixels)?,
-                lines,
-                fill: run.div_ceil(WORD),
-                gathered: if aligned { 0 } else { gathered },
-            },
+            gathers: !aligned,
+            scratch,
         })
     }
 
     /// Returns the lengths of the step.
     pub fn sizes(&self) -> Option<Sizes> {
         let weights = self.channels.checked_mul(self.words)?.checked_mul(WORD)?;
-        let Scratch { patch, sources, lines, fill, gathered } = self.scratch;
-        Some(lengths(weights, self.channels.checked_mul(4)?, [patch, sources, lines, fill, gathered]))
+        let Scratch { patch, sources, lines, fill } = self.scratch;
+        Some(lengths(weights, self.channels.checked_mul(4)?, [patch, sources, lines, fill]))
     }
 }
 

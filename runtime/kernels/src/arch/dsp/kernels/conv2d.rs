@@ -16,23 +16,22 @@ pub fn run(
     rows: Range<usize>,
     scratch: &mut [u8],
 ) -> KernelResult {
-    if pointwise::is_pointwise(kind, &p.shape) {
+    if dsp::is_pointwise(kind, &p.shape) {
         return pointwise::run(p, input, output, rows, scratch);
     }
     // By reference: taken out of the option, it would be copied.
     let division = &dsp::Conv2d::new(kind, &p.shape);
     let division = division.as_ref().ok_or(LengthError)?;
     super::check(dsp::DSP.packing, &division.sizes().ok_or(LengthError)?, p, &input, output)?;
-    let dsp::Scratch { patch, sources, lines, fill, gathered } = division.scratch;
+    let dsp::Scratch { patch, sources, lines, fill } = division.scratch;
     let (patch, scratch) = words(scratch).split_at_mut_checked(patch).ok_or(LengthError)?;
     let (sources, scratch) = scratch.split_at_mut_checked(sources).ok_or(LengthError)?;
     let (lines, scratch) = scratch.split_at_mut_checked(lines).ok_or(LengthError)?;
-    let (fill, scratch) = scratch.split_at_mut_checked(fill).ok_or(LengthError)?;
-    let gathered = scratch.get_mut(..gathered).ok_or(LengthError)?;
+    let fill = scratch.get_mut(..fill).ok_or(LengthError)?;
     fill.fill(u32::from_ne_bytes([p.input_zero_point as u8; 4]));
     let tile = tile::Tile::new(p, patch, division.words);
     let whole = whole(p, division);
-    let mut work = Work { p, division, whole, input, tile, sources, lines, fill, gathered };
+    let mut work = Work { p, division, whole, input, tile, sources, lines, fill };
     match output.contiguous_mut(rows.clone()) {
         Some(run) => work.rows(rows, run),
         None => {
@@ -63,12 +62,11 @@ struct Work<'a> {
     whole: Range<usize>,
     input: Rows<'a>,
     tile: tile::Tile,
-    /// For each run of a patch a pointer per pixel.
+    /// For each run of a patch a pointer per pixel; behind the pointers to gathered patches, these.
     sources: &'a mut [u32],
     /// Addresses of the input rows under the kernel, 0 for those outside.
     lines: &'a mut [u32],
     fill: &'a [u32],
-    gathered: &'a mut [u32],
 }
 
 impl<'a> Work<'a> {
@@ -86,7 +84,7 @@ impl<'a> Work<'a> {
             }
             let mut count = tile::pixels(left, self.division.pixels);
             let inside = |count: usize| self.whole.start <= column && column + count <= self.whole.end;
-            if count > 3 && left > 7 && !inside(count) {
+            if count > 3 && left > 10 && !inside(count) {
                 // Pixels at the border take longer to find: as few as can be.
                 count = 3;
             }
@@ -105,21 +103,21 @@ impl<'a> Work<'a> {
                         (row, column) = (row + 1, 0);
                         self.begin(row);
                     }
-                    if self.gathered.is_empty() {
-                        self.find(n, places, column);
-                    } else {
+                    if self.division.gathers {
                         self.gather(n, column);
+                    } else {
+                        self.find(n, places, column);
                     }
                     column += usize::from(!twice || n > 0);
                 }
-                (runs, words) = if self.gathered.is_empty() {
-                    (self.sources.len() / self.division.pixels, self.p.shape.input[2] / 4)
-                } else {
+                (runs, words) = if self.division.gathers {
                     (1, self.division.words)
+                } else {
+                    (self.sources.len() / self.division.pixels, self.p.shape.input[2] / 4)
                 };
             }
-            // SAFETY: `places` pointers for each of `runs` were written, each to `words` words of the input, of `fill` or of
-            // `gathered`; the runs make up `division.words` words, for which the patch has twice the room for as many pixels
+            // SAFETY: `places` pointers for each of `runs` were written, each to `words` words of the input, of `fill` or of a
+            // gathered patch; the runs make up `division.words` words, for which the patch has twice the room for as many pixels
             // as a tile has; `run` compared weights and records with the packing's lengths; `left` pixels of the output are
             // still to come. No count is 0: see `dsp::Conv2d::new`.
             unsafe { self.tile.compute(places, self.sources.as_ptr(), runs, words) };
@@ -184,8 +182,8 @@ impl<'a> Work<'a> {
         let outside = if left < width { 0 } else { left.wrapping_neg().min(taps) };
         let inside = (taps - outside).min(width - left.wrapping_add(outside).min(width));
         let bytes = [outside * inputs, inside * inputs, (taps - outside - inside) * inputs];
-        let start = n * self.division.words;
-        let mut to = self.gathered[start..start + self.division.words].as_mut_ptr().cast::<i8>();
+        let start = self.division.pixels + n * self.division.words;
+        let mut to = self.sources[start..start + self.division.words].as_mut_ptr().cast::<i8>();
         self.sources[n] = address(to);
         let zero_point = self.p.input_zero_point as i8;
         let gap = if self.division.direct { 4 * self.fill.len() - self.division.run } else { 0 };

@@ -2,23 +2,12 @@
 
 use core::ops::Range;
 
-use tanbo_packing::{Kind, Shape, dsp};
+use tanbo_packing::dsp;
 
 use super::{address, clamp, ensure, tile, words};
 use crate::{KernelResult, Packed, Rows, RowsMut};
 
-/// Returns whether a convolution is one for [`run`].
-pub fn is_pointwise(kind: Kind, shape: &Shape) -> bool {
-    let [height, width, inputs] = shape.input;
-    kind == Kind::Conv2d
-        && shape.kernel == [1, 1]
-        && shape.stride == [1, 1]
-        && shape.pad == [0, 0]
-        && [height, width] == [shape.output[0], shape.output[1]]
-        && inputs.is_multiple_of(4)
-}
-
-/// Computes output rows. A row, or two, is little work: lengths are compared in as few instructions as there can be.
+/// Computes output rows of a convolution that [`dsp::is_pointwise`]. A row, or two, is little work: lengths are compared in as few instructions as there can be.
 pub fn run(
     p: &Packed<'_>,
     input: Rows<'_>,
