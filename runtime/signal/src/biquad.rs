@@ -15,6 +15,13 @@ pub(crate) fn remember(history: &mut History, value: i32) {
     *history = [value, history[0]];
 }
 
+/// Energy of a filter's output, mGal²: its square without the fraction bits, which are rounded half up. At most 2⁴⁸, so that
+/// a hop of three axes stays below 2⁵⁵.
+pub(crate) fn energy_of(filtered: i32) -> u64 {
+    let size = ((filtered + (1 << (FRACTION_BITS - 1))) >> FRACTION_BITS).unsigned_abs();
+    u64::from(size) * u64::from(size)
+}
+
 /// One axis of one band: equal sections in series, each
 /// `y[n] = floor((gain·(x[n] − x[n−2]) + feedback[0]·y[n−1] + feedback[1]·y[n−2]) / 2^29)`, saturated to ±2²⁹.
 ///
@@ -30,7 +37,8 @@ impl BandPass {
     pub(crate) fn push(&mut self, band: &Band, sections: u8, input: i32, inputs: History) -> i32 {
         let (mut value, mut before) = (input, inputs);
         for history in self.outputs.iter_mut().take(usize::from(sections)) {
-            let sum = i64::from(band.gain) * (i64::from(value) - i64::from(before[1]))
+            // Both are at most 2²⁹ in size, so their difference is an i32.
+            let sum = i64::from(band.gain) * i64::from(value - before[1])
                 + i64::from(band.feedback[0]) * i64::from(history[0])
                 + i64::from(band.feedback[1]) * i64::from(history[1]);
             before = *history;

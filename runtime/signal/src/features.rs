@@ -2,7 +2,7 @@
 
 use heapless::Deque;
 
-use crate::biquad::{BandPass, FRACTION_BITS, History, remember};
+use crate::biquad::{BandPass, FRACTION_BITS, History, energy_of, remember};
 use crate::front_end::{FrontEnd, FrontEndError, MAX_BANDS, MAX_WINDOW_HOPS};
 use crate::{AXES, SAMPLE_LIMIT, Sample, log2_q8};
 
@@ -135,16 +135,16 @@ impl FeatureExtractor {
         {
             let moved = value.saturating_sub(rest).clamp(-SAMPLE_LIMIT, SAMPLE_LIMIT) << FRACTION_BITS;
             let mut sum = 0i64;
+            let mut axis_energy = 0;
             for ((band, filter), band_energy) in front_end.bands.iter().zip(filters).zip(&mut self.current.bands) {
                 let filtered = filter.push(band, front_end.sections, moved, *inputs);
                 sum += i64::from(filtered);
-                // At most 2²⁴ mGal: its square, summed over a hop and three axes, stays below 2⁵⁵.
-                let rounded = (i64::from(filtered) + (1 << (FRACTION_BITS - 1))) >> FRACTION_BITS;
-                let squared = rounded.unsigned_abs() * rounded.unsigned_abs();
+                let squared = energy_of(filtered);
                 *band_energy += squared;
-                *energy += squared;
-                sample_energy += squared;
+                axis_energy += squared;
             }
+            *energy += axis_energy;
+            sample_energy += axis_energy;
             remember(inputs, moved);
             if (sum < 0) != *negative {
                 *negative = !*negative;

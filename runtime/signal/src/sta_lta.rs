@@ -8,7 +8,7 @@
 //! sum `S ← S − floor(S / n) + E`: never below the recursion `S·(1 − 1/n) + E` in real numbers, and less than `n` above
 //! it, which is less than 1 mGal² of the average `S / n`. A sum is bounded by `n · 2⁵⁰`, so none overflows.
 
-use crate::biquad::{BandPass, FRACTION_BITS, History, remember};
+use crate::biquad::{BandPass, FRACTION_BITS, History, energy_of, remember};
 use crate::front_end::{Band, FrontEndError, MAX_SECTIONS, within};
 use crate::{AXES, Rate, SAMPLE_LIMIT, Sample};
 
@@ -221,8 +221,7 @@ impl StaLtaTrigger {
             let moved = value.saturating_sub(rest).clamp(-SAMPLE_LIMIT, SAMPLE_LIMIT) << FRACTION_BITS;
             let filtered = filter.push(&self.parameters.band, self.parameters.sections, moved, *inputs);
             remember(inputs, moved);
-            let rounded = (i64::from(filtered) + (1 << (FRACTION_BITS - 1))) >> FRACTION_BITS;
-            energy + rounded.unsigned_abs() * rounded.unsigned_abs()
+            energy + energy_of(filtered)
         })
     }
 }
