@@ -4,7 +4,7 @@
 //! storage of its own, so that all of them can be compared after their step. A case whose steps can run row by row is
 //! packed a second time with rings of rows between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -118,16 +118,21 @@ fn main() -> Result<(), Failure> {
     }
     files.sort();
     let (mut full, mut small) = (Vec::new(), Vec::new());
+    let mut included = Included::default();
     for path in &files {
         let at = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
         let file: File = serde_json::from_str(&fs::read_to_string(path)?).map_err(|e| at(&e))?;
         let folder = path.parent().and_then(Path::file_name).and_then(|n| n.to_str()).ok_or("no folder name")?;
         for case in &file.cases {
-            for rings in [false, true] {
-                let Some(mut packed) = pack_case(case, rings).map_err(|e| at(&format!("{}: {e}", case.name)))? else {
+            for rings in [Rings::None, Rings::BetweenSteps, Rings::WithInput] {
+                let packed = pack_case(case, rings).map_err(|e| at(&format!("{}: {e}", case.name)))?;
+                let Some(mut packed) = packed else { continue };
+                packed.name = format!("{folder}/{}{}", case.name, rings.suffix());
+                included.add(case, rings, &packed)?;
+                if rings == Rings::WithInput {
+                    // The suite gives whole inputs.
                     continue;
-                };
-                packed.name = format!("{folder}/{}{}", case.name, if rings { "_rings" } else { "" });
+                }
                 if case.small {
                     small.push(full.len());
                 }
@@ -136,10 +141,68 @@ fn main() -> Result<(), Failure> {
         }
     }
     let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("included.rs"), included.source())?;
     let pack = |entries: Vec<&Entry>| write(&entries).ok_or("more than 4 GiB of cases");
     fs::write(out.join("full.bin"), pack(full.iter().collect())?)?;
     fs::write(out.join("small.bin"), pack(small.iter().map(|&i| &full[i]).collect())?)?;
     Ok(())
+}
+
+/// What of a case lies in rings of rows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rings {
+    None,
+    BetweenSteps,
+    WithInput,
+}
+
+impl Rings {
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::BetweenSteps => "_rings",
+            Self::WithInput => "_rings_by_rows",
+        }
+    }
+}
+
+/// For `tests/included.rs`: the first case of each combination of operators, roundings, rings and states, as a program that
+/// includes it.
+#[derive(Default)]
+struct Included {
+    seen: BTreeSet<String>,
+    modules: String,
+    cases: String,
+}
+
+impl Included {
+    fn add(&mut self, case: &Case, rings: Rings, entry: &Entry) -> Result<(), Failure> {
+        let mut kinds: Vec<String> =
+            case.steps.iter().map(|step| format!("{} {} {}", step.op, step.rounding, step.scratch > 0)).collect();
+        kinds.sort();
+        kinds.dedup();
+        if !self.seen.insert(format!("{kinds:?} {} {}", rings.suffix(), case.states.len())) {
+            return Ok(());
+        }
+        let number = self.seen.len();
+        let out = PathBuf::from(env::var("OUT_DIR")?);
+        let (artifact, inputs) = (out.join(format!("{number}.tnb")), out.join(format!("{number}.bin")));
+        fs::write(&artifact, &entry.artifact)?;
+        fs::write(&inputs, &entry.inputs)?;
+        self.modules += &format!("tanbo_include::include_model!(mod case{number} = {artifact:?});\n");
+        self.cases += &format!(
+            "(\"{}\", &case{number}::MODEL, include_bytes!({artifact:?}), include_bytes!({inputs:?})),\n",
+            entry.name
+        );
+        Ok(())
+    }
+
+    fn source(&self) -> String {
+        let Self { modules, cases, .. } = self;
+        format!(
+            "{modules}\n/// Name, plan, artifact, inputs.\nconst CASES: &[(&str, &Included, &[u8], &[u8])] = &[\n{cases}];\n"
+        )
+    }
 }
 
 fn element_type(name: &str) -> Result<ElementType, Failure> {
@@ -228,7 +291,9 @@ fn first_input_is_image(case: &Case, step: &StepSpec) -> bool {
 }
 
 /// The artifact of a case; `None` for a plan with rings where no two steps can share one.
-fn pack_case(case: &Case, rings: bool) -> Result<Option<Entry>, Failure> {
+fn pack_case(case: &Case, rings: Rings) -> Result<Option<Entry>, Failure> {
+    let by_rows = rings == Rings::WithInput;
+    let rings = rings != Rings::None;
     let mut steps = Vec::new();
     for (i, step) in case.steps.iter().enumerate() {
         let mut spec = step_spec(step, u16::try_from(case.inputs.len() + i)?)?;
@@ -260,6 +325,10 @@ fn pack_case(case: &Case, rings: bool) -> Result<Option<Entry>, Failure> {
         first += usize::from(length);
     }
     let last_chain = u16::try_from(chains.len().saturating_sub(1))?;
+    if by_rows {
+        let Some(rows) = rows_of_input(case, &steps, &chain_of) else { return Ok(None) };
+        ring_rows[0] = rows;
+    }
     let (mut storages, mut tensors, mut offset) = (Vec::new(), Vec::new(), 0u32);
     let all = case.inputs.iter().chain(case.steps.iter().map(|s| &s.output));
     for (number, (tensor, &ring_rows)) in all.zip(&ring_rows).enumerate() {
@@ -276,6 +345,7 @@ fn pack_case(case: &Case, rings: bool) -> Result<Option<Entry>, Failure> {
         let bytes = if ring_rows == 0 { whole } else { whole / tensor.shape[1] * u32::from(ring_rows) };
         let lives = match number.checked_sub(case.inputs.len()) {
             Some(step) if ring_rows != 0 => (chain_of[step], chain_of[step]),
+            None if ring_rows != 0 => (0, 0),
             _ => (0, last_chain),
         };
         storages.push(StorageSpec::Arena { offset, bytes, ring_rows, chains: lives });
@@ -314,6 +384,18 @@ fn pack_case(case: &Case, rings: bool) -> Result<Option<Entry>, Failure> {
         inputs: by_run(&case.inputs.iter().collect::<Vec<_>>(), case.runs),
         expected: by_run(&outputs, case.runs),
     }))
+}
+
+/// How many rows of the first input must be kept if it comes row by row: those under the window of its one reader, in the
+/// first chain; `None` if there are more readers, or it is no int8 image.
+fn rows_of_input(case: &Case, steps: &[StepSpec], chain_of: &[u16]) -> Option<u16> {
+    let input = case.inputs.first()?;
+    let mut readers = steps.iter().zip(&case.steps).zip(chain_of).filter(|((spec, _), _)| spec.inputs.contains(&0));
+    let (((_, reader), &chain), None) = (readers.next()?, readers.next()) else { return None };
+    let get = |name| reader.attrs.get(name).copied().unwrap_or(1);
+    let rows = u32::try_from((get("kernel_h") - 1) * get("dilation_h") + 1).ok()?;
+    let is_image = input.shape.len() == 4 && input.shape[0] == 1 && input.ty == "int8";
+    (is_image && chain == 0).then(|| u16::try_from(rows.min(input.shape[1])).ok()).flatten()
 }
 
 /// The tensors' bytes, run by run.

@@ -28,6 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::copy(memory, out.join("memory.x"))?;
+    // What cortex-m-rt includes for names of interrupts: there are none.
+    fs::write(out.join("device.x"), "")?;
     println!("cargo:rustc-link-search={}", out.display());
     // link.x comes from cortex-m-rt or riscv-rt. --nmagic: no page alignment, flash images stay small.
     println!("cargo:rustc-link-arg-bins=-Tlink.x");

@@ -1,32 +1,49 @@
 //! An image for one model and nothing else: what the engine and this model's operators take of flash and RAM.
 //!
 //! The environment names the artifact when the image is built: `TANBO_IMAGE=/path/model.tnb`. It runs one inference over
-//! zeros, so that nothing is left out by the linker, and exits with 0 (1 if the engine refused).
+//! zeros, so that nothing is left out by the linker, and exits with 0 (1 if the engine refused). With the feature `handlers`
+//! it also tells the stack that the inference took, and a checksum of the outputs.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 tanbo_emulated::entry!(image);
 
 #[cfg(tanbo_image)]
-const ARTIFACT: &[u8] = &tanbo::Aligned(*include_bytes!(env!("TANBO_IMAGE"))).0;
-#[cfg(tanbo_image)]
-tanbo::include_model!(mod model = ARTIFACT);
+tanbo_include::include_model!(mod model = env!("TANBO_IMAGE"));
 
 #[cfg(tanbo_image)]
 fn image() -> u8 {
-    use tanbo_emulated::{count::counted, ram};
     let run = || {
-        let model = model::OPS.parse(model::BYTES).ok()?;
         // Not a static: the arena is not to be counted as the program's.
-        let arena = ram::take()?.get_mut(..model::ARENA_BYTES)?;
-        let mut engine = tanbo::Engine::new(&model, &model::OPS, arena).ok()?;
-        for i in 0..model.inputs().len() {
+        let arena = tanbo_emulated::ram::take()?.get_mut(..model::ARENA_BYTES)?;
+        let mut engine = model::engine(arena).ok()?;
+        for i in 0..model::MODEL.inputs.len() {
             engine.input_bytes_mut(i).ok()?.fill(0);
         }
-        counted(|| engine.run()).ok()?;
-        core::hint::black_box(engine.output_bytes(0).ok()?);
-        Some(())
+        infer(&mut engine)
     };
     u8::from(run().is_none())
+}
+
+#[cfg(all(tanbo_image, not(all(target_os = "none", feature = "handlers"))))]
+fn infer(engine: &mut model::Engine<'_>) -> Option<()> {
+    tanbo_emulated::count::counted(|| engine.run()).ok()?;
+    core::hint::black_box(engine.output_bytes(0).ok()?);
+    Some(())
+}
+
+/// As it is measured, and with what it came to.
+#[cfg(all(tanbo_image, target_os = "none", feature = "handlers"))]
+fn infer(engine: &mut model::Engine<'_>) -> Option<()> {
+    let run = || tanbo_emulated::count::counted(|| engine.run());
+    let (result, stack) = tanbo_emulated::stack::Stack::current().measure(run).ok()?;
+    result.ok()?;
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+    let mut digest = crc.digest();
+    for i in 0..model::MODEL.outputs.len() {
+        digest.update(engine.output_bytes(i).ok()?);
+    }
+    tanbo_emulated::println!("stack {stack} outputs {:08x}", digest.finalize());
+    Some(())
 }
 
 #[cfg(not(tanbo_image))]

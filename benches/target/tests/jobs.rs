@@ -265,14 +265,34 @@ fn the_smallest_machine_says_what_does_not_fit() {
 fn an_image_for_one_model_is_measured() {
     for name in ["m0", "m4", "rv32"] {
         let runner = Runner::by_name(name).unwrap_or_else(|e| panic!("{e}"));
+        let family = Family::ALL.iter().find(|family| family.name() == runner.family).copied();
         let size = |artifact: &[u8]| {
             let size = runner.image_size(artifact).unwrap_or_else(|e| panic!("{e}")).expect("a bare machine");
-            println!("{name}: {} bytes of code flash, {} of static RAM", size.flash_code_bytes, size.ram_static_bytes);
-            size.flash_code_bytes
+            println!("{name}: {size:?}");
+            size
         };
         let (small, large) = (size(&reverser()), size(&network()));
-        assert!((2 << 10..large).contains(&small), "{name}: {small}, {large}");
-        assert!(large < 64 << 10, "{name}: {large}");
+        assert!((512..large.flash_code_bytes).contains(&small.flash_code_bytes), "{name}: {small:?}, {large:?}");
+        // The engine, start-up, and the kernels of four operators; without verifier and without records.
+        assert!(large.flash_code_bytes < 8 << 10, "{name}: {large:?}");
+        // The table of 256 bytes, and nothing else of the artifact; the constants of the network.
+        assert_eq!(small.flash_artifact_bytes, 256, "{name}");
+        assert!((2632..2784).contains(&large.flash_artifact_bytes), "{name}: {large:?}");
+
+        // What the image computes is what the engine computes of the parsed artifact, with the core's packing too.
+        let packed = {
+            let bytes = tanbo_format::emit::Aligned::new(&network());
+            let model = Model::parse(&bytes).expect("a valid artifact");
+            tanbo::pack::repack(&model, family.expect("a family")).expect("a packing")
+        };
+        let (output, _) = on_this_machine(&network(), &[0; 128]);
+        let expected = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&output);
+        for artifact in [network(), packed] {
+            let run = runner.image_run(&artifact).unwrap_or_else(|e| panic!("{e}"));
+            let (stack, outputs) = run.expect("a bare machine");
+            assert_eq!(outputs, expected, "{name}");
+            assert!((200..1024).contains(&stack), "{name}: {stack} bytes of stack");
+        }
     }
     let linux = Runner::by_name("a53").unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(linux.image_size(&reverser()).unwrap_or_else(|e| panic!("{e}")), None);

@@ -116,17 +116,20 @@ fn measure() -> Result<Rows, Error> {
             let failed = |error: &dyn std::fmt::Display| Error(format!("{name} on {}: {error}", runner.name));
             let artifact = artifact(path, family_of(&runner)?)?;
             let size = runner.image_size(&artifact).map_err(|error| failed(&error))?;
-            let size = size.ok_or_else(|| failed(&"the size of a program with an operating system means nothing"))?;
+            let run = runner.image_run(&artifact).map_err(|error| failed(&error))?;
+            let (Some(size), Some((stack, _))) = (size, run) else {
+                return Err(failed(&"the size of a program with an operating system means nothing"));
+            };
             let job = Job::new(artifact.clone(), inputs(&artifact).map_err(|error| failed(&error))?);
             let report = run_job(&runner, &job).map_err(|error| failed(&error))?;
             // The second run: the first may pay for what happens once.
             let instructions = report.instructions.get(1).copied().ok_or_else(|| failed(&"one run only"))?;
             let values = [
                 ("flash_code", size.flash_code_bytes),
-                ("flash_artifact", artifact.len() as u64),
+                ("flash_artifact", size.flash_artifact_bytes),
                 ("ram_static", size.ram_static_bytes),
                 ("ram_arena", report.arena_bytes as u64),
-                ("ram_stack", report.stack_bytes as u64),
+                ("ram_stack", stack),
             ];
             put(&runner.name, name, values, Some(("instructions", instructions)));
         }
@@ -136,12 +139,12 @@ fn measure() -> Result<Rows, Error> {
     let artifact = fs::read(path).map_err(|error| unreadable(path, &error))?;
     eprintln!("budget: {model} on {board}");
     let run = board::run_board(&root().join(recording))?;
-    let size = ImageSize::of(&run.image, artifact.len()).map_err(|error| Error(format!("{board}: {error}")))?;
+    let size = ImageSize::of(&run.image).map_err(|error| Error(format!("{board}: {error}")))?;
     let aligned = Aligned::new(&artifact);
     let arena = Model::parse(&aligned).map_err(|error| Error(format!("{model}: {error}")))?.arena_bytes() as u64;
     let values = [
         ("flash_code", size.flash_code_bytes),
-        ("flash_artifact", artifact.len() as u64),
+        ("flash_artifact", size.flash_artifact_bytes),
         // The board's arena is one of its static variables.
         ("ram_static", size.ram_static_bytes.saturating_sub(arena)),
         ("ram_arena", arena),
@@ -191,8 +194,8 @@ fn render(rows: &Rows, date: &str, rustc: &str) -> String {
         "# The most that each model may take on each board: `cargo xtask budget` measures and compares.\n\
          # Each is {ROOM_PERCENT} % above what `cargo xtask budget --update` measured, {date}, {rustc}.\n\
          #\n\
-         # flash_code      code, constants and initial data, without the artifact; bytes\n\
-         # flash_artifact  the artifact; bytes\n\
+         # flash_code      code, plan, constants and initial data, without the artifact's constants; bytes\n\
+         # flash_artifact  the artifact's constants, all that is linked of it; bytes\n\
          # ram_static      static variables, without the arena; bytes\n\
          # ram_arena       the engine's arena; bytes\n\
          # ram_stack       deepest stack: of the whole program on board-*, of the engine's run on a core; bytes\n\

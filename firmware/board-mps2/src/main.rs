@@ -8,14 +8,14 @@ mod stop;
 use log::{error, info};
 use static_cell::ConstStaticCell;
 use stop::Stop;
-use tanbo::{Arena, Engine};
+use tanbo::Arena;
 use tanbo_emulated::{arguments, files, ram, stack::Stack};
 use tanbo_pipeline::{Change, Pipeline, Recording};
 #[cfg(target_os = "none")]
 use {cortex_m as _, defmt_semihosting as _};
 
 tanbo_emulated::entry!(station);
-tanbo::include_model!(mod seismic = tanbo_zoo::SEISMIC);
+tanbo_include::include_model!(mod seismic = "../../../models/zoo/seismic/seismic.tnb");
 
 /// The recording, if no argument names another.
 const RECORDING: &str = "recording.csv";
@@ -56,12 +56,11 @@ fn replay(name: &str) -> Result<(), Stop<'_>> {
     let bytes = files::read(name, ram).map_err(|error| Stop::File { name, error })?;
     let recording = Recording::parse(ram.get(..bytes).unwrap_or_default())?;
 
-    let model = seismic::OPS.parse(seismic::BYTES)?;
     let arena = ARENA.try_take().ok_or(Stop::Taken)?.as_mut();
-    let mut pipeline = Pipeline::new(Engine::new(&model, &seismic::OPS, arena)?, recording.rate())?;
+    let mut pipeline = Pipeline::new(seismic::engine(arena)?, recording.rate())?;
     let rate = recording.rate();
     info!("recording: {} samples at {}/{} Hz", recording.sample_count(), rate.numerator, rate.denominator);
-    info!("model: {} bytes, arena {} bytes", seismic::BYTES.len(), seismic::ARENA_BYTES);
+    info!("model: {} bytes, arena {} bytes", seismic::ARTIFACT_BYTES, seismic::ARENA_BYTES);
 
     let (mut hops, mut scored) = (0u32, 0u32);
     for (time_us, sample) in recording.samples() {

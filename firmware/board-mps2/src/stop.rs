@@ -1,7 +1,7 @@
 //! Why the station stops before the recording ends.
 
 use core::fmt;
-use tanbo::{EngineError, FormatError};
+use tanbo::EngineError;
 use tanbo_emulated::{files::FileError, stack::StackOverflow};
 use tanbo_pipeline::{PipelineError, recording::RecordingError};
 
@@ -19,8 +19,6 @@ pub enum Stop<'n> {
     },
     /// The recording.
     Recording(RecordingError),
-    /// The artifact.
-    Model(FormatError),
     /// The pipeline.
     Pipeline(PipelineError),
     /// The stack ran out.
@@ -33,7 +31,6 @@ impl fmt::Display for Stop<'_> {
             Self::Taken => f.write_str("RAM or arena in use: the station was started twice"),
             Self::File { name, error } => write!(f, "{name}: {error}; the argument is the recording's path"),
             Self::Recording(error) => error.fmt(f),
-            Self::Model(error) => write!(f, "artifact: {error}"),
             Self::Pipeline(error) => error.fmt(f),
             Self::Stack(overflow) => write!(f, "the stack of {} bytes ran out", overflow.available),
         }
@@ -43,12 +40,6 @@ impl fmt::Display for Stop<'_> {
 impl From<RecordingError> for Stop<'_> {
     fn from(error: RecordingError) -> Self {
         Self::Recording(error)
-    }
-}
-
-impl From<FormatError> for Stop<'_> {
-    fn from(error: FormatError) -> Self {
-        Self::Model(error)
     }
 }
 

@@ -231,7 +231,7 @@ pub struct BenchArgs {
     /// Also measure each chain of steps by itself, in one more run: instructions, or time on this machine.
     #[arg(long)]
     pub steps: bool,
-    /// Also build a bare-metal image linked for this model alone, and measure its flash and static RAM.
+    /// Also build a bare-metal image linked for this model alone, and measure its flash, static RAM and stack.
     #[arg(long)]
     pub flash: bool,
     /// Timed runs on this machine [default: as many as take a second, 10 to 10000].

@@ -1,17 +1,13 @@
 //! Inferences whose first input lies whole outside the arena.
 
-use tanbo_format::Storage;
-
 use crate::engine::{Engine, Progress};
 use crate::error::EngineError;
+use crate::plan::Plan;
 
-impl Engine<'_, '_> {
+impl<'m, P: Plan<'m>> Engine<'m, '_, P> {
     /// Returns whether the first input comes row by row: [`Engine::input_row`] or [`Engine::run_with`].
     pub fn takes_rows(&self) -> bool {
-        let model = self.model();
-        let first = model.inputs().first().and_then(|&number| model.tensor(number));
-        let storage = first.and_then(|tensor| model.storage(tensor.storage));
-        matches!(storage, Some(Storage::Arena { ring_rows: 1.., .. }))
+        self.plan().input(0).is_some_and(|first| first.ring_rows > 0)
     }
 
     /// As [`Engine::run`], of an artifact that takes the first input row by row: the rows of `input`, its bytes, one after the other.
@@ -19,10 +15,9 @@ impl Engine<'_, '_> {
     /// # Errors
     /// Those of [`Engine::input_row`]; [`EngineError::RowLength`] of the whole input too.
     pub fn run_with(&mut self, input: &[u8]) -> Result<(), EngineError> {
-        let number = *self.model().inputs().first().ok_or(EngineError::NoSuchTensor)?;
-        let tensor = self.model().tensor(number).ok_or(EngineError::NoSuchTensor)?;
-        let (expected, rows) = (tensor.bytes(), tensor.rows() as usize);
-        let row = expected.checked_div(rows).filter(|&row| row > 0).ok_or(EngineError::NoSuchTensor)?;
+        let first = self.plan().input(0).ok_or(EngineError::NoSuchTensor)?;
+        let expected = first.elements as usize * first.ty.bytes();
+        let row = expected.checked_div(first.rows as usize).filter(|&row| row > 0).ok_or(EngineError::NoSuchTensor)?;
         if input.len() != expected {
             return Err(EngineError::RowLength { expected, given: input.len() });
         }

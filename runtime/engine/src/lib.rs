@@ -17,11 +17,12 @@ mod arena;
 mod engine;
 mod error;
 mod feed;
-mod include;
+pub mod included;
 mod op_set;
 mod ops;
 #[cfg(feature = "pack")]
 pub mod pack;
+mod plan;
 mod prepared;
 mod tables;
 #[cfg(feature = "threads")]
@@ -31,10 +32,8 @@ pub use arena::{Aligned, Arena};
 pub use engine::{Engine, Progress};
 pub use error::EngineError;
 pub use op_set::OpSet;
+pub use plan::{Parsed, Plan, Port};
 pub use prepared::Slot;
 pub use tables::{ByFamily, TableOf, best_family, families, table, table_or_reference};
-pub use tanbo_format::{
-    ElementType, Family, FormatError, Model, Op, Start, Step, Storage, Tensor, const_arena_bytes, const_family,
-    const_operators, const_packed_operators,
-};
+pub use tanbo_format::{ElementType, Family, FormatError, Model, Op, Start, Step, Storage, Tensor};
 pub use tanbo_kernels::{Kernels, Reference};

@@ -25,7 +25,7 @@ const PACKED_TABLE_LEN: usize = Op::FullyConnected as usize + 1;
 
 impl OpSet {
     /// Returns the set, in the kernels of `K`, with the operators whose bits are set: `operators` in the portable packing
-    /// (see [`crate::const_operators`]), `packed` in those of the family (see [`crate::const_packed_operators`]).
+    /// (bit `op as u8` of each), `packed` in those of the family (likewise).
     #[allow(clippy::indexing_slicing, reason = "const context, bounded by `Op::ALL`")]
     pub const fn from_bits<K: Kernels>(operators: u64, packed: u64) -> Self {
         let layouts: &'static [Layout] = if packed == 0 { &[] } else { K::LAYOUTS };

@@ -110,7 +110,7 @@ pub struct Operands<'m> {
 }
 
 impl<'m> Operands<'m> {
-    fn of(records: &Records<'_, 'm>) -> Option<Self> {
+    pub(crate) fn of(records: &Records<'_, 'm>) -> Option<Self> {
         let model = records.model;
         let (x, y) = (records.input(0)?, records.output()?);
         let scratch = match records.step.scratch {
@@ -238,7 +238,6 @@ pub struct Part<'m> {
 #[derive(Clone, Copy, Debug)]
 pub enum Parts<'m> {
     /// Made ready.
-    #[allow(dead_code, reason = "for plans that are made when a program is built")]
     Listed(&'m [Part<'m>]),
     /// To be decoded one by one when they are needed: those of this step.
     Recorded(u16),

@@ -4,10 +4,12 @@
 mod source;
 
 use source::{BIAS, HIDDEN_ZERO, MULTIPLIER, WEIGHTS, artifact};
-use tanbo::{Arena, ElementType, Engine, EngineError, Model, Op, OpSet, Progress, Reference};
+use tanbo::{Arena, ElementType, Engine, EngineError, Model, Op, OpSet, Progress, Reference, Slot};
 use tanbo_format::emit::{Aligned, StepSpec, StorageSpec};
 
-tanbo::include_model!(mod model = include "data/two_layers.tnb");
+tanbo_include::include_model!(mod model = "data/two_layers.tnb");
+
+const BYTES: &[u8] = &tanbo::Aligned(*include_bytes!("data/two_layers.tnb")).0;
 
 static OPS: OpSet = tanbo::op_set!(Reference: FullyConnected);
 static OTHER_OPS: OpSet = tanbo::op_set!(Reference: Conv2d, Softmax,);
@@ -30,7 +32,7 @@ fn by_hand(x: [i8; 4]) -> Vec<i8> {
 
 #[test]
 fn computes_the_formula() {
-    let parsed = Model::parse(model::BYTES).unwrap();
+    let parsed = Model::parse(BYTES).unwrap();
     let mut arena = Arena::<{ model::ARENA_BYTES }>::new();
     let mut engine = Engine::new(&parsed, &model::OPS, arena.as_mut()).unwrap();
     for x in [[17; 4], [-128, 127, -128, 127], [127; 4], [0, 1, 2, 3], [-128; 4]] {
@@ -41,17 +43,64 @@ fn computes_the_formula() {
 }
 
 #[test]
-fn include_model_states_what_the_artifact_needs() {
-    let parsed = Model::parse(model::BYTES).unwrap();
+fn an_included_artifact_computes_the_same() {
+    let mut arena = Arena::<{ model::ARENA_BYTES }>::new();
+    let mut engine = model::engine(arena.as_mut()).unwrap();
+    assert_eq!(engine.table_name(), "reference");
+    for x in [[17; 4], [-128, 127, -128, 127], [127; 4]] {
+        engine.input_mut(0).unwrap().copy_from_slice(&x);
+        engine.run().unwrap();
+        assert_eq!(engine.output(0).unwrap(), by_hand(x), "{x:?}");
+    }
+    assert_eq!(engine.input_mut(1).unwrap_err(), EngineError::NoSuchTensor);
+    assert_eq!(engine.seek(2).unwrap_err(), EngineError::NoSuchChain);
+}
+
+#[test]
+fn an_included_artifact_states_what_it_needs() {
+    let parsed = Model::parse(BYTES).unwrap();
     assert_eq!(model::ARENA_BYTES, parsed.arena_bytes());
-    assert_eq!(model::OPERATORS, parsed.operators());
-    assert_eq!(model::OPERATORS, 1 << Op::FullyConnected as u8);
+    assert_eq!(model::ARTIFACT_BYTES, BYTES.len());
     assert_eq!(model::OPS.table_name(), "reference");
+    let mut arena = Arena::<32>::new();
+    let needed = model::ARENA_BYTES;
+    let small = model::engine(&mut arena.as_mut()[..needed - 1]).unwrap_err();
+    assert_eq!(small, EngineError::ArenaTooSmall { needed, given: needed - 1 });
+    assert_eq!(model::engine(&mut arena.as_mut()[1..]).unwrap_err(), EngineError::ArenaMisaligned);
+}
+
+/// Another artifact, which arrives when the program runs.
+#[test]
+fn an_included_artifacts_operators_parse_others() {
+    let other = Aligned::new(&artifact().emit().unwrap());
+    let parsed = model::OPS.parse(&other).unwrap();
+    let mut arena = Arena::<{ model::ARENA_BYTES }>::new();
+    let mut engine = Engine::new(&parsed, &model::OPS, arena.as_mut()).unwrap();
+    engine.input_mut(0).unwrap().fill(17);
+    engine.run().unwrap();
+    assert_eq!(engine.output(0).unwrap(), by_hand([17; 4]));
+}
+
+/// Steps that stay decoded, some of them or all.
+#[test]
+fn a_cache_changes_nothing() {
+    let parsed = Model::parse(BYTES).unwrap();
+    for count in 0..4 {
+        let mut arena = Arena::<{ model::ARENA_BYTES }>::new();
+        let mut slots = [Slot::EMPTY; 4];
+        let mut engine = Engine::new(&parsed, &OPS, arena.as_mut()).unwrap();
+        engine.set_cache(&mut slots[..count]);
+        for x in [[3; 4], [-128, 127, -128, 127]] {
+            engine.input_mut(0).unwrap().copy_from_slice(&x);
+            engine.run().unwrap();
+            assert_eq!(engine.output(0).unwrap(), by_hand(x), "{count}: {x:?}");
+        }
+    }
 }
 
 #[test]
 fn op_set_holds_what_it_names() {
-    let parsed = Model::parse(model::BYTES).unwrap();
+    let parsed = Model::parse(BYTES).unwrap();
     let mut arena = Arena::<{ model::ARENA_BYTES }>::new();
     assert!(Engine::new(&parsed, &OPS, arena.as_mut()).is_ok());
     let missing = EngineError::MissingOperator { op: Op::FullyConnected, step: 0 };
@@ -62,7 +111,7 @@ fn op_set_holds_what_it_names() {
 
 #[test]
 fn arena_too_small_or_misaligned() {
-    let parsed = Model::parse(model::BYTES).unwrap();
+    let parsed = Model::parse(BYTES).unwrap();
     let mut arena = Arena::<32>::new();
     let needed = model::ARENA_BYTES;
     let small = Engine::new(&parsed, &OPS, &mut arena.as_mut()[..needed - 1]).unwrap_err();
@@ -76,7 +125,7 @@ fn arena_too_small_or_misaligned() {
 
 #[test]
 fn accessors_refuse_what_is_not_there() {
-    let parsed = Model::parse(model::BYTES).unwrap();
+    let parsed = Model::parse(BYTES).unwrap();
     let mut arena = Arena::<{ model::ARENA_BYTES }>::new();
     let mut engine = Engine::new(&parsed, &OPS, arena.as_mut()).unwrap();
     assert_eq!(engine.input_mut(0).unwrap().len(), 4);
@@ -95,7 +144,7 @@ fn accessors_refuse_what_is_not_there() {
 
 #[test]
 fn steps_and_seeks() {
-    let parsed = Model::parse(model::BYTES).unwrap();
+    let parsed = Model::parse(BYTES).unwrap();
     let mut arena = Arena::<{ model::ARENA_BYTES }>::new();
     let mut engine = Engine::new(&parsed, &OPS, arena.as_mut()).unwrap();
     engine.input_mut(0).unwrap().copy_from_slice(&[4, 3, 2, 1]);
@@ -137,7 +186,7 @@ fn other_element_types_are_bytes() {
 
 #[test]
 fn an_operator_outside_the_set_is_refused_when_parsed() {
-    let refused = OTHER_OPS.parse(model::BYTES).unwrap_err();
+    let refused = OTHER_OPS.parse(BYTES).unwrap_err();
     assert_eq!(refused.kind, tanbo_format::FormatErrorKind::Operator);
-    assert!(model::OPS.parse(model::BYTES).is_ok());
+    assert!(model::OPS.parse(BYTES).is_ok());
 }

@@ -26,10 +26,7 @@ mod verify;
 
 pub use check::Checks;
 pub use error::{FormatError, FormatErrorKind, Place};
-pub use model::{
-    Constant, Hops, Model, Start, Step, Storage, Tensor, WINOGRAD_BIT, const_arena_bytes, const_family,
-    const_operators, const_packed_operators,
-};
+pub use model::{Constant, Hops, Model, Start, Step, Storage, Tensor, WINOGRAD_BIT};
 pub use op::{ConstSpec, ConstType, ElementType, Family, MAX_RANK, OP_TABLE_LEN, Op};
 pub use packed::{packed_shape, shape_of};
 pub use tanbo_packing as packing;

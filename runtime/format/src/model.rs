@@ -315,6 +315,11 @@ impl<'a> Model<'a> {
         section_bytes(self.bytes, self.header, Section::FrontEnd)
     }
 
+    /// Returns the constants section.
+    pub fn constants(&self) -> &'a [u8] {
+        self.constants
+    }
+
     /// Returns the model card, or an empty string.
     pub fn card(&self) -> &'a str {
         core::str::from_utf8(self.card_bytes()).unwrap_or_default()
@@ -466,56 +471,6 @@ fn cast<T: bytemuck::Pod>(bytes: &[u8], section: Section) -> Result<&[T], Format
         })
 }
 
-/// Returns the arena size that a header states. For `const` contexts, where a malformed artifact must not
-/// compile; elsewhere use [`Model::arena_bytes`].
-pub const fn const_arena_bytes(artifact: &[u8]) -> usize {
-    const_u32(artifact, core::mem::offset_of!(Header, arena_bytes)) as usize
-}
-
-/// Returns the operators that the steps have in the portable packing, a bit each. For `const` contexts.
-pub const fn const_operators(artifact: &[u8]) -> u64 {
-    const_steps(artifact, false)
-}
-
-/// Bit of [`const_packed_operators`] for convolutions with transformed weights: no operator has the number 0.
+/// Bit for convolutions with transformed weights among those of the operators with packed constants: no operator has the
+/// number 0.
 pub const WINOGRAD_BIT: u64 = 1;
-
-/// Returns the operators that the steps have in a packing of a kernel family, a bit each; see [`WINOGRAD_BIT`]. For `const`
-/// contexts.
-pub const fn const_packed_operators(artifact: &[u8]) -> u64 {
-    const_steps(artifact, true)
-}
-
-/// Returns the number of the kernel family that a header states. For `const` contexts.
-pub const fn const_family(artifact: &[u8]) -> u8 {
-    const_u32(artifact, core::mem::offset_of!(Header, abi)).to_le_bytes()[2]
-}
-
-#[allow(clippy::indexing_slicing, reason = "const context: what is not there does not compile")]
-const fn const_steps(artifact: &[u8], packed: bool) -> u64 {
-    let extent = core::mem::offset_of!(Header, sections) + Section::Steps as usize * size_of::<Extent>();
-    let (start, bytes) = (const_u32(artifact, extent) as usize, const_u32(artifact, extent + 4) as usize);
-    let (mut operators, mut at) = (0, start);
-    while at < start + bytes {
-        let op = artifact[at + core::mem::offset_of!(StepRecord, op)];
-        let variant = artifact[at + core::mem::offset_of!(StepRecord, variant)];
-        assert!(op < 64, "not a Tanbo artifact: an operator that does not exist");
-        if packed && tanbo_packing::runs_apart(variant) {
-            operators |= WINOGRAD_BIT;
-        } else if (variant != 0) == packed {
-            operators |= 1 << op;
-        }
-        at += size_of::<StepRecord>();
-    }
-    operators
-}
-
-#[allow(clippy::indexing_slicing, reason = "const context: what is not there does not compile")]
-const fn const_u32(artifact: &[u8], at: usize) -> u32 {
-    assert!(artifact.len() >= HEADER_BYTES, "not a Tanbo artifact: shorter than its header");
-    assert!(
-        artifact[0] == MAGIC[0] && artifact[1] == MAGIC[1] && artifact[2] == MAGIC[2] && artifact[3] == MAGIC[3],
-        "not a Tanbo artifact: compile the model with `cargo tanbo compile` first"
-    );
-    u32::from_le_bytes([artifact[at], artifact[at + 1], artifact[at + 2], artifact[at + 3]])
-}

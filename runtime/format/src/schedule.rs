@@ -29,7 +29,7 @@ pub struct Turn {
 
 /// Where an input of a step comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
+pub enum Source {
     /// Whole before the chain begins.
     Whole,
     /// An earlier step of the chain.
@@ -39,31 +39,37 @@ enum Source {
 }
 
 /// What the schedule knows of a step. Rows fit 16 bits, since a chain has at most [`MAX_CHAIN_UNITS`] units.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    units: u16,
-    input_rows: u16,
-    /// Rows under the window, distance between windows, and rows above the first.
-    span: u16,
-    stride: u16,
-    pad: u16,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Units of work.
+    pub units: u16,
+    /// Rows of each input.
+    pub input_rows: u16,
+    /// Rows under the window.
+    pub span: u16,
+    /// Rows between windows.
+    pub stride: u16,
+    /// Rows of padding above the first.
+    pub pad: u16,
     /// Rows that the ring of the output holds; 0 for a whole tensor.
-    ring: u16,
+    pub ring: u16,
     /// Bit `p` for a reader, at place `p`, of the output or of what is written into its rows.
-    readers: u16,
-    sources: [Source; 2],
+    pub readers: u16,
+    /// Where the inputs come from.
+    pub sources: [Source; 2],
     /// Earlier step into whose rows this one writes: its room is this one's.
-    in_place_of: Option<u8>,
+    pub in_place_of: Option<u8>,
     /// First step that gets room when this one has run: this one itself, or an earlier one that it reads from.
-    frees: u8,
+    pub frees: u8,
     /// Whether the next step takes each row at once: see [`hands_over`].
-    hands_over: bool,
-    walk: Walk,
+    pub hands_over: bool,
+    /// How units and input rows belong together.
+    pub walk: Walk,
 }
 
 /// How units and input rows belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Walk {
+pub enum Walk {
     /// A unit is an output row under a window that moves down.
     Window,
     /// A unit is an output row of a transposed convolution.
@@ -87,15 +93,19 @@ const NOTHING: Place = Place {
     walk: Walk::Window,
 };
 
-/// The steps of one chain with their windows and rings.
+/// The steps of one chain with their windows and rings: found from the records, or written into a program when it is built.
 #[derive(Clone, Copy, Debug)]
-pub struct Schedule {
-    places: [Place; MAX_CHAIN_STEPS],
-    steps: u8,
-    /// Rows of the input that the caller gives row by row, and how many of them its ring holds; 0: none.
-    input_rows: u16,
-    input_ring: u16,
-    input_readers: u16,
+pub struct Schedule<P = [Place; MAX_CHAIN_STEPS]> {
+    /// The steps; those beyond `steps` mean nothing.
+    pub places: P,
+    /// Number of steps.
+    pub steps: u8,
+    /// Rows of the input that the caller gives row by row; 0 if the chain reads none.
+    pub input_rows: u16,
+    /// How many of them its ring holds.
+    pub input_ring: u16,
+    /// Bit `p` for a reader of them, at place `p`.
+    pub input_readers: u16,
 }
 
 /// Returns whether the operator of a step takes in row by row what it gives out as one row.
@@ -320,7 +330,9 @@ impl Schedule {
     pub fn set_input_ring(&mut self, rows: u32) {
         self.input_ring = u16::try_from(rows).unwrap_or(u16::MAX);
     }
+}
 
+impl<P: AsRef<[Place]>> Schedule<P> {
     /// Returns the earlier step into whose rows the step at `place` writes.
     pub fn in_place_of(&self, place: usize) -> Option<usize> {
         self.place(place)?.in_place_of.map(usize::from)
@@ -356,7 +368,7 @@ impl Schedule {
     /// compute; `None` if none can. The steps that take its rows at once run right after it: [`Schedule::note`].
     #[inline]
     pub fn next(&self, done: &Done, given: u32, from: usize) -> Option<Turn> {
-        let places = self.places.get(..self.len())?;
+        let places = self.places.as_ref().get(..self.len())?;
         let mut place = from;
         loop {
             let step = places.get(place)?;
@@ -375,7 +387,7 @@ impl Schedule {
     /// once.
     #[inline]
     pub fn last_of(&self, mut place: usize) -> usize {
-        while self.places.get(place).is_some_and(|place| place.hands_over) {
+        while self.places.as_ref().get(place).is_some_and(|place| place.hands_over) {
             place += 1;
         }
         place
@@ -391,7 +403,7 @@ impl Schedule {
     /// the steps before it that it reads from have got room since.
     #[inline]
     pub fn from_after(&self, place: usize) -> usize {
-        self.places.get(place).map_or(place, |place| place.frees.into())
+        self.places.as_ref().get(place).map_or(place, |place| place.frees.into())
     }
 
     /// Returns how many rows of the output of the step at `place` are there and still needed; 0 beyond the chain.
@@ -421,20 +433,22 @@ impl Schedule {
     }
 
     fn place(&self, place: usize) -> Option<&Place> {
-        self.places.get(..self.len())?.get(place)
+        self.places.as_ref().get(..self.len())?.get(place)
     }
 
     /// Returns how many units of the step at `place` can be done by now.
     #[inline]
     fn limit(&self, mut place: usize, done: &Done, given: u32) -> Option<u32> {
-        let mut step = self.places.get(place)?;
+        let mut step = self.places.as_ref().get(place)?;
         let first = *done.get(place)?;
         let mut end = u32::from(step.units);
         for source in step.sources {
             let rows = match source {
                 Source::Whole => continue,
                 Source::Caller => given,
-                Source::Place(from) => self.places.get(usize::from(from))?.given(*done.get(usize::from(from))?),
+                Source::Place(from) => {
+                    self.places.as_ref().get(usize::from(from))?.given(*done.get(usize::from(from))?)
+                }
             };
             end = end.min(step.reach(rows));
         }
@@ -444,7 +458,7 @@ impl Schedule {
                 end = end.min(first + u32::from(step.ring));
             }
             place += 1;
-            step = self.places.get(place)?;
+            step = self.places.as_ref().get(place)?;
         }
         // What takes rows in has but one output row: its ring always has a place for it.
         if end > first && step.ring > 0 && step.walk != Walk::Absorbing {
@@ -465,7 +479,7 @@ impl Schedule {
         while left != 0 {
             let reader = left.trailing_zeros() as usize;
             left &= left - 1;
-            let (place, &done) = (self.places.get(reader)?, done.get(reader)?);
+            let (place, &done) = (self.places.as_ref().get(reader)?, done.get(reader)?);
             if done < place.units.into() {
                 first = first.min(place.first_row(done));
             }

@@ -11,9 +11,7 @@
 //!
 //! ```ignore
 //! let mut arena = tanbo::Arena::<{ seismic::ARENA_BYTES }>::new();
-//! let model = seismic::OPS.parse(seismic::BYTES)?;
-//! let engine = tanbo::Engine::new(&model, &seismic::OPS, arena.as_mut())?;
-//! let mut pipeline = Pipeline::new(engine, Rate { numerator: 200, denominator: 1 })?;
+//! let mut pipeline = Pipeline::new(seismic::engine(arena.as_mut())?, Rate { numerator: 200, denominator: 1 })?;
 //! pipeline.push(time_us, [x_mgal, y_mgal, z_mgal], |hop| if let Some(event) = hop.event { report(event) })?;
 //! ```
 

@@ -1,6 +1,6 @@
 //! A network behind its front end.
 
-use tanbo::{ElementType, Engine, EngineError, Model, Tensor};
+use tanbo::{ElementType, Engine, EngineError, Parsed, Plan, Port};
 use tanbo_signal::{FeatureExtractor, FrontEnd, Rate, Resampler, Sample};
 
 use crate::decision::GateKeeper;
@@ -8,47 +8,48 @@ use crate::detector::{Detector, Scored};
 use crate::error::PipelineError;
 
 /// The detector that an artifact describes: resampler, features, gate, engine.
-pub struct Network<'m, 'a> {
-    engine: Engine<'m, 'a>,
+pub struct Network<'m, 'a, P: Plan<'m> = Parsed<'m, 'a>> {
+    engine: Engine<'m, 'a, P>,
     resampler: Resampler,
     extractor: FeatureExtractor,
     gate: GateKeeper,
 }
 
-/// Returns whether `tensor` is quantized as the front end quantizes features. A scale is a power of two, so `==` is exact.
-fn takes_features(tensor: &Tensor<'_>, front_end: &FrontEnd) -> bool {
+/// Returns whether `port` is quantized as the front end quantizes features. A scale is a power of two, so `==` is exact.
+fn takes_features(port: &Port<'_>, front_end: &FrontEnd) -> bool {
     let steps_per_unit = 256u32 >> front_end.feature_shift.min(8);
     let unit_steps = 1u32 << front_end.feature_shift.saturating_sub(8).min(31);
-    tensor.scale * steps_per_unit as f32 == unit_steps as f32
-        && tensor.zero_point == i32::from(front_end.feature_zero_point)
+    port.scale * steps_per_unit as f32 == unit_steps as f32
+        && port.zero_point == i32::from(front_end.feature_zero_point)
 }
 
-fn only_tensor<'m>(model: &Model<'m>, numbers: &[u16]) -> Result<Tensor<'m>, PipelineError> {
-    match numbers {
-        [number] => model.tensor(*number).filter(|tensor| tensor.ty == ElementType::I8).ok_or(PipelineError::NotAScore),
+/// Returns the int8 tensor that is the only one of `ports`: the first two, if there are as many.
+fn only_tensor<'m>(ports: [Option<Port<'m>>; 2]) -> Result<Port<'m>, PipelineError> {
+    match ports {
+        [Some(port), None] if port.ty == ElementType::I8 => Ok(port),
         _ => Err(PipelineError::NotAScore),
     }
 }
 
-impl<'m, 'a> Network<'m, 'a> {
-    pub(crate) fn new(engine: Engine<'m, 'a>, sensor_rate: Rate) -> Result<Self, PipelineError> {
-        let model = *engine.model();
-        if model.front_end().is_empty() {
+impl<'m, 'a, P: Plan<'m>> Network<'m, 'a, P> {
+    pub(crate) fn new(engine: Engine<'m, 'a, P>, sensor_rate: Rate) -> Result<Self, PipelineError> {
+        let plan = engine.plan();
+        if plan.front_end().is_empty() {
             return Err(PipelineError::NoFrontEnd);
         }
-        if model.hops().is_some() {
+        if plan.streamed() {
             return Err(PipelineError::Streamed);
         }
-        let front_end = FrontEnd::decode(model.front_end())?;
-        let input = only_tensor(&model, model.inputs())?;
-        let features = front_end.feature_count();
-        if input.elements() != features {
-            return Err(PipelineError::InputLength { features, elements: input.elements() });
+        let front_end = FrontEnd::decode(plan.front_end())?;
+        let input = only_tensor([0, 1].map(|index| plan.input(index)))?;
+        let (features, elements) = (front_end.feature_count(), input.elements as usize);
+        if elements != features {
+            return Err(PipelineError::InputLength { features, elements });
         }
         if !takes_features(&input, &front_end) {
             return Err(PipelineError::InputQuantization { scale: input.scale, zero_point: input.zero_point });
         }
-        if only_tensor(&model, model.outputs())?.elements() != 1 {
+        if only_tensor([0, 1].map(|index| plan.output(index)))?.elements != 1 {
             return Err(PipelineError::NotAScore);
         }
         Ok(Self {
@@ -65,12 +66,12 @@ impl<'m, 'a> Network<'m, 'a> {
     }
 
     /// Returns the engine.
-    pub fn engine(&self) -> &Engine<'m, 'a> {
+    pub fn engine(&self) -> &Engine<'m, 'a, P> {
         &self.engine
     }
 }
 
-impl Detector for Network<'_, '_> {
+impl<'m, P: Plan<'m>> Detector for Network<'m, '_, P> {
     /// mGal per axis: see `tanbo-signal`.
     type Reading = Sample;
     /// The engine's, which an artifact that parsed does not give.
@@ -107,7 +108,7 @@ impl Detector for Network<'_, '_> {
     }
 }
 
-fn infer(engine: &mut Engine<'_, '_>, extractor: &FeatureExtractor) -> Result<i8, EngineError> {
+fn infer<'m, P: Plan<'m>>(engine: &mut Engine<'m, '_, P>, extractor: &FeatureExtractor) -> Result<i8, EngineError> {
     extractor.features(engine.input_mut(0)?);
     engine.run()?;
     engine.output(0)?.first().copied().ok_or(EngineError::NoSuchTensor)

@@ -1,6 +1,6 @@
 //! The state machine.
 
-use tanbo::Engine;
+use tanbo::{Engine, Parsed, Plan};
 use tanbo_signal::{Decision, FrontEnd, FrontEndError, Rate};
 
 use crate::decision::{Change, Decider};
@@ -48,16 +48,16 @@ pub struct Station<D> {
 }
 
 /// A station with a network behind its front end: both, and the decision, are the artifact's.
-pub type Pipeline<'m, 'a> = Station<Network<'m, 'a>>;
+pub type Pipeline<'m, 'a, P = Parsed<'m, 'a>> = Station<Network<'m, 'a, P>>;
 
-impl<'m, 'a> Pipeline<'m, 'a> {
+impl<'m, 'a, P: Plan<'m>> Pipeline<'m, 'a, P> {
     /// Returns a pipeline for samples at `sensor_rate`, with the front end that the engine's artifact carries.
     ///
     /// # Errors
     ///
     /// An artifact without a front end, or one whose features do not fit the model's input; a model whose output is not
     /// one score; a rate that the resampler cannot bridge.
-    pub fn new(engine: Engine<'m, 'a>, sensor_rate: Rate) -> Result<Self, PipelineError> {
+    pub fn new(engine: Engine<'m, 'a, P>, sensor_rate: Rate) -> Result<Self, PipelineError> {
         let detector = Network::new(engine, sensor_rate)?;
         let decision = detector.front_end().decision;
         Ok(Self::with(detector, decision)?)
@@ -69,7 +69,7 @@ impl<'m, 'a> Pipeline<'m, 'a> {
     }
 
     /// Returns the engine.
-    pub fn engine(&self) -> &Engine<'m, 'a> {
+    pub fn engine(&self) -> &Engine<'m, 'a, P> {
         self.detector.engine()
     }
 }

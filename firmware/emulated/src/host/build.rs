@@ -1,7 +1,7 @@
 //! Building an image for a runner with cargo.
 
 use super::{Outcome, Runner, RunnerError, table::workspace_root};
-use object::{Object as _, ObjectSection as _, ObjectSegment as _};
+use object::{Object as _, ObjectSection as _, ObjectSegment as _, ObjectSymbol as _};
 use std::{
     collections::HashMap,
     env, format,
@@ -23,32 +23,40 @@ pub struct Program<'a> {
     pub bin: &'a str,
 }
 
-/// What an image for one model takes, beside the artifact and the arena.
+/// What an image for one model takes, beside the arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageSize {
-    /// Flash: code, constants and initial values of the engine, this model's operators and the start-up. Bytes.
+    /// Flash: code, constants and initial values of the engine, this model's plan and operators, and the start-up. Bytes.
     pub flash_code_bytes: u64,
+    /// Flash: what the image holds of the artifact, its constants. Bytes.
+    pub flash_artifact_bytes: u64,
     /// RAM of static variables, bytes.
     pub ram_static_bytes: u64,
 }
+
+/// Part of the name of the statics that hold the constants of included artifacts.
+const CONSTANTS: &str = "TANBO_CONSTANTS";
 
 /// Wall-clock limit of one inference of an image.
 const IMAGE_TIMEOUT: Duration = Duration::from_secs(600);
 
 impl ImageSize {
-    /// Size of the image at `path`, which holds an artifact of `artifact_bytes`.
+    /// Size of the image at `path`.
     ///
     /// # Errors
     /// [`RunnerError::File`]; [`RunnerError::Build`] for what is no ELF file.
-    pub fn of(path: &Path, artifact_bytes: usize) -> Result<Self, RunnerError> {
+    pub fn of(path: &Path) -> Result<Self, RunnerError> {
         let bytes = fs::read(path).map_err(|e| RunnerError::file(path.display(), e))?;
         let elf = object::File::parse(&*bytes)
             .map_err(|e| RunnerError::Build { what: path.display().to_string(), message: e.to_string() })?;
         // What a programmer would write to flash: every byte of the file that is loaded (code, constants, initial data).
         let flash: u64 = elf.segments().map(|segment| segment.file_range().1).sum();
+        let constants = |symbol: &object::Symbol<'_, '_>| symbol.name().is_ok_and(|name| name.contains(CONSTANTS));
+        let artifact: u64 = elf.symbols().filter(constants).map(|symbol| symbol.size()).sum();
         let ram = |section: &object::Section<'_, '_>| matches!(section.name(), Ok(".data" | ".bss" | ".uninit"));
         Ok(Self {
-            flash_code_bytes: flash.saturating_sub(artifact_bytes as u64),
+            flash_code_bytes: flash.saturating_sub(artifact),
+            flash_artifact_bytes: artifact,
             ram_static_bytes: elf.sections().filter(ram).map(|section| section.size()).sum(),
         })
     }
@@ -147,22 +155,40 @@ impl Runner {
         if self.machine.is_none() {
             return Ok(None);
         }
-        self.image(artifact, |image, _| ImageSize::of(image, artifact.len())).map(Some)
+        self.image(artifact, &["--no-default-features"], |image, _| ImageSize::of(image)).map(Some)
+    }
+
+    /// Deepest stack of the engine's `run` in an image linked for `artifact` alone, bytes, and the CRC-32 (ISO-HDLC) of its
+    /// outputs over zeros; `None` for runners with an operating system.
+    ///
+    /// # Errors
+    /// Those of [`Runner::image_size`].
+    pub fn image_run(&self, artifact: &[u8]) -> Result<Option<(u64, u32)>, RunnerError> {
+        if self.machine.is_none() {
+            return Ok(None);
+        }
+        let said = |outcome: &Outcome| {
+            let (stack, crc) = outcome.console.trim().strip_prefix("stack ")?.split_once(" outputs ")?;
+            Some((stack.parse().ok()?, u32::from_str_radix(crc, 16).ok()?))
+        };
+        self.image(artifact, &[], |_, outcome| said(outcome).ok_or_else(|| outcome.failed(self))).map(Some)
     }
 
     /// Exact instructions of an image linked for `artifact` alone, from its start to its end after one inference over
-    /// zeros: start-up, verification and all.
+    /// zeros: start-up and all.
     ///
     /// # Errors
     /// Those of [`Runner::image_size`].
     pub fn first_inference(&self, artifact: &[u8]) -> Result<u64, RunnerError> {
-        self.image(artifact, |_, outcome| outcome.total.ok_or_else(|| outcome.failed(self)))
+        let total = |_: &Path, outcome: &Outcome| outcome.total.ok_or_else(|| outcome.failed(self));
+        self.image(artifact, &["--no-default-features"], total)
     }
 
     /// Builds and runs an image linked for `artifact` alone; what `use_it` makes of its path and outcome.
     fn image<T>(
         &self,
         artifact: &[u8],
+        args: &[&str],
         use_it: impl FnOnce(&Path, &Outcome) -> Result<T, RunnerError>,
     ) -> Result<T, RunnerError> {
         let dir = tempfile::tempdir().map_err(|e| RunnerError::file("temporary directory", e))?;
@@ -173,7 +199,7 @@ impl Runner {
             let path = shared_dir()?.join("image.tnb");
             fs::write(&path, artifact).map_err(|e| RunnerError::file(path.display(), e))?;
             let path = path.canonicalize().map_err(|e| RunnerError::file(path.display(), e))?;
-            let built = self.cargo_build(&IMAGE, &["--no-default-features"], &[("TANBO_IMAGE", &path)])?;
+            let built = self.cargo_build(&IMAGE, args, &[("TANBO_IMAGE", &path)])?;
             fs::copy(&built, &executable).map_err(|e| RunnerError::file(built.display(), e))?;
         }
         // A size is worth something only if the image works.

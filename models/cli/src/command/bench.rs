@@ -34,9 +34,9 @@ struct Document {
     /// Wall time on this machine; null on an emulated core, whose time means nothing.
     latency_us: Option<Latency>,
     arena_bytes: usize,
-    /// Deepest stack of `run`.
+    /// Deepest stack of `run`; with --flash on a bare core, in the image.
     stack_bytes: usize,
-    /// Code and constants of an image linked for this model alone, artifact excluded; with --flash on a bare core.
+    /// Code and constants of an image linked for this model alone, the artifact's excluded; with --flash on a bare core.
     flash_code_bytes: Option<u64>,
     /// Static variables of that image, arena excluded.
     ram_static_bytes: Option<u64>,
@@ -111,6 +111,12 @@ pub fn bench(args: &BenchArgs, out: &Output) -> Result<Verdict, CliError> {
         Runner::Emulated(core) if args.flash => core.image_size(&loaded.artifact)?,
         _ => None,
     };
+    if let (Runner::Emulated(core), Some(_)) = (&runner, &image)
+        && let Some((stack, _)) = core.image_run(&loaded.artifact)?
+    {
+        // The runner's engine decodes records as it goes; the image's does not.
+        ran.stack_bytes = usize::try_from(stack).unwrap_or(usize::MAX);
+    }
     if args.flash && image.is_none() {
         out.note(format_args!("{}: no flash to measure: it is not a bare-metal core", runner.name()));
     }

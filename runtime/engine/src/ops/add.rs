@@ -28,6 +28,7 @@ pub(super) fn pair<'m>(records: &Records<'_, 'm>, attributes: attrs::Sum) -> Opt
     })
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::Sum(pair) = call.params else { return None };
     match pair.walk {

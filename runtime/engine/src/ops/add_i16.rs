@@ -9,6 +9,7 @@ pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
     add::pair(records, attrs::Sum::from_i16(records.step.attrs)?).map(Params::Sum)
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::Sum(pair) = call.params else { return None };
     call.whole_pair(&pair.other, |input1, input2, output| K::add_i16(&pair.params, input1, input2, output))

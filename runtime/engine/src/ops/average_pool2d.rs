@@ -22,6 +22,7 @@ pub(super) fn params<'m>(records: &Records<'_, 'm>, attributes: Pool) -> Option<
     }))
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::AveragePool2d(params) = call.params else { return None };
     if call.operands.scratch.bytes > 0 {

@@ -24,6 +24,7 @@ pub(super) fn params<'m>(records: &Records<'_, 'm>, attributes: attrs::BatchMatm
     Some(Params::BatchMatmul(pair))
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::BatchMatmul(pair) = call.params else { return None };
     call.whole_pair(&pair.other, |input1, input2, output| K::batch_matmul(&pair.params, input1, input2, output))

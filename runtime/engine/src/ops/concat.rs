@@ -10,6 +10,7 @@ pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
     Some(Params::Concat(Parts::Recorded(records.number)))
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::Concat(parts) = call.params else { return None };
     let model = call.work.model;

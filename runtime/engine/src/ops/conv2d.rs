@@ -21,6 +21,7 @@ pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
     }))
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::Conv2d(params) = call.params else { return None };
     call.output_rows(|input, output, rows| K::conv2d(params, input, output, rows))

@@ -24,6 +24,7 @@ pub(super) fn params<'m>(records: &Records<'_, 'm>, attributes: ConvI16) -> Opti
     }))
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::Conv2dI16(params) = call.params else { return None };
     call.output_rows(|input, output, rows| K::conv2d_i16(params, input, output, rows))

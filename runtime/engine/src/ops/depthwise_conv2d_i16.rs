@@ -18,6 +18,7 @@ pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
     }))
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::DepthwiseConv2dI16(params) = call.params else { return None };
     call.output_rows(|input, output, rows| K::depthwise_conv2d_i16(params, input, output, rows))

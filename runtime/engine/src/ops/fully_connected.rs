@@ -20,6 +20,7 @@ pub(super) fn params<'m>(records: &Records<'_, 'm>, range: attrs::Range) -> Opti
     })
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::FullyConnected(params) = call.params else { return None };
     call.whole(|input, output| K::fully_connected(params, input, output))

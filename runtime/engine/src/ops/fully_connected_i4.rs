@@ -12,6 +12,7 @@ pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
     Some(Params::FullyConnectedI4(Nibbles { params, depth: depth as usize }))
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::FullyConnectedI4(Nibbles { params, depth }) = call.params else { return None };
     call.whole(|input, output| K::fully_connected_i4(params, *depth, input, output))

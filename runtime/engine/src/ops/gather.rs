@@ -11,6 +11,7 @@ pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
     Some(Params::Gather(Gather { shape: x.shape, axis: axis as usize, indices, element_bytes: x.ty.bytes() }))
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::Gather(params) = call.params else { return None };
     call.whole(|input, output| K::gather(params, input, output))

@@ -25,6 +25,7 @@ pub(super) fn params<'m, B: Bias>(records: &Records<'_, 'm>) -> Option<Stateful<
     Stateful::of(records, params, attributes.recurrence.keep == 0)
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::Gru(stateful) = call.params else { return None };
     let areas = call.areas_with(stateful)?;

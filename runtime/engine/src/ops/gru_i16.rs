@@ -8,6 +8,7 @@ pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
     gru::params(records).map(Params::GruI16)
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::GruI16(stateful) = call.params else { return None };
     let areas = call.areas_with(stateful)?;

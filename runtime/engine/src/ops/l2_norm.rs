@@ -14,6 +14,7 @@ pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
     }))
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::L2Norm(params) = call.params else { return None };
     call.whole(|input, output| K::l2_norm(params, input, output))

@@ -21,6 +21,7 @@ pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
     }))
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::LayerNorm(params) = call.params else { return None };
     call.whole(|input, output| K::layer_norm(params, input, output))

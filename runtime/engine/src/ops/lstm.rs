@@ -26,6 +26,7 @@ pub(super) fn params<'m, B: Bias>(records: &Records<'_, 'm>) -> Option<Stateful<
     Stateful::of(records, params, attributes.recurrence.keep == 0)
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::Lstm(stateful) = call.params else { return None };
     let areas = call.areas_with(stateful)?;

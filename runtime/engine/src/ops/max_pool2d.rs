@@ -19,6 +19,7 @@ pub(super) fn params<'m>(records: &Records<'_, 'm>, attributes: Pool) -> Option<
     }))
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::MaxPool2d(params) = call.params else { return None };
     call.output_rows(|input, output, rows| K::max_pool2d(params, input, output, rows))

@@ -20,6 +20,7 @@ pub(super) fn params<'m>(records: &Records<'_, 'm>, attributes: attrs::Mean) -> 
     }))
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::Mean(params) = call.params else { return None };
     call.whole(|input, output| K::mean(params, input, output))

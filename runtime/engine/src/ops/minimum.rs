@@ -11,6 +11,7 @@ pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
     records.pair(params).map(Params::Pairwise)
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::Pairwise(pair) = call.params else { return None };
     call.whole_pair(&pair.other, |input1, input2, output| K::minimum(&pair.params, input1, input2, output))

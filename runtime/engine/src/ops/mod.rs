@@ -1,7 +1,8 @@
 //! Adapters: a step's records become a kernel's parameters (`prepare`, once), and these a call of the kernel (`run`, for
 //! whatever rows are asked for). One file per operator.
 //!
-//! Both return `None` where something does not fit, which `Model::parse` rules out.
+//! Both return `None` where something does not fit, which `Model::parse` rules out. The run functions are `inline` so that an
+//! included artifact's one step of an operator has a copy of its own, for the constants of that step.
 
 mod add;
 mod add_i16;
@@ -9,7 +10,7 @@ mod average_pool2d;
 mod average_pool2d_i16;
 mod batch_matmul;
 mod batch_matmul_i16;
-mod concat;
+pub(crate) mod concat;
 mod conv2d;
 mod conv2d_i16;
 mod conv2d_i4;
@@ -69,7 +70,7 @@ use crate::prepared::{Extent, MAX_STATES, Operands, Pair, Params, ParamsRef, Pla
 pub(crate) type Prepare = for<'m> fn(&Records<'_, 'm>) -> Option<Params<'m>>;
 
 /// Runs rows of one step.
-pub(crate) type Run = fn(&mut Call<'_, '_>) -> Option<()>;
+pub type Run = fn(&mut Call<'_, '_>) -> Option<()>;
 
 /// An operator: how its steps are made ready, and how they run.
 #[derive(Clone, Copy, Debug)]
@@ -88,23 +89,25 @@ pub(crate) struct Records<'c, 'm> {
 }
 
 /// What a run function gets.
-pub(crate) struct Call<'c, 'm> {
-    pub operands: &'c Operands<'m>,
-    pub params: ParamsRef<'c, 'm>,
-    pub work: Work<'c>,
+#[derive(Debug)]
+pub struct Call<'c, 'm> {
+    pub(crate) operands: &'c Operands<'m>,
+    pub(crate) params: ParamsRef<'c, 'm>,
+    pub(crate) work: Work<'c>,
 }
 
 /// What is to be done of a step, and where.
-pub(crate) struct Work<'c> {
+#[derive(Debug)]
+pub struct Work<'c> {
     /// The model, if there is more to decode.
-    pub model: Option<&'c Model<'c>>,
-    pub arena: &'c mut [u8],
+    pub(crate) model: Option<&'c Model<'c>>,
+    pub(crate) arena: &'c mut [u8],
     /// Units of work to do: output rows, mostly (see `tanbo_format::schedule::units`); operators that have no rows do all
     /// their work for row 0.
-    pub rows: Range<usize>,
+    pub(crate) rows: Range<usize>,
     /// Threads that may share a step.
     #[cfg(feature = "threads")]
-    pub threads: usize,
+    pub(crate) threads: usize,
 }
 
 macro_rules! adapters {
@@ -279,7 +282,7 @@ pub(crate) struct Areas<'c> {
 impl<'m> Call<'_, 'm> {
     /// Returns the first input, the output and the scratch bytes of the step.
     #[inline]
-    pub fn areas(&mut self) -> Option<Areas<'_>> {
+    pub(crate) fn areas(&mut self) -> Option<Areas<'_>> {
         let (constant, input) = self.first_input();
         let Operands { output, scratch, .. } = self.operands;
         let [input, output, scratch] =
@@ -288,7 +291,7 @@ impl<'m> Call<'_, 'm> {
     }
 
     /// As [`Call::areas`], with the states of the step, which begin anew where it says so.
-    pub fn areas_with<P>(&mut self, stateful: &Stateful<'_, P>) -> Option<Areas<'_>> {
+    pub(crate) fn areas_with<P>(&mut self, stateful: &Stateful<'_, P>) -> Option<Areas<'_>> {
         let states = &stateful.states;
         if stateful.anew {
             states.iter().for_each(|state| state.begin(self.work.arena));
@@ -310,7 +313,7 @@ impl<'m> Call<'_, 'm> {
     }
 
     /// Splits the arena into what the step reads and the bytes it writes.
-    pub fn split(&mut self) -> Option<(Inputs<'_>, &mut [u8])> {
+    pub(crate) fn split(&mut self) -> Option<(Inputs<'_>, &mut [u8])> {
         let Extent { offset, bytes } = self.operands.output;
         let (offset, length) = (offset as usize, bytes as usize);
         let (before, rest) = self.work.arena.split_at_mut_checked(offset)?;
@@ -319,14 +322,14 @@ impl<'m> Call<'_, 'm> {
     }
 
     /// Calls `kernel` with the whole first input and the output.
-    pub fn whole<T: Pod, U: Pod>(&mut self, kernel: impl FnOnce(&[T], &mut [U]) -> KernelResult) -> Option<()> {
+    pub(crate) fn whole<T: Pod, U: Pod>(&mut self, kernel: impl FnOnce(&[T], &mut [U]) -> KernelResult) -> Option<()> {
         let operands = self.operands;
         let (inputs, output) = self.split()?;
         kernel(inputs.values(&operands.input)?, bytemuck::try_cast_slice_mut(output).ok()?).ok()
     }
 
     /// Calls `kernel` with both whole inputs and the output.
-    pub fn whole_pair<T: Pod>(
+    pub(crate) fn whole_pair<T: Pod>(
         &mut self,
         other: &Source<'_>,
         kernel: impl FnOnce(&[T], &[T], &mut [T]) -> KernelResult,
@@ -338,7 +341,7 @@ impl<'m> Call<'_, 'm> {
     }
 
     /// Calls `kernel` with the rows of the first input, the rows of the output, and which of them are asked for.
-    pub fn output_rows<T: Pod>(
+    pub(crate) fn output_rows<T: Pod>(
         &mut self,
         kernel: impl FnOnce(Rows<'_, T>, &mut RowsMut<'_, T>, Range<usize>) -> KernelResult,
     ) -> Option<()> {
@@ -353,7 +356,7 @@ impl<'m> Call<'_, 'm> {
 
     /// Calls `kernel` with runs of two inputs and the output and, if they are rows, their common shape: the rows that are
     /// asked for, as few runs as rings leave them in; else the whole tensors.
-    pub fn each_pair<P>(
+    pub(crate) fn each_pair<P>(
         &mut self,
         pair: &Pair<'_, P>,
         kernel: impl Fn(Option<&[u32]>, &[i8], &[i8], &mut [i8]) -> KernelResult,
@@ -388,7 +391,7 @@ impl<'m> Call<'_, 'm> {
     }
 
     /// Calls `each` with every input row and output row as bytes: for operators that take one value at a time.
-    pub fn each_row(&mut self, mut each: impl FnMut(&[u8], &mut [u8]) -> Option<()>) -> Option<()> {
+    pub(crate) fn each_row(&mut self, mut each: impl FnMut(&[u8], &mut [u8]) -> Option<()>) -> Option<()> {
         let (operands, rows) = (self.operands, self.work.rows.clone());
         let (inputs, output) = self.split()?;
         let input = inputs.bytes(&operands.input)?;
@@ -401,7 +404,7 @@ impl<'m> Call<'_, 'm> {
     }
 
     /// Calls `kernel` with the int16 values of every input row and output row.
-    pub fn each_row_i16(&mut self, kernel: impl Fn(&[i16], &mut [i16]) -> KernelResult) -> Option<()> {
+    pub(crate) fn each_row_i16(&mut self, kernel: impl Fn(&[i16], &mut [i16]) -> KernelResult) -> Option<()> {
         self.each_row(|x, y| kernel(bytemuck::try_cast_slice(x).ok()?, bytemuck::try_cast_slice_mut(y).ok()?).ok())
     }
 }

@@ -22,6 +22,7 @@ pub(super) fn params<'m>(records: &Records<'_, 'm>, attributes: attrs::Product) 
     Some(Params::Product(pair))
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::Product(pair) = call.params else { return None };
     with_kernel(call, pair, K::mul)

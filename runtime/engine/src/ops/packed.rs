@@ -37,14 +37,17 @@ fn params<'m>(records: &Records<'_, 'm>, range: Range) -> Option<Params<'m>> {
     }))
 }
 
+#[inline]
 pub(crate) fn run_conv2d<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     run::<K>(call, Kind::Conv2d, K::conv2d_packed)
 }
 
+#[inline]
 pub(crate) fn run_winograd<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     run::<K>(call, Kind::Conv2d, K::conv2d_winograd)
 }
 
+#[inline]
 pub(crate) fn run_depthwise_conv2d<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     run::<K>(call, Kind::DepthwiseConv2d, K::depthwise_conv2d_packed)
 }

@@ -11,6 +11,7 @@ pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
     Some(Params::Reduction(Reduction { shape: x.shape, axes: axes as u32, ty: integer(x.ty)? }))
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::Reduction(params) = call.params else { return None };
     call.whole(|input, output| K::reduce_max(params, input, output))

@@ -6,6 +6,7 @@ use super::{Call, ParamsRef};
 
 pub(super) use super::reduce_max::prepare;
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::Reduction(params) = call.params else { return None };
     call.whole(|input, output| K::reduce_min(params, input, output))

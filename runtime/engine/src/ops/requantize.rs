@@ -17,6 +17,7 @@ pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
     }))
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::Requantize(params) = call.params else { return None };
     call.each_row(|x, y| K::requantize(params, x, y).ok())

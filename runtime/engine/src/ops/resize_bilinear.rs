@@ -24,6 +24,7 @@ pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
     }))
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::ResizeBilinear(params) = call.params else { return None };
     call.whole(|input, output| K::resize_bilinear(params, input, output))

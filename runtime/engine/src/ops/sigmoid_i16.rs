@@ -15,6 +15,7 @@ pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
     }))
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::SigmoidI16(params) = call.params else { return None };
     call.each_row_i16(|x, y| K::sigmoid_i16(params, x, y))

@@ -15,6 +15,7 @@ pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
     }))
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::SoftmaxI16(params) = call.params else { return None };
     call.whole(|input, output| K::softmax_i16(params, input, output))

@@ -21,6 +21,7 @@ pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
     Some(Params::Svdf(Stateful::of(records, params, false)?))
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::Svdf(stateful) = call.params else { return None };
     let areas = call.areas_with(stateful)?;

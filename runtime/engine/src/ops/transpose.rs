@@ -12,6 +12,7 @@ pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
     Some(Params::Transpose(params))
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::Transpose(params) = call.params else { return None };
     call.whole(|input, output| K::transpose(params, input, output))

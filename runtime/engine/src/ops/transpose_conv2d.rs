@@ -6,6 +6,7 @@ use super::{Call, ParamsRef};
 
 pub(super) use super::conv2d::prepare;
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::Conv2d(params) = call.params else { return None };
     call.output_rows(|input, output, rows| K::transpose_conv2d(params, input, output, rows))

@@ -10,6 +10,7 @@ pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
     conv2d_i16::params(records, attrs::ConvI16 { conv, accumulator_bits: 64 })
 }
 
+#[inline]
 pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     let ParamsRef::Conv2dI16(params) = call.params else { return None };
     call.output_rows(|input, output, rows| K::transpose_conv2d_i16(params, input, output, rows))

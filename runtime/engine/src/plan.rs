@@ -1,0 +1,232 @@
+//! What an engine runs: a parsed artifact, whose records are decoded when they are needed, or an included one, which was
+//! verified and decoded when the program was built.
+
+use core::ops::Range;
+
+use tanbo_format::schedule::{self, Place as SchedulePlace, Schedule};
+use tanbo_format::{ElementType, Model, Storage};
+
+use crate::error::EngineError;
+use crate::op_set::OpSet;
+use crate::ops::Work;
+use crate::prepared::{Cache, Extent, Place, Slot, State};
+
+/// A tensor at the boundary: an input or an output of the model.
+#[derive(Clone, Copy, Debug)]
+pub struct Port<'m> {
+    /// Its bytes; for a ring, the rows it holds.
+    pub place: Place<'m>,
+    /// Element type.
+    pub ty: ElementType,
+    /// Number of elements.
+    pub elements: u32,
+    /// Number of rows: batch times height where there are four axes, else 1.
+    pub rows: u32,
+    /// Rows that are kept of an input that comes row by row; 0 for a whole tensor.
+    pub ring_rows: u32,
+    /// Real distance between two neighbouring integers.
+    pub scale: f32,
+    /// The integer that stands for zero.
+    pub zero_point: i32,
+}
+
+impl<'m> Port<'m> {
+    /// Returns tensor `number` of `model`.
+    pub fn of(model: &Model<'m>, number: u16) -> Option<Self> {
+        let tensor = model.tensor(number)?;
+        let (place, ring_rows) = match model.storage(tensor.storage)? {
+            Storage::Constant { .. } => (Place::Artifact(model.constant_tensor(&tensor)?), 0),
+            Storage::Arena { ring_rows, .. } => (Place::Arena(Extent::of_tensor(model, &tensor)?), ring_rows),
+            Storage::State { .. } => (Place::Arena(Extent::of_tensor(model, &tensor)?), 0),
+        };
+        Some(Self {
+            place,
+            ty: tensor.ty,
+            elements: u32::try_from(tensor.elements()).ok()?,
+            rows: tensor.rows(),
+            ring_rows: u32::try_from(ring_rows).ok()?,
+            scale: tensor.scale,
+            zero_point: tensor.zero_point,
+        })
+    }
+}
+
+/// What an engine runs: [`Parsed`] or a reference to [`crate::included::Included`], and nothing else.
+pub trait Plan<'m>: sealed::Sealed {
+    /// The places of a schedule.
+    #[doc(hidden)]
+    type Places: AsRef<[SchedulePlace]>;
+
+    /// Returns the number of arena bytes that an engine needs, exactly.
+    fn arena_bytes(&self) -> usize;
+
+    /// Returns the name of the kernel table.
+    fn table_name(&self) -> &'static str;
+
+    /// Returns the front-end section; empty if the model takes tensors, not samples.
+    fn front_end(&self) -> &'m [u8];
+
+    /// Returns whether the model is one of hops: its states hold what a window would.
+    fn streamed(&self) -> bool;
+
+    /// Returns input `index`.
+    fn input(&self, index: usize) -> Option<Port<'m>>;
+
+    /// Returns output `index`.
+    fn output(&self, index: usize) -> Option<Port<'m>>;
+
+    /// Returns the number of chains.
+    fn chain_count(&self) -> u16;
+
+    #[doc(hidden)]
+    fn chain(&self, chain: u16) -> Option<Range<u16>>;
+
+    /// Returns why the steps cannot run here, if they cannot.
+    #[doc(hidden)]
+    fn covered(&self) -> Result<(), EngineError>;
+
+    /// Gives every state its first content.
+    #[doc(hidden)]
+    fn begin_states(&self, arena: &mut [u8]);
+
+    /// Makes the schedule of chain `chain`, of these steps, ready.
+    #[doc(hidden)]
+    fn prepare(&mut self, chain: u16, steps: Range<u16>) -> Result<(), EngineError>;
+
+    /// Returns the schedule of chain `chain`, which was prepared; none for a chain of one step between whole tensors.
+    #[doc(hidden)]
+    fn schedule(&self, chain: u16) -> Option<&Schedule<Self::Places>>;
+
+    /// Returns the units of work of step `step`.
+    #[doc(hidden)]
+    fn units(&self, step: u16) -> Option<u32>;
+
+    /// Does work of step `step`.
+    #[doc(hidden)]
+    fn run(&mut self, step: u16, work: Work<'_>) -> Result<(), EngineError>;
+}
+
+pub(crate) mod sealed {
+    pub trait Sealed {}
+}
+
+/// A parsed artifact with the operators that run it.
+#[derive(Debug)]
+pub struct Parsed<'m, 'a> {
+    pub(crate) model: Model<'m>,
+    ops: &'static OpSet,
+    pub(crate) cache: Cache<'m, 'a>,
+    /// The chain that `schedule` is of.
+    prepared: Option<u16>,
+    /// Its schedule; without steps for a chain of one step between whole tensors, which needs none.
+    schedule: Schedule,
+}
+
+impl<'m> Parsed<'m, '_> {
+    pub(crate) fn new(model: &Model<'m>, ops: &'static OpSet) -> Self {
+        let cache = Cache::new(model.step_count());
+        Self { model: *model, ops, cache, prepared: None, schedule: Schedule::EMPTY }
+    }
+}
+
+impl sealed::Sealed for Parsed<'_, '_> {}
+
+impl<'m> Plan<'m> for Parsed<'m, '_> {
+    type Places = [SchedulePlace; tanbo_format::record::MAX_CHAIN_STEPS];
+
+    fn arena_bytes(&self) -> usize {
+        self.model.arena_bytes()
+    }
+
+    fn table_name(&self) -> &'static str {
+        self.ops.table_name()
+    }
+
+    fn front_end(&self) -> &'m [u8] {
+        self.model.front_end()
+    }
+
+    fn streamed(&self) -> bool {
+        self.model.hops().is_some()
+    }
+
+    fn input(&self, index: usize) -> Option<Port<'m>> {
+        Port::of(&self.model, *self.model.inputs().get(index)?)
+    }
+
+    fn output(&self, index: usize) -> Option<Port<'m>> {
+        Port::of(&self.model, *self.model.outputs().get(index)?)
+    }
+
+    fn chain_count(&self) -> u16 {
+        self.model.chain_count() as u16
+    }
+
+    fn chain(&self, chain: u16) -> Option<Range<u16>> {
+        self.model.chain(chain)
+    }
+
+    fn covered(&self) -> Result<(), EngineError> {
+        self.ops.covers(&self.model)
+    }
+
+    fn begin_states(&self, arena: &mut [u8]) {
+        for storage in 0..self.model.storage_count() as u16 {
+            if let Some(state) = State::of(&self.model, storage) {
+                state.begin(arena);
+            }
+        }
+    }
+
+    fn prepare(&mut self, chain: u16, steps: Range<u16>) -> Result<(), EngineError> {
+        if self.prepared == Some(chain) {
+            return Ok(());
+        }
+        self.prepared = Some(chain);
+        if needs_schedule(&self.model, &steps) {
+            return self.schedule.set(&self.model, steps).map_err(EngineError::Step);
+        }
+        self.schedule.clear();
+        Ok(())
+    }
+
+    fn schedule(&self, _chain: u16) -> Option<&Schedule> {
+        (!self.schedule.is_empty()).then_some(&self.schedule)
+    }
+
+    fn units(&self, step: u16) -> Option<u32> {
+        schedule::units(&self.model, &self.model.step(step)?)
+    }
+
+    fn run(&mut self, step: u16, work: Work<'_>) -> Result<(), EngineError> {
+        let work = Work { model: Some(&self.model), ..work };
+        let mut slot = self.cache.slot(step);
+        if let Some(slot) = &mut slot
+            && slot.get().is_none()
+        {
+            self.ops.prepare(&self.model, step, slot.place())?;
+        }
+        match slot.as_ref().and_then(|slot| slot.get()) {
+            Some(prepared) => prepared.run(work).ok_or(EngineError::Step(step)),
+            None => run_once(self.ops, &self.model, step, work),
+        }
+    }
+}
+
+/// Decodes a step and runs it.
+// Out of line: a step that is in the cache needs no room for another.
+#[inline(never)]
+fn run_once(ops: &OpSet, model: &Model<'_>, step: u16, work: Work<'_>) -> Result<(), EngineError> {
+    let mut prepared = Slot::EMPTY;
+    ops.prepare(model, step, prepared.place())?;
+    prepared.get().and_then(|prepared| prepared.run(work)).ok_or(EngineError::Step(step))
+}
+
+/// Returns whether the steps of a chain wait for one another, or for rows of the caller.
+pub(crate) fn needs_schedule(model: &Model<'_>, steps: &Range<u16>) -> bool {
+    let comes_by_rows = |&input: &u16| {
+        let storage = model.tensor(input).and_then(|tensor| model.storage(tensor.storage));
+        matches!(storage, Some(Storage::Arena { ring_rows: 1.., .. }))
+    };
+    steps.len() > 1 || model.step(steps.start).is_some_and(|step| step.inputs.iter().any(comes_by_rows))
+}
