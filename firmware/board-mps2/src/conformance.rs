@@ -2,7 +2,7 @@
 //!
 //! The argument names one of them. On the board, `uplink` wants something at UART 0 that sends everything back. `resets` goes through
 //! three starts of the board: power, its own wish, the watchdog. `barometer`, `thermometer` and `memory` want a DPS310, a TMP105 and
-//! 32 KiB of memory on its bus.
+//! 32 KiB of memory on its bus; `journal` keeps events in that memory until somebody pulls the plug.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![forbid(unsafe_code)]
 
@@ -32,7 +32,7 @@ fn run() -> u8 {
         }
         None => {
             println!(
-                "which test? clock, power, uplink, slots; on the board also resets, barometer, thermometer, memory; not '{}'",
+                "which test? clock, power, uplink, slots; on the board also resets, barometer, thermometer, memory, journal; not '{}'",
                 name
             );
             2
@@ -66,6 +66,7 @@ fn on_board(name: &str) -> Option<Result<(), Failure>> {
         "barometer" => Some(block_on(devices::barometer(i2c, delay, &clock, &mut power))),
         "thermometer" => Some(devices::thermometer(i2c)),
         "memory" => Some(block_on(devices::memory(i2c, &mut power))),
+        "journal" => Some(block_on(devices::journal(i2c))),
         name => test(name, &mut clock, &mut power, &mut uplink, &mut slots),
     }
 }

@@ -6,9 +6,11 @@ use tanbo_board_api::{Clock, Fault as _, Mode, Power, Sensor as _};
 use tanbo_board_mps2::{Mps2Delay, Mps2I2c};
 use tanbo_drivers::DriverError;
 use tanbo_drivers::dps310::{self, Config, Dps310, Oversampling};
-use tanbo_drivers::mb85rc::{Mb85rc, Size};
+use tanbo_drivers::mb85rc::{FramFlash, Mb85rc, Size};
 use tanbo_drivers::registers::I2cRegisters;
 use tanbo_emulated::println;
+use tanbo_store::{RECORD_BYTES, Store, StoreError};
+use tanbo_wire::{Counter, v1::Ack};
 
 fn broken(error: DriverError) -> Failure {
     println!("{}", error);
@@ -74,6 +76,60 @@ pub async fn memory<P: Power>(i2c: Mps2I2c, power: &mut P) -> Result<(), Failure
     }
     if starts % 2 == 1 {
         power.reset();
+    }
+    Ok(())
+}
+
+/// Events that wait at most, and numbers reserved at once.
+const WAITING: usize = 4;
+const BLOCK: u32 = 5;
+/// Pages of the store.
+const PAGES: u32 = 4;
+
+/// Keeps events and forgets the oldest, saying before and after each step what it does: whoever kills the emulator compares that with
+/// what the next start finds. Ends after a thousand.
+pub async fn journal(i2c: Mps2I2c) -> Result<(), Failure> {
+    let memory = Mb85rc::new(BlockingAsync::new(i2c), 0x50, Size::Kbit256).map_err(broken)?;
+    kept(FramFlash(memory)).await.map_err(|error| {
+        println!("{}", error);
+        Failure { promise: "the store works", found: 0 }
+    })
+}
+
+type Flash = FramFlash<BlockingAsync<Mps2I2c>>;
+
+async fn kept(flash: Flash) -> Result<(), StoreError<DriverError>> {
+    let record = |number: u32| -> [u8; RECORD_BYTES] { core::array::from_fn(|n| (n as u32 * 7 + number) as u8) };
+    let range = 0..PAGES * Flash::PAGE as u32;
+    let mut store = Store::<Flash, WAITING>::open(flash, range).await?;
+    let mut waiting = [None; WAITING];
+    for (to, number) in waiting.iter_mut().zip(store.waiting()) {
+        *to = Some(number);
+    }
+    for number in waiting.into_iter().flatten() {
+        let mut found = [0; RECORD_BYTES];
+        let len = store.event(number, &mut found).await?;
+        let whole = len == Some(RECORD_BYTES) && found == record(number);
+        println!("found {} {}", number, if whole { "whole" } else { "changed" });
+    }
+    println!("ceiling {}", store.ceiling());
+    let mut counter = Counter::resume(store.ceiling());
+    for _ in 0..1000 {
+        if counter.left() == 0 {
+            counter.reserved(store.reserve(BLOCK).await?);
+            println!("reserved {}", store.ceiling());
+        }
+        if store.waiting().count() == WAITING
+            && let Some(highest) = store.waiting().min()
+        {
+            println!("forgetting {}", highest);
+            store.acknowledge(Ack { highest, earlier: 0 }).await?;
+            println!("forgotten {}", highest);
+        }
+        let Some(number) = counter.take() else { continue };
+        println!("keeping {}", number);
+        store.push(number, &record(number)).await?;
+        println!("kept {}", number);
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! each page: QEMU's `at24c-eeprom` does not. `eeprom24x` writes by pages and waits for EEPROMs.
 
 use embedded_hal_async::i2c::{I2c, Operation};
+use embedded_storage_async::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
 
 use crate::DriverError;
 
@@ -116,5 +117,59 @@ impl<I: I2c> Mb85rc<I> {
         }
         let [_, bank, high, low] = at.to_be_bytes();
         Ok((self.address | bank, [high, low]))
+    }
+}
+
+/// The chip as flash, for what is made for flash (`tanbo-store`): pages of [`FramFlash::PAGE`] bytes that are "erased" by
+/// writing ones, words of four bytes.
+#[derive(Debug)]
+pub struct FramFlash<I>(pub Mb85rc<I>);
+
+impl<I> FramFlash<I> {
+    /// Length of a page, bytes.
+    pub const PAGE: usize = 1024;
+}
+
+/// Bytes that an erase writes at once.
+const ERASE_BYTES: usize = 64;
+
+impl NorFlashError for DriverError {
+    fn kind(&self) -> NorFlashErrorKind {
+        match self {
+            Self::Range => NorFlashErrorKind::OutOfBounds,
+            _ => NorFlashErrorKind::Other,
+        }
+    }
+}
+
+impl<I: I2c> ErrorType for FramFlash<I> {
+    type Error = DriverError;
+}
+
+impl<I: I2c> ReadNorFlash for FramFlash<I> {
+    const READ_SIZE: usize = 1;
+
+    async fn read(&mut self, at: u32, into: &mut [u8]) -> Result<(), DriverError> {
+        self.0.read(at, into).await
+    }
+
+    fn capacity(&self) -> usize {
+        self.0.capacity() as usize
+    }
+}
+
+impl<I: I2c> NorFlash for FramFlash<I> {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = Self::PAGE;
+
+    async fn erase(&mut self, from: u32, to: u32) -> Result<(), DriverError> {
+        for at in (from..to).step_by(ERASE_BYTES) {
+            self.0.write(at, &[0xff; ERASE_BYTES]).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), DriverError> {
+        self.0.write(at, bytes).await
     }
 }

@@ -2,8 +2,9 @@
 
 use embassy_futures::block_on;
 use embedded_hal_mock::eh1::i2c::{Mock, Transaction};
+use embedded_storage_async::nor_flash::{NorFlash as _, ReadNorFlash as _};
 use tanbo_drivers::DriverError;
-use tanbo_drivers::mb85rc::{Mb85rc, Size};
+use tanbo_drivers::mb85rc::{FramFlash, Mb85rc, Size};
 
 #[test]
 fn bytes_go_out_behind_two_address_bytes() {
@@ -47,5 +48,23 @@ fn it_says_what_it_is() {
     let mut fram = Mb85rc::new(bus.clone(), 0x50, Size::Kbit256).expect("an address");
     assert_eq!(block_on(fram.identify()), Ok(0x510));
     assert_eq!(block_on(fram.identify()), Err(DriverError::Identity { expected: 0x00a, found: 0x004 }));
+    bus.done();
+}
+
+#[test]
+fn as_flash_it_is_erased_by_writing_ones() {
+    let mut expected = Vec::new();
+    for at in (1024u16..2048).step_by(64) {
+        expected.extend([
+            Transaction::transaction_start(0x50),
+            Transaction::write(0x50, at.to_be_bytes().to_vec()),
+            Transaction::write(0x50, vec![0xff; 64]),
+            Transaction::transaction_end(0x50),
+        ]);
+    }
+    let mut bus = Mock::new(&expected);
+    let mut flash = FramFlash(Mb85rc::new(bus.clone(), 0x50, Size::Kbit64).expect("an address"));
+    assert_eq!(flash.capacity(), 8192);
+    block_on(flash.erase(1024, 2048)).expect("erased");
     bus.done();
 }

@@ -1,4 +1,4 @@
-//! The supply is cut at every word that is written and in every erase, over many geometries of flash; then again while the
+//! The supply is cut in the middle of every word that is written and in every erase, over many geometries of flash; then again while the
 //! store repairs itself. Nothing that was kept is lost, nothing comes back, no counter goes back.
 //!
 //! With TANBO_SOAK set ten times as many operations.

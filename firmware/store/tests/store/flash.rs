@@ -18,10 +18,18 @@ impl NorFlashError for Cut {
 /// Places in an erase at which the supply can go: the words before are erased.
 const ERASE_POINTS: usize = 8;
 
+/// What the chip holds.
+#[derive(Clone, Debug)]
+struct Memory {
+    bytes: Vec<u8>,
+    /// The word in the middle of which the supply went last.
+    torn: Option<usize>,
+}
+
 /// Flash with words of `WORD` bytes, each written once, and pages of `PAGE` bytes.
 #[derive(Debug)]
 pub struct SimFlash<const WORD: usize, const PAGE: usize> {
-    bytes: Rc<RefCell<Vec<u8>>>,
+    memory: Rc<RefCell<Memory>>,
     /// Points until the supply goes.
     pub left: Option<usize>,
     /// Points so far: words written, parts of pages erased.
@@ -31,19 +39,20 @@ pub struct SimFlash<const WORD: usize, const PAGE: usize> {
 impl<const WORD: usize, const PAGE: usize> Clone for SimFlash<WORD, PAGE> {
     /// A copy with bytes of its own.
     fn clone(&self) -> Self {
-        let bytes = Rc::new(RefCell::new(self.bytes.borrow().clone()));
-        Self { bytes, left: self.left, points: self.points }
+        let memory = Rc::new(RefCell::new(self.memory.borrow().clone()));
+        Self { memory, left: self.left, points: self.points }
     }
 }
 
 impl<const WORD: usize, const PAGE: usize> SimFlash<WORD, PAGE> {
     pub fn new(pages: usize) -> Self {
-        Self { bytes: Rc::new(RefCell::new(vec![0xff; PAGE * pages])), left: None, points: 0 }
+        let memory = Memory { bytes: vec![0xff; PAGE * pages], torn: None };
+        Self { memory: Rc::new(RefCell::new(memory)), left: None, points: 0 }
     }
 
     /// The same chip again: what is written through one is there in the other.
     pub fn handle(&self) -> Self {
-        Self { bytes: Rc::clone(&self.bytes), left: self.left, points: self.points }
+        Self { memory: Rc::clone(&self.memory), left: self.left, points: self.points }
     }
 
     fn point(&mut self) -> Result<(), Cut> {
@@ -66,12 +75,12 @@ impl<const WORD: usize, const PAGE: usize> ReadNorFlash for SimFlash<WORD, PAGE>
 
     async fn read(&mut self, at: u32, into: &mut [u8]) -> Result<(), Cut> {
         assert!((at as usize).is_multiple_of(WORD) && into.len().is_multiple_of(WORD));
-        into.copy_from_slice(&self.bytes.borrow()[at as usize..at as usize + into.len()]);
+        into.copy_from_slice(&self.memory.borrow().bytes[at as usize..at as usize + into.len()]);
         Ok(())
     }
 
     fn capacity(&self) -> usize {
-        self.bytes.borrow().len()
+        self.memory.borrow().bytes.len()
     }
 }
 
@@ -84,7 +93,7 @@ impl<const WORD: usize, const PAGE: usize> NorFlash for SimFlash<WORD, PAGE> {
         let part = PAGE / ERASE_POINTS;
         for at in (from as usize..to as usize).step_by(part) {
             self.point()?;
-            self.bytes.borrow_mut()[at..at + part].fill(0xff);
+            self.memory.borrow_mut().bytes[at..at + part].fill(0xff);
         }
         Ok(())
     }
@@ -92,11 +101,21 @@ impl<const WORD: usize, const PAGE: usize> NorFlash for SimFlash<WORD, PAGE> {
     async fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), Cut> {
         assert!((at as usize).is_multiple_of(WORD) && bytes.len().is_multiple_of(WORD));
         for (n, word) in bytes.chunks_exact(WORD).enumerate() {
-            self.point()?;
             let at = at as usize + n * WORD;
-            let mut memory = self.bytes.borrow_mut();
-            assert!(memory[at..at + WORD].iter().all(|byte| *byte == 0xff), "a word is written once only");
-            memory[at..at + WORD].copy_from_slice(word);
+            let cut = self.point();
+            let memory = &mut *self.memory.borrow_mut();
+            let old = &mut memory.bytes[at..at + WORD];
+            if cut.is_err() {
+                // Some of the word's bits have fallen already.
+                old.iter_mut().zip(word).for_each(|(old, new)| *old &= new | fastrand::u8(..));
+                memory.torn = Some(at);
+                return cut;
+            }
+            // A torn word may be written again where bits only fall: the mark of a page.
+            let falls = old.iter().zip(word).all(|(old, new)| old & new == *new);
+            let erased = old.iter().all(|byte| *byte == 0xff);
+            assert!(erased || memory.torn == Some(at) && falls, "a word is written once");
+            old.copy_from_slice(word);
         }
         Ok(())
     }
