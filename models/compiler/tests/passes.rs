@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use tanbo_compiler::graph::{Clamp, Graph, NodeOp, Window};
-use tanbo_compiler::passes::{Pass, Report, Size, Switches, run as run_passes};
+use tanbo_compiler::passes::{Intervals, Pass, Report, Size, Switches, run as run_passes};
 use tanbo_compiler::testing::{Builder, mobilenet, random, random_inputs, run, run_artifact, text, weights, window};
 use tanbo_compiler::{Compiled, Options, compile, compile_reported};
 use tanbo_format::Model;
@@ -83,9 +83,19 @@ fn random_graphs_give_the_same_bits_without_what_passes_remove() {
 
 #[test]
 fn dead_channels_go_through_chains_of_depthwise_and_pointwise_convolutions() {
-    for (seed, rounding) in [(1, Rounding::Tflite), (2, Rounding::Single)] {
-        let mut source = fastrand::Rng::with_seed(seed);
-        let net = mobilenet(48, 120, rounding, &mut source);
+    // The second has the size of the visual wake words model and, as that one does, half its work in dead channels.
+    for (size, dead, rounding) in [(48, 120, Rounding::Single), (96, 85, Rounding::Tflite)] {
+        let mut source = fastrand::Rng::with_seed(size as u64);
+        let net = mobilenet(size, dead, rounding, &mut source);
+        // Constants away from the zero point are among them: into the bias of what reads them, which never meets padding. (Other than
+        // pointwise convolutions read no channel that is constant there, so that a bias for each kind of border would save nothing.)
+        let intervals = Intervals::of(&net.graph);
+        let raised = net.graph.tensors.iter().enumerate().map(|(tensor, record)| {
+            let channels = 0..record.shape.last().copied().unwrap_or(0);
+            channels.filter(|&c| intervals.constant(tensor, c).is_some_and(|value| value != record.zero_point)).count()
+        });
+        let raised: usize = raised.sum();
+        assert!(raised > 30, "{raised}");
         let inputs: Vec<_> = (0..2).map(|_| random_inputs(&net.graph, &mut source)).collect();
         let (after, report) = check(&net.graph, &Switches::default(), &inputs);
         assert_eq!(report.after.macs, net.live_macs, "{report}");
@@ -93,6 +103,8 @@ fn dead_channels_go_through_chains_of_depthwise_and_pointwise_convolutions() {
         assert_eq!(report.before.channels - report.after.channels, net.dead_channels, "{report}");
         assert_eq!(report.after.steps, report.before.steps, "{}", text(&after));
         assert!(net.live_macs * 2 < report.before.macs, "{report}");
+        // Of 7,489,664 multiplications at 96 pixels, 3,657,311 are left.
+        assert!(size != 96 || (report.before.macs, report.after.macs) == (7_489_664, 3_657_311), "{report}");
     }
 }
 
