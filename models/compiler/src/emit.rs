@@ -8,7 +8,7 @@ use tanbo_format::record::MAX_STORAGES;
 use tanbo_format::{Family, FormatError, FormatErrorKind, Hops, Op, Place, shape_of};
 
 use crate::error::{CompileError, CompileErrorKind};
-use crate::fuse::{Fusing, Tensors, arena, fuse, lay_out};
+use crate::fuse::{Fusing, Tensors, arena, drop_unused, fuse, lay_out, write_in_place};
 use crate::graph::{Graph, Node, NodeOp, TensorId};
 use crate::lower::{Lowered, lower, scratch_bytes};
 use crate::order::least_peak;
@@ -467,6 +467,16 @@ fn emit_packed(
         signature: Vec::new(),
     };
     let fusing = options.tensors.fusing(options.family);
+    if options.tensors.fusing(options.family).is_none() {
+        let mut in_place = artifact.clone();
+        write_in_place(&mut in_place, true);
+        drop_unused(&mut in_place);
+        // What lives on in one place can stand in the way of others.
+        let laid_out = lay_out(&mut artifact).and(lay_out(&mut in_place)).is_some();
+        if laid_out && arena(&in_place) <= arena(&artifact) {
+            artifact = in_place;
+        }
+    }
     let order = if options.passes.without.contains(&Pass::Order) { None } else { least_peak(&artifact) };
     let (given, arena_bytes) = plan(artifact.clone(), fusing, &names)?;
     if let Some(order) = order {

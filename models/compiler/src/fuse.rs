@@ -100,7 +100,7 @@ struct Plan {
 /// accepted does not become.
 pub fn fuse(mut artifact: Artifact, fusing: Fusing) -> Result<Artifact, FormatError> {
     let given = artifact.clone();
-    write_in_place(&mut artifact);
+    write_in_place(&mut artifact, false);
     drop_unused(&mut artifact);
     lay_out(&mut artifact).ok_or(too_many())?;
     let planner = Planner::new(artifact, fusing)?;
@@ -624,8 +624,8 @@ impl Planner {
     }
 }
 
-/// Lets sums lie where one of their inputs does that nothing else reads.
-fn write_in_place(artifact: &mut Artifact) {
+/// Lets what goes value by value write where it reads, if nothing else reads that; with `whole` tensors, if nothing reads it later.
+pub fn write_in_place(artifact: &mut Artifact, whole: bool) {
     // Steps in a row that each step depends on.
     let mut depths: Vec<usize> = Vec::new();
     for step in &artifact.steps {
@@ -638,12 +638,14 @@ fn write_in_place(artifact: &mut Artifact) {
         let step = &artifact.steps[number];
         let shape = |tensor: u16| artifact.tensors.get(usize::from(tensor)).map(|tensor| tensor.shape.as_slice());
         let storage = |tensor: u16| artifact.tensors.get(usize::from(tensor)).map(|tensor| tensor.storage);
-        let image = shape(step.output).filter(|shape| shape.len() == 4);
-        let same = step.inputs.iter().all(|&input| shape(input) == image);
-        if step.op != Op::Add || image.is_none() || !same {
+        let bytes = |tensor: u16| artifact.tensors.get(usize::from(tensor)).map(|tensor| tensor.ty.bytes());
+        let form = |tensor: u16| (shape(tensor), bytes(tensor));
+        let same = step.inputs.iter().all(|&input| form(input) == form(step.output));
+        let image = step.inputs.len() == 1 || shape(step.output).is_some_and(|shape| shape.len() == 4);
+        if !step.op.is_in_place() || !image || !same {
             continue;
         }
-        let others = artifact.steps.iter().enumerate().filter(|&(other, _)| other != number);
+        let others = artifact.steps.iter().enumerate().filter(|&(other, _)| other > number || !whole && other < number);
         let readers = others.flat_map(|(_, step)| step.inputs.iter().chain(&step.states));
         let taken: Vec<u16> =
             readers.chain(&artifact.inputs).chain(&artifact.outputs).filter_map(|&tensor| storage(tensor)).collect();
@@ -691,7 +693,7 @@ fn run(schedule: &Schedule, mut each: impl FnMut(&Turn)) -> Option<()> {
 }
 
 /// Takes away the storages that nothing uses any more.
-fn drop_unused(artifact: &mut Artifact) {
+pub(crate) fn drop_unused(artifact: &mut Artifact) {
     let mut used = vec![false; artifact.storages.len()];
     let storages = artifact.tensors.iter().map(|tensor| tensor.storage);
     for storage in storages.chain(artifact.steps.iter().filter_map(|step| step.scratch)) {

@@ -6,7 +6,7 @@ mod random;
 
 use arbitrary::Unstructured;
 use tanbo::{ElementType, Engine, Family, Model, Op, Progress};
-use tanbo_compiler::fuse::{Fusing, fuse, lay_out};
+use tanbo_compiler::fuse::{Fusing, fuse, lay_out, write_in_place};
 use tanbo_format::emit::{Aligned, Artifact, ConstData, StepSpec, StorageSpec, TensorSpec};
 use tanbo_quant::Rounding;
 
@@ -55,6 +55,7 @@ fn rows_give_the_bits_of_whole_tensors() {
     let soak = std::env::var_os("TANBO_SOAK").is_some();
     let mut rng = fastrand::Rng::with_seed(5);
     let (mut fused, mut fed) = (0, 0);
+    let mut overwriting = std::collections::BTreeMap::new();
     for round in 0..if soak { 50_000 } else { 1_500 } {
         let choices: Vec<u8> = (0..400).map(|_| rng.u8(..)).collect();
         let choices = &mut Unstructured::new(&choices);
@@ -62,6 +63,16 @@ fn rows_give_the_bits_of_whole_tensors() {
         let whole = random::whole(&made.expect("any choices make an artifact"));
         let inputs = model_inputs(&whole, round);
         let (whole_bytes, want) = outputs(&whole, &inputs, u32::MAX);
+        let mut in_place = whole.clone();
+        write_in_place(&mut in_place, true);
+        lay_out(&mut in_place).expect("a small arena");
+        for step in &in_place.steps {
+            let storage = |tensor: &u16| in_place.tensors[usize::from(*tensor)].storage;
+            if step.inputs.iter().any(|input| storage(input) == storage(&step.output)) {
+                *overwriting.entry(step.op.name()).or_insert(0) += 1;
+            }
+        }
+        assert_eq!(outputs(&in_place, &inputs, u32::MAX).1, want, "round {round}, in place");
         for arena_bytes in [None, Some(0), Some(300), Some(4096)] {
             let by_rows = fuse(whole.clone(), Fusing { arena_bytes, input_by_rows: false }).expect("a plan");
             fused += usize::from(by_rows.chains.iter().any(|&steps| steps > 1));
@@ -79,7 +90,9 @@ fn rows_give_the_bits_of_whole_tensors() {
         }
     }
     println!("{fused} plans with chains, {fed} with the input by rows");
+    println!("steps that write where they read: {overwriting:?}");
     assert!(fused > 500 && fed > 100, "{fused} {fed}");
+    assert!(overwriting.len() >= 3 && overwriting.values().all(|&count| count > 10), "{overwriting:?}");
 }
 
 /// A network of residual blocks under construction.

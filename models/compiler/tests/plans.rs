@@ -4,7 +4,7 @@
 
 use tanbo_compiler::graph::{Clamp, Graph, NodeOp};
 use tanbo_compiler::packings::name;
-use tanbo_compiler::testing::{Builder, plan_text, weights, window};
+use tanbo_compiler::testing::{Builder, plan_text, random_inputs, run, run_artifact, weights, window};
 use tanbo_compiler::{CompileErrorKind, Options, compile};
 use tanbo_format::emit::Aligned;
 use tanbo_format::{Family, Model};
@@ -43,7 +43,8 @@ fn more_flash_buys_dearer_packings_step_by_step() {
         assert!(artifact.len() <= budget as usize);
         let model = Model::parse(&artifact).expect("an artifact");
         let variants: Vec<_> = (0..3).map(|step| name(model.step(step).unwrap().variant, model.family())).collect();
-        page += &format!("at most {budget} bytes: {} in {} bytes\n", variants.join(" "), artifact.len());
+        let (room, more) = (budget - usual, artifact.len() - usual as usize);
+        page += &format!("at most {room} bytes more: {} for {more}\n", variants.join(" "));
     }
     insta::assert_snapshot!("flash_budget", page);
     // What is asked for without a budget stays as it was, and what cannot fit is refused with what it would take.
@@ -64,6 +65,31 @@ fn the_branch_that_needs_more_room_goes_first() {
     let sum = b.node("sum", NodeOp::Add { clamp: CLAMP }, &[small, narrow], &[1, 4, 4, 4], (0.2, 0));
     b.output(sum);
     insta::assert_snapshot!("branches", plan_text(&b.finish(), &Options::default()));
+}
+
+/// What goes value by value writes where it reads, unless something else reads that too or it is an output.
+#[test]
+fn functions_products_and_sums_write_where_they_read() {
+    let mut b = Builder::new("in place", Rounding::Single);
+    let shape = [1, 4, 4, 4];
+    let x = b.input("x", &shape, (0.05, 0));
+    let a = b.node("a", conv(1, 4, 4), &[x], &shape, (0.1, 0));
+    let table = NodeOp::Lut { table: Box::new(std::array::from_fn(|q| (q as i32 / 2 - 40) as i8)) };
+    let gate = b.node("gate", table, &[a], &shape, (0.1, 1));
+    let gated = b.node("gated", NodeOp::Mul { clamp: CLAMP }, &[a, gate], &shape, (0.2, 0));
+    let c = b.node("c", conv(1, 4, 4), &[gated], &shape, (0.1, 0));
+    let less = b.node("less", NodeOp::Sub { clamp: CLAMP }, &[c, gated], &shape, (0.2, 0));
+    let scaled = b.node("scaled", NodeOp::Requantize { clamp: CLAMP }, &[less], &shape, (0.3, 4));
+    let d = b.node("d", conv(1, 4, 4), &[scaled], &shape, (0.1, 0));
+    b.output(d);
+    let graph = b.finish();
+    insta::assert_snapshot!("in_place", plan_text(&graph, &Options::default()));
+    let artifact = compile(&graph, &Options::default()).expect("a model");
+    let mut rng = fastrand::Rng::with_seed(1);
+    for _ in 0..20 {
+        let inputs = random_inputs(&graph, &mut rng);
+        assert_eq!(run_artifact(&artifact, &inputs), [run(&graph, &inputs)[&d].clone()]);
+    }
 }
 
 /// A view costs nothing, and lies where what it views does.

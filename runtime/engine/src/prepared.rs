@@ -8,7 +8,7 @@ use tanbo_kernels as kernels;
 use crate::ops::{Adapter, Call, Records, Run, Work};
 
 /// Bytes of the arena.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// First byte.
     pub offset: u32,
@@ -110,6 +110,11 @@ pub struct Operands<'m> {
 }
 
 impl<'m> Operands<'m> {
+    /// Returns whether the output lies where the first input does.
+    pub fn in_place(&self) -> bool {
+        matches!(self.input.place, Place::Arena(extent) if extent == self.output)
+    }
+
     pub(crate) fn of(records: &Records<'_, 'm>) -> Option<Self> {
         let model = records.model;
         let (x, y) = (records.input(0)?, records.output()?);

@@ -80,6 +80,12 @@ macro_rules! op_list {
                 match self { $(Op::$variant => $rows,)* }
             }
 
+            /// Returns whether the operator goes value by value, so that its output may lie where an input of the same form
+            /// does.
+            pub const fn is_in_place(self) -> bool {
+                matches!(self, Self::Add | Self::Sub | Self::Mul | Self::Lut | Self::LutI16 | Self::Requantize)
+            }
+
             /// Returns the element types of a step's constants, in order.
             pub const fn const_types(self) -> &'static [ConstType] {
                 match self { $(Op::$variant => &[$(ConstType::$const_ty),*],)* }

@@ -121,7 +121,8 @@ pub fn in_place(model: &Model<'_>, step: &Step<'_>) -> Option<usize> {
 }
 
 /// Returns whether step `number` of the chain `steps` hands each row over to the next step, which alone reads it, row for row:
-/// then both run for the same rows, one right after the other, and between two turns nothing of the tensor is needed.
+/// then both run for the same rows, one right after the other, and between two turns nothing of the tensor is needed. (A reader that
+/// overwrites the rows needs them.)
 pub fn hands_over(model: &Model<'_>, steps: Range<u16>, number: u16) -> bool {
     let next = number.saturating_add(1);
     if next >= steps.end {
@@ -143,6 +144,7 @@ pub fn hands_over(model: &Model<'_>, steps: Range<u16>, number: u16) -> bool {
         && reader.inputs == [step.output]
         && !is_absorbing(&step)
         && in_place(model, &step).is_none()
+        && in_place(model, &reader).is_none()
         && !read_later(next + 1..steps.end)
 }
 

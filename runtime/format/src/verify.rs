@@ -209,12 +209,12 @@ fn each_step(model: &Model<'_>, checks: &Checks) -> Verified {
     Ok(())
 }
 
-/// Whether a step may write each row where it read it: a sum without broadcasting, of which one input lies where the output
-/// does, in the same form.
+/// Whether a step may write each value where it read it: an operator that goes value by value without broadcasting, of which one
+/// input lies where the output does, in the same form.
 fn overwrites(model: &Model<'_>, step: &Step<'_>) -> bool {
-    let form = |tensor: &u16| model.tensor(*tensor).map(|tensor| (tensor.storage, tensor.shape));
+    let form = |tensor: &u16| model.tensor(*tensor).map(|tensor| (tensor.storage, tensor.shape, tensor.ty.bytes()));
     let lies_there = step.inputs.iter().filter(|&input| form(input) == form(&step.output)).count();
-    step.op == Op::Add && schedule::is_row_wise(model, step) && lies_there == 1
+    step.op.is_in_place() && schedule::is_row_wise(model, step) && lies_there == 1
 }
 
 /// Each state operand is a state, and no other operand of the step lies in the same storage. (Scratch is no state.)

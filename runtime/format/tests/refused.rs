@@ -160,6 +160,15 @@ fn square_of_row(depth: u32) -> Artifact {
 }
 
 /// The products of nine weights of four bits and a bias just reach the largest word.
+/// What goes value by value may write where it reads.
+#[test]
+fn a_table_may_overwrite_what_it_reads() {
+    let mut a = base();
+    a.tensors[11].storage = 10;
+    random::place(&mut a);
+    assert!(a.emit().is_ok(), "{:?}", a.emit());
+}
+
 #[test]
 fn the_last_bias_for_nine_weights_of_four_bits() {
     let with = |bias| {
@@ -411,8 +420,12 @@ refused! {
         let extents = header(b).sections[Section::ConstExtents as usize].offset as usize + 8;
         b[extents] += 1;
     }) => Constant, Step(0);
-    same_tensor_as_input_and_output: spec(base(), |a| a.steps[at::LUT].output = 10) => Overlap, Step(10);
-    same_storage_as_input_and_output: spec(base(), |a| a.tensors[11].storage = 10) => Overlap, Step(10);
+    same_tensor_as_input_and_output: spec(base(), |a| a.steps[at::SOFTMAX].output = 3) => Overlap, Step(3);
+    same_storage_as_input_and_output: spec(base(), |a| a.tensors[4].storage = 3) => Overlap, Step(3);
+    overwriting_in_another_form: spec(base(), |a| (a.tensors[11].storage, a.tensors[11].shape) = (10, vec![5, 1]))
+        => Overlap, Step(10);
+    overwriting_both_inputs: spec(base(), |a| a.steps[at::ADD].inputs = vec![5, 5]) => Overlap, Step(4);
+    overwriting_without_rows: spec(base(), |a| a.tensors[5].storage = 3) => Overlap, Step(4);
     writing_to_a_constant: spec(base(), |a| a.storages[13] = StorageSpec::Constant(vec![0; 16])) => Overlap, Step(12);
     scratch_without_storage: spec(base(), |a| a.steps[0].scratch = Some(999)) => Index, Step(0);
     scratch_in_an_input: spec(base(), |a| a.steps[0].scratch = Some(0)) => Overlap, Step(0);

@@ -1,16 +1,12 @@
 //! `add`, and the parameters and ways it shares with `sub` and `squared_difference`.
 
-use tanbo_format::{attrs, schedule};
+use tanbo_format::attrs;
 use tanbo_kernels::{KernelResult, Kernels, Sum};
 
-use super::{Call, Pair, Params, ParamsRef, Records, Source, Walk};
+use super::{Call, Pair, Params, ParamsRef, Records, Walk};
 
 pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
-    let pair = pair(records, attrs::Sum::from_words(records.step.attrs)?)?;
-    let Some(place) = schedule::in_place(records.model, records.step) else { return Some(Params::Sum(pair)) };
-    let other = records.input(1usize.checked_sub(place)?)?;
-    let (other, walk) = (Source::of(records.model, &other)?, Walk::InPlace(u8::try_from(place).ok()?));
-    Some(Params::Sum(Pair { other, walk, ..pair }))
+    Some(Params::Sum(pair(records, attrs::Sum::from_words(records.step.attrs)?)?))
 }
 
 /// Returns the parameters of a sum with these attributes.

@@ -227,8 +227,11 @@ impl<'m> Records<'_, 'm> {
     /// Returns the parameters of an operator with two inputs: rows go with rows where its units are rows.
     pub fn pair<P>(&self, params: P) -> Option<Pair<'m, P>> {
         let rows = schedule::is_row_wise(self.model, self.step);
-        let walk = if rows { Walk::Rows } else { Walk::Whole };
-        Some(Pair { params, other: Source::of(self.model, &self.input(1)?)?, walk })
+        let (walk, other) = match schedule::in_place(self.model, self.step) {
+            Some(place) if rows => (Walk::InPlace(u8::try_from(place).ok()?), 1usize.checked_sub(place)?),
+            _ => (if rows { Walk::Rows } else { Walk::Whole }, 1),
+        };
+        Some(Pair { params, other: Source::of(self.model, &self.input(other)?)?, walk })
     }
 }
 
@@ -361,6 +364,9 @@ impl<'m> Call<'_, 'm> {
         pair: &Pair<'_, P>,
         kernel: impl Fn(Option<&[u32]>, &[i8], &[i8], &mut [i8]) -> KernelResult,
     ) -> Option<()> {
+        if let Walk::InPlace(place) = pair.walk {
+            return self.each_piece(pair, place, kernel);
+        }
         if pair.walk == Walk::Whole {
             return self.whole_pair(&pair.other, |input1, input2, output| kernel(None, input1, input2, output));
         }
@@ -390,10 +396,42 @@ impl<'m> Call<'_, 'm> {
         Some(())
     }
 
+    /// As [`Call::each_pair`] where input `place` is overwritten: piece by piece.
+    fn each_piece<P>(
+        &mut self,
+        pair: &Pair<'_, P>,
+        place: u8,
+        kernel: impl Fn(Option<&[u32]>, &[i8], &[i8], &mut [i8]) -> KernelResult,
+    ) -> Option<()> {
+        let (layout, rows) = (self.operands.output_rows, self.work.rows.clone());
+        let length = layout.bytes as usize;
+        let (inputs, output) = self.split()?;
+        let other = inputs.values::<i8>(&pair.other)?;
+        for row in rows {
+            let ((start, _), (from, _)) = (layout.place(row)?, pair.other.rows.place(row)?);
+            let other = other.get(from..from + length)?;
+            in_pieces(output.get_mut(start..start + length)?, |at, own, output| {
+                let (own, output) = (bytemuck::cast_slice(own), bytemuck::cast_slice_mut(output));
+                let other = other.get(at..at + own.len())?;
+                let (input1, input2) = if place == 0 { (own, other) } else { (other, own) };
+                kernel(Some(&[own.len() as u32]), input1, input2, output).ok()
+            })?;
+        }
+        Some(())
+    }
+
     /// Calls `each` with every input row and output row as bytes: for operators that take one value at a time.
     pub(crate) fn each_row(&mut self, mut each: impl FnMut(&[u8], &mut [u8]) -> Option<()>) -> Option<()> {
         let (operands, rows) = (self.operands, self.work.rows.clone());
         let (inputs, output) = self.split()?;
+        if operands.in_place() {
+            let length = operands.output_rows.bytes as usize;
+            for row in rows {
+                let (start, _) = operands.output_rows.place(row)?;
+                in_pieces(output.get_mut(start..start + length)?, |_, x, y| each(x, y))?;
+            }
+            return Some(());
+        }
         let input = inputs.bytes(&operands.input)?;
         let (x_bytes, y_bytes) = (operands.input.rows.bytes as usize, operands.output_rows.bytes as usize);
         for row in rows {
@@ -407,6 +445,20 @@ impl<'m> Call<'_, 'm> {
     pub(crate) fn each_row_i16(&mut self, kernel: impl Fn(&[i16], &mut [i16]) -> KernelResult) -> Option<()> {
         self.each_row(|x, y| kernel(bytemuck::try_cast_slice(x).ok()?, bytemuck::try_cast_slice_mut(y).ok()?).ok())
     }
+}
+
+/// Bytes that are copied aside before they are overwritten.
+const PIECE: usize = 64;
+
+/// Calls `each` with where a piece of `values` begins, a copy of it, and its place.
+pub(crate) fn in_pieces(values: &mut [u8], mut each: impl FnMut(usize, &[u8], &mut [u8]) -> Option<()>) -> Option<()> {
+    let mut words = [0u32; PIECE / 4];
+    for (number, piece) in values.chunks_mut(PIECE).enumerate() {
+        let copy = bytemuck::cast_slice_mut(&mut words).get_mut(..piece.len())?;
+        copy.copy_from_slice(piece);
+        each(number * PIECE, copy, piece)?;
+    }
+    Some(())
 }
 
 /// Returns the kernel's form of a window.
