@@ -252,11 +252,11 @@ pub struct BenchArgs {
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Memory")]
 pub struct PlanArgs {
-    /// Keep every tensor whole.
+    /// Keep every tensor whole. Otherwise steps for a microcontroller run row by row through rings, where that takes less of the
+    /// arena: as little as there can be at an estimated cost of 3 % more instructions.
     #[arg(long, conflicts_with_all = ["rows", "arena", "input_rows"])]
     pub whole_tensors: bool,
-    /// Run steps row by row through rings, where that takes less of the arena: as little as there can be at an estimated cost
-    /// of 3 % more instructions.
+    /// Rings of rows for any family.
     #[arg(long)]
     pub rows: bool,
     /// Arena that the plan may take, bytes: the cheapest plan within it; 0 for the least arena at any cost.

@@ -25,11 +25,11 @@ pub(crate) struct Rates {
 impl Rates {
     pub(crate) const fn of(family: Family) -> Self {
         match family {
-            Family::Dsp => Self { conv2d: 850, depthwise: 2_700, value: 14_000, pixels: 1, call: 700 },
-            Family::Mve => Self { conv2d: 160, depthwise: 600, value: 4_000, pixels: 2, call: 1_500 },
-            Family::M0 => Self { conv2d: 3_600, depthwise: 8_000, value: 60_000, pixels: 4, call: 3_000 },
-            Family::M3 => Self { conv2d: 2_100, depthwise: 4_500, value: 25_000, pixels: 2, call: 3_000 },
-            Family::Rv32 => Self { conv2d: 3_300, depthwise: 7_000, value: 40_000, pixels: 4, call: 3_000 },
+            Family::Dsp => Self { conv2d: 850, depthwise: 2_700, value: 14_000, pixels: 1, call: 650 },
+            Family::Mve => Self { conv2d: 160, depthwise: 600, value: 4_000, pixels: 2, call: 1_900 },
+            Family::M0 => Self { conv2d: 3_600, depthwise: 8_000, value: 60_000, pixels: 4, call: 9_000 },
+            Family::M3 => Self { conv2d: 2_100, depthwise: 4_500, value: 25_000, pixels: 2, call: 5_000 },
+            Family::Rv32 => Self { conv2d: 3_300, depthwise: 7_000, value: 40_000, pixels: 4, call: 7_000 },
             Family::Portable => Self { conv2d: 8_000, depthwise: 12_000, value: 40_000, pixels: 1, call: 2_000 },
             // Those of Linux and of hosts.
             _ => Self { conv2d: 60, depthwise: 200, value: 500, pixels: 4, call: 1_000 },

@@ -31,7 +31,7 @@ pub struct Fusing {
 /// Whether tensors between steps are whole, or rings of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tensors {
-    /// What is best for the kernel family.
+    /// Rings for the families of microcontrollers, whole tensors for others.
     #[default]
     ByFamily,
     /// Whole tensors.
@@ -45,6 +45,9 @@ impl Tensors {
     pub fn fusing(self, family: Family) -> Option<Fusing> {
         match (self, family) {
             (Self::Rings(fusing), _) => Some(fusing),
+            (Self::ByFamily, Family::M0 | Family::M3 | Family::Dsp | Family::Mve | Family::Rv32) => {
+                Some(Fusing::default())
+            }
             _ => None,
         }
     }
