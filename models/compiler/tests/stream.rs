@@ -94,6 +94,23 @@ fn a_wake_word_without_padding_computes_a_twelfth() {
     compare(&graph, &compiled, hops, &mut fastrand::Rng::with_seed(2));
 }
 
+/// The shape of MLPerf Tiny's KWS, from ONNX: SAME padding in time, so that a part is computed anew.
+#[cfg(feature = "onnx")]
+#[test]
+fn a_keyword_spotter_with_padding_computes_what_a_hop_and_padding_change() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/models/ds_cnn.onnx");
+    let graph = tanbo_compiler::import::onnx::import(&std::fs::read(path).unwrap(), "ds_cnn").unwrap();
+    for (hop, most) in [(2, 0.42), (4, 0.46), (10, 0.58), (20, 0.78)] {
+        let compiled = compiled(&graph, Some(Streaming { hop: Some(hop), axis: None }), Tensors::default()).unwrap();
+        let facts = compiled.streamed.clone().unwrap();
+        let share = facts.macs as f64 / facts.windowed_macs as f64;
+        assert!(share < most, "{hop}: {} of {}", facts.macs, facts.windowed_macs);
+        compare(&graph, &compiled, 49usize.div_ceil(hop) + 2, &mut fastrand::Rng::with_seed(hop as u64));
+    }
+    let error = compiled(&graph, Some(Streaming { hop: Some(3), axis: None }), Tensors::default()).unwrap_err();
+    assert!(error.contains("a hop of 3 is no multiple of that"), "{error}");
+}
+
 /// The graph of windows, the graph of a hop, and what was found on the way; both are run and compared.
 fn snapshot(graph: &Graph, hop: usize) -> String {
     let compiled = compiled(graph, Some(Streaming { hop: Some(hop), axis: None }), Tensors::default()).unwrap();
