@@ -89,7 +89,9 @@ fn a_wake_word_without_padding_computes_a_twelfth() {
     let graph = wake_word(30, &mut fastrand::Rng::with_seed(1));
     let compiled = compiled(&graph, Some(Streaming::default()), Tensors::default()).unwrap();
     let facts = compiled.streamed.clone().unwrap();
-    eprintln!("{} of {} MACs, window {}, hop {}", facts.macs, facts.windowed_macs, facts.window, facts.hop);
+    let state: usize = facts.graph.states.iter().map(|state| facts.graph.tensors[state.tensor].elements()).sum();
+    let (macs, window, hop) = (facts.windowed_macs, facts.window, facts.hop);
+    eprintln!("{} of {macs} MACs by hops of {hop} of {window} rows, {state} bytes of state", facts.macs);
     assert!(facts.macs * 12 <= facts.windowed_macs, "{} of {}", facts.macs, facts.windowed_macs);
     compare(&graph, &compiled, hops, &mut fastrand::Rng::with_seed(2));
 }
