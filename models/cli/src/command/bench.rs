@@ -203,6 +203,8 @@ fn text(document: &Document) -> String {
     rows.push(("stack", bytes(document.stack_bytes as u64)));
     if let (Some(flash), Some(ram)) = (document.flash_code_bytes, document.ram_static_bytes) {
         rows.push(("code", format!("{} flash, {} static RAM", bytes(flash), bytes(ram))));
+        let all = document.arena_bytes as u64 + document.stack_bytes as u64 + ram;
+        rows.push(("RAM", format!("{}: arena, stack and static", bytes(all))));
     }
     rows.push(("artifact", bytes(document.artifact_bytes as u64)));
     let streams = document.streams.join(", ");
