@@ -116,16 +116,16 @@ pub struct Parsed<'m, 'a> {
     pub(crate) model: Model<'m>,
     ops: &'static OpSet,
     pub(crate) cache: Cache<'m, 'a>,
-    /// The chain that `schedule` is of.
-    prepared: Option<u16>,
-    /// Its schedule; without steps for a chain of one step between whole tensors, which needs none.
+    /// The chain that `schedule` is of. It stays while chains run that need none, so that a model with one chain of several
+    /// steps makes its schedule once.
+    scheduled: Option<u16>,
     schedule: Schedule,
 }
 
 impl<'m> Parsed<'m, '_> {
     pub(crate) fn new(model: &Model<'m>, ops: &'static OpSet) -> Self {
         let cache = Cache::new(model.step_count());
-        Self { model: *model, ops, cache, prepared: None, schedule: Schedule::EMPTY }
+        Self { model: *model, ops, cache, scheduled: None, schedule: Schedule::EMPTY }
     }
 }
 
@@ -179,19 +179,17 @@ impl<'m> Plan<'m> for Parsed<'m, '_> {
     }
 
     fn prepare(&mut self, chain: u16, steps: Range<u16>) -> Result<(), EngineError> {
-        if self.prepared == Some(chain) {
+        if self.scheduled == Some(chain) || !needs_schedule(&self.model, &steps) {
             return Ok(());
         }
-        self.prepared = Some(chain);
-        if needs_schedule(&self.model, &steps) {
-            return self.schedule.set(&self.model, steps).map_err(EngineError::Step);
-        }
-        self.schedule.clear();
+        self.scheduled = None;
+        self.schedule.set(&self.model, steps).map_err(EngineError::Step)?;
+        self.scheduled = Some(chain);
         Ok(())
     }
 
-    fn schedule(&self, _chain: u16) -> Option<&Schedule> {
-        (!self.schedule.is_empty()).then_some(&self.schedule)
+    fn schedule(&self, chain: u16) -> Option<&Schedule> {
+        (self.scheduled == Some(chain)).then_some(&self.schedule)
     }
 
     fn units(&self, step: u16) -> Option<u32> {

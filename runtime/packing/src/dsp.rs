@@ -185,6 +185,7 @@ impl Depthwise {
     pub const PAIR: usize = 12;
 
     /// Returns the division of a depthwise convolution.
+    #[inline]
     pub fn new(kind: Kind, shape: &Shape) -> Option<Self> {
         let [height, width, channels] = shape.input;
         if kind != Kind::DepthwiseConv2d || shape.output[2] != channels || channels < 4 {
@@ -199,6 +200,7 @@ impl Depthwise {
     }
 
     /// Returns the lengths of the step.
+    #[inline]
     pub fn sizes(&self) -> Option<Sizes> {
         let channels = self.groups.checked_mul(4)?;
         match self.prepared {

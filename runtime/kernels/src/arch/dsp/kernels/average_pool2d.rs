@@ -66,6 +66,21 @@ pub fn absorb(
     ensure(p.range.rounding == Rounding::Tflite || p.divisors.shifts.len() == kernel_height * kernel_width)?;
     ensure(p.divisors.mantissas.len() == p.divisors.shifts.len())?;
     let vertical = lanes::inside(&p.window, 0, 0, p.input.height);
+    let across = lanes::inside(&p.window, 1, 0, p.input.width);
+    // Under a window as wide as the rows, rows that follow one another are one row of more pixels.
+    let together = p.output.width == 1 && across.len() == p.input.width;
+    let together = together && vertical.start <= rows.start && rows.end <= vertical.end;
+    if let (true, Some(pixels)) = (together, input.contiguous(rows.clone())) {
+        if rows.start == 0 {
+            sums.fill(0);
+        }
+        add(pixels, channels, rows.len() * p.input.width, sums);
+        return if rows.end == p.input.height {
+            finish(p, sums, output, vertical.len() * across.len())
+        } else {
+            Ok(())
+        };
+    }
     for row in rows {
         if row == 0 {
             sums.fill(0);
@@ -74,28 +89,36 @@ pub fn absorb(
         for (x, (pixel, sums)) in output.chunks_exact_mut(channels).zip(sums.chunks_exact_mut(channels)).enumerate() {
             let horizontal = lanes::inside(&p.window, 1, x, p.input.width);
             if let (true, Some(taps)) = (vertical.contains(&row), input.row(row).get(horizontal.start * channels..)) {
-                let groups = channels / 4;
-                // SAFETY: from `taps` on the row has `horizontal.len()` pixels of `channels` values, as many as there are sums;
-                // there are four channels and more.
-                unsafe {
-                    lanes::add_groups(taps.as_ptr(), channels, horizontal.len(), groups, sums.as_mut_ptr());
-                }
-                if 4 * groups < channels {
-                    for pixel in taps.chunks_exact(channels).take(horizontal.len()) {
-                        for (sum, &x) in sums.iter_mut().zip(pixel).skip(4 * groups) {
-                            *sum += i32::from(x);
-                        }
-                    }
-                }
+                add(taps, channels, horizontal.len(), sums);
             }
             if last {
-                let count = vertical.len() * horizontal.len();
-                ensure(count > 0)?;
-                for (y, &sum) in pixel.iter_mut().zip(&*sums) {
-                    *y = average(p, sum, count);
-                }
+                finish(p, sums, pixel, vertical.len() * horizontal.len())?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Adds the first `count` pixels of `pixels` to the sums of their channels, of which there are four and more.
+fn add(pixels: &[i8], channels: usize, count: usize, sums: &mut [i32]) {
+    let groups = channels / 4;
+    let (Some(pixels), Some(sums)) = (pixels.get(..count * channels), sums.get_mut(..channels)) else { return };
+    // SAFETY: `count` pixels of `channels` values, as many as there are sums.
+    unsafe { lanes::add_groups(pixels.as_ptr(), channels, count, groups, sums.as_mut_ptr()) };
+    if 4 * groups < channels {
+        for pixel in pixels.chunks_exact(channels) {
+            for (sum, &x) in sums.iter_mut().zip(pixel).skip(4 * groups) {
+                *sum += i32::from(x);
+            }
+        }
+    }
+}
+
+/// Writes the averages of `count` values each.
+fn finish(p: &AveragePool2d<'_>, sums: &[i32], pixel: &mut [i8], count: usize) -> KernelResult {
+    ensure(count > 0)?;
+    for (y, &sum) in pixel.iter_mut().zip(sums) {
+        *y = average(p, sum, count);
     }
     Ok(())
 }
