@@ -24,8 +24,8 @@ WIDE_CONSTANTS = {"bias", "mantissas", "exponentials", "indices", "rows", "row_w
                   "gamma", "beta"}
 
 # What a case may take to run on a machine with 16 KB of RAM and 256 KB of flash.
-SMALL_TENSOR_BYTES = 512
-SMALL_CONST_BYTES = 384
+SMALL_TENSOR_BYTES = 384
+SMALL_CONST_BYTES = 320
 
 
 def pack(values, type):
