@@ -467,7 +467,9 @@ fn emit_packed(
         signature: Vec::new(),
     };
     let fusing = options.tensors.fusing(options.family);
-    if options.tensors.fusing(options.family).is_none() {
+    // Hosts have memory, and kernels that read one tensor and write another: in place only the reference kernels write there.
+    let host = matches!(options.family, Family::Armv7 | Family::Neon | Family::Dotprod | Family::Avx2 | Family::Vnni);
+    if fusing.is_none() && !host {
         let mut in_place = artifact.clone();
         write_in_place(&mut in_place, true);
         drop_unused(&mut in_place);
