@@ -41,6 +41,7 @@ pub fn test(host_only: bool) -> Result<bool, Error> {
         arguments.extend(emulated.iter().flat_map(|package| ["--exclude", package]));
     }
     report.check("tests on this machine", || succeeds(&mut cargo(&arguments)));
+    report.check("the README's demo", || succeeds(&mut cargo(&["demo"])));
     report.check("zoo: artifacts compile to the same bytes", || zoo::check(false).map(|wrong| findings("zoo", &wrong)));
     if !host_only {
         for target in BARE_TARGETS {

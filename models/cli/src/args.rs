@@ -3,10 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-#[cfg(feature = "compile")]
 use tanbo_compiler::fuse::{Fusing, Tensors};
-use tanbo_compiler::passes::Pass;
-use tanbo_compiler::passes::Switches;
+use tanbo_compiler::passes::{Pass, Switches};
 #[cfg(feature = "onnx")]
 use tanbo_compiler::quantize::{RangeMethod, Wide};
 use tanbo_format::Family;
@@ -103,7 +101,6 @@ impl StreamArgs {
 }
 
 /// Which passes run over a model's graph.
-#[cfg(feature = "compile")]
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct PassArgs {
     /// Passes to leave out, separated by commas, or all: constants, no-ops, transposes, clamps, tables, pads, duplicates,
@@ -112,7 +109,6 @@ pub struct PassArgs {
     without: Vec<Switches>,
 }
 
-#[cfg(feature = "compile")]
 impl PassArgs {
     /// Returns which passes run.
     pub fn switches(&self) -> Switches {
@@ -120,7 +116,6 @@ impl PassArgs {
     }
 }
 
-#[cfg(feature = "compile")]
 fn passes(name: &str) -> Result<Switches, String> {
     if name == "all" {
         return Ok(Switches::none());
@@ -129,19 +124,6 @@ fn passes(name: &str) -> Result<Switches, String> {
         let names: Vec<_> = Pass::ALL.iter().map(|pass| pass.name()).collect();
         format!("no such pass; there are {}, and all", names.join(", "))
     })
-}
-
-/// A build that reads no models has no passes.
-#[cfg(not(feature = "compile"))]
-#[derive(Clone, Debug, Default, clap::Args)]
-pub struct PassArgs {}
-
-#[cfg(not(feature = "compile"))]
-impl PassArgs {
-    /// Returns which passes run: there is nothing to run them on.
-    pub fn switches(&self) -> Switches {
-        Switches::default()
-    }
 }
 
 #[derive(Debug, clap::Args)]

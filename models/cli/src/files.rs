@@ -47,7 +47,6 @@ pub fn extension(path: &Path) -> String {
 }
 
 /// Returns the file's name without its extension: what messages call a model.
-#[cfg(feature = "compile")]
 pub fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
