@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use imp::{Read as _, Write as _};
+
 /// Longest path, bytes. Paths live on the stack, which is short on small machines.
 pub const PATH_MAX: usize = 120;
 
@@ -41,7 +43,13 @@ impl core::error::Error for FileError {}
 /// # Errors
 /// [`FileError`]; `into` may then hold part of the file.
 pub fn read(path: &str, into: &mut [u8]) -> Result<usize, FileError> {
-    imp::read(path, into)
+    let mut file = imp::open(path)?;
+    let len = file.metadata().map_err(|_| FileError::Open)?.len();
+    let len = usize::try_from(len).unwrap_or(usize::MAX);
+    let room = into.len();
+    let into = into.get_mut(..len).ok_or(FileError::TooLong { len, room })?;
+    next(&mut file, into)?;
+    Ok(len)
 }
 
 /// Writes `contents` as the whole file `path`.
@@ -49,7 +57,15 @@ pub fn read(path: &str, into: &mut [u8]) -> Result<usize, FileError> {
 /// # Errors
 /// [`FileError`]; the file may then exist in part.
 pub fn write(path: &str, contents: &[u8]) -> Result<(), FileError> {
-    imp::write(path, contents)
+    put(&mut imp::create(path)?, contents)
+}
+
+fn next(file: &mut imp::File, into: &mut [u8]) -> Result<(), FileError> {
+    file.read_exact(into).map_err(|_| FileError::Transfer)
+}
+
+fn put(file: &mut imp::File, contents: &[u8]) -> Result<(), FileError> {
+    file.write_all(contents).map_err(|_| FileError::Transfer)
 }
 
 /// A file that is read from the beginning on, part by part.
@@ -70,7 +86,7 @@ impl Source {
     /// # Errors
     /// `Transfer` where the file ends before.
     pub fn next(&mut self, into: &mut [u8]) -> Result<(), FileError> {
-        imp::next(&mut self.0, into)
+        next(&mut self.0, into)
     }
 }
 
@@ -92,7 +108,7 @@ impl Sink {
     /// # Errors
     /// [`FileError`].
     pub fn put(&mut self, contents: &[u8]) -> Result<(), FileError> {
-        imp::put(&mut self.0, contents)
+        put(&mut self.0, contents)
     }
 }
 
@@ -101,7 +117,7 @@ mod imp {
     use super::{FileError, PATH_MAX};
     use core::ffi::CStr;
     pub use semihosting::fs::File;
-    use semihosting::io::{Read as _, Write as _};
+    pub use semihosting::io::{Read, Write};
 
     fn with_path<R>(path: &str, f: impl FnOnce(&CStr) -> Result<R, FileError>) -> Result<R, FileError> {
         let mut buffer = [0u8; PATH_MAX + 1];
@@ -114,20 +130,6 @@ mod imp {
         f(CStr::from_bytes_with_nul(path).map_err(|_| FileError::Path)?)
     }
 
-    pub fn read(path: &str, into: &mut [u8]) -> Result<usize, FileError> {
-        let mut file = open(path)?;
-        let len = file.metadata().map_err(|_| FileError::Open)?.len();
-        let len = usize::try_from(len).unwrap_or(usize::MAX);
-        let room = into.len();
-        let into = into.get_mut(..len).ok_or(FileError::TooLong { len, room })?;
-        next(&mut file, into)?;
-        Ok(len)
-    }
-
-    pub fn write(path: &str, contents: &[u8]) -> Result<(), FileError> {
-        put(&mut create(path)?, contents)
-    }
-
     pub fn open(path: &str) -> Result<File, FileError> {
         with_path(path, |path| File::open(path).map_err(|_| FileError::Open))
     }
@@ -135,35 +137,13 @@ mod imp {
     pub fn create(path: &str) -> Result<File, FileError> {
         with_path(path, |path| File::create(path).map_err(|_| FileError::Open))
     }
-
-    pub fn next(file: &mut File, into: &mut [u8]) -> Result<(), FileError> {
-        file.read_exact(into).map_err(|_| FileError::Transfer)
-    }
-
-    pub fn put(file: &mut File, contents: &[u8]) -> Result<(), FileError> {
-        file.write_all(contents).map_err(|_| FileError::Transfer)
-    }
 }
 
 #[cfg(not(target_os = "none"))]
 mod imp {
     use super::FileError;
     pub use std::fs::File;
-    use std::io::{Read as _, Write as _};
-
-    pub fn read(path: &str, into: &mut [u8]) -> Result<usize, FileError> {
-        let mut file = open(path)?;
-        let len = file.metadata().map_err(|_| FileError::Open)?.len();
-        let len = usize::try_from(len).unwrap_or(usize::MAX);
-        let room = into.len();
-        let into = into.get_mut(..len).ok_or(FileError::TooLong { len, room })?;
-        next(&mut file, into)?;
-        Ok(len)
-    }
-
-    pub fn write(path: &str, contents: &[u8]) -> Result<(), FileError> {
-        put(&mut create(path)?, contents)
-    }
+    pub use std::io::{Read, Write};
 
     pub fn open(path: &str) -> Result<File, FileError> {
         File::open(path).map_err(|_| FileError::Open)
@@ -171,13 +151,5 @@ mod imp {
 
     pub fn create(path: &str) -> Result<File, FileError> {
         File::create(path).map_err(|_| FileError::Open)
-    }
-
-    pub fn next(file: &mut File, into: &mut [u8]) -> Result<(), FileError> {
-        file.read_exact(into).map_err(|_| FileError::Transfer)
-    }
-
-    pub fn put(file: &mut File, contents: &[u8]) -> Result<(), FileError> {
-        file.write_all(contents).map_err(|_| FileError::Transfer)
     }
 }

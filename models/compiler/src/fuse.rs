@@ -45,12 +45,15 @@ impl Tensors {
     pub fn fusing(self, family: Family) -> Option<Fusing> {
         match (self, family) {
             (Self::Rings(fusing), _) => Some(fusing),
-            (Self::ByFamily, Family::M0 | Family::M3 | Family::Dsp | Family::Mve | Family::Rv32) => {
-                Some(Fusing::default())
-            }
+            (Self::ByFamily, family) if is_microcontroller(family) => Some(Fusing::default()),
             _ => None,
         }
     }
+}
+
+/// Returns whether the kernels of `family` are a microcontroller's, for which memory counts more than some instructions.
+pub fn is_microcontroller(family: Family) -> bool {
+    matches!(family, Family::M0 | Family::M3 | Family::Dsp | Family::Mve | Family::Rv32)
 }
 
 /// What a plan may cost more than the cheapest, by estimate, unless an arena is given.

@@ -8,7 +8,6 @@ use tanbo_packing::winograd::{AVX2_WINOGRAD, BATCH, BLOCK, PATCH, TILE};
 
 use super::registers::{Bounds, Scale, record};
 use crate::arch::x86::winograd::{self, Batch, INVERSE_OF_9, Lanes, Points, outwards};
-use crate::arch::x86::{HIGH, SIGNED};
 use crate::{KernelResult, Packed, Rows, RowsMut};
 
 #[target_feature(enable = "avx2")]
@@ -25,8 +24,6 @@ pub(super) fn conv2d(
 
 struct Registers;
 
-/// Tiles whose sums of a point are in registers at a time.
-const GROUP: usize = 4;
 /// Output channels in a register.
 const LANES: usize = 8;
 
@@ -34,30 +31,15 @@ impl Points for Registers {
     const LAYOUT: Layout = AVX2_WINOGRAD;
 
     #[inline(always)]
-    unsafe fn products(batch: &Batch) {
+    unsafe fn products<const M: usize>(batch: &Batch, first: usize) {
         // SAFETY: the caller's.
-        unsafe {
-            for first in [0, GROUP] {
-                match batch.tiles.saturating_sub(first) {
-                    0 => {}
-                    1 => products::<1>(batch, first),
-                    2 => products::<2>(batch, first),
-                    3 => products::<3>(batch, first),
-                    _ => products::<4>(batch, first),
-                }
-            }
-        }
+        unsafe { products::<M>(batch, first) }
     }
 
     #[inline(always)]
-    unsafe fn outputs(batch: &Batch, mode: i32) {
+    unsafe fn outputs<const MODE: i32>(batch: &Batch) {
         // SAFETY: the caller's.
-        unsafe {
-            match mode {
-                HIGH => outputs::<HIGH>(batch),
-                _ => outputs::<SIGNED>(batch),
-            }
-        }
+        unsafe { outputs::<MODE>(batch) }
     }
 }
 

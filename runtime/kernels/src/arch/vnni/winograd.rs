@@ -9,7 +9,6 @@ use tanbo_packing::winograd::{BATCH, BLOCK, PATCH, TILE, VNNI_WINOGRAD};
 
 use super::registers::{Bounds, Scale};
 use crate::arch::x86::winograd::{self, Batch, INVERSE_OF_9, Lanes, Points, outwards};
-use crate::arch::x86::{HIGH, SIGNED};
 use crate::{KernelResult, Packed, Rows, RowsMut};
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
@@ -30,35 +29,17 @@ impl Points for Registers {
     const LAYOUT: Layout = VNNI_WINOGRAD;
 
     #[inline(always)]
-    unsafe fn products(batch: &Batch) {
+    unsafe fn products<const M: usize>(batch: &Batch, first: usize) {
         // SAFETY: the caller's.
-        unsafe {
-            for first in [0, GROUP] {
-                match batch.tiles.saturating_sub(first) {
-                    0 => {}
-                    1 => products::<1>(batch, first),
-                    2 => products::<2>(batch, first),
-                    3 => products::<3>(batch, first),
-                    _ => products::<4>(batch, first),
-                }
-            }
-        }
+        unsafe { products::<M>(batch, first) }
     }
 
     #[inline(always)]
-    unsafe fn outputs(batch: &Batch, mode: i32) {
+    unsafe fn outputs<const MODE: i32>(batch: &Batch) {
         // SAFETY: the caller's.
-        unsafe {
-            match mode {
-                HIGH => outputs::<HIGH>(batch),
-                _ => outputs::<SIGNED>(batch),
-            }
-        }
+        unsafe { outputs::<MODE>(batch) }
     }
 }
-
-/// Tiles whose sums of a row of points are in registers at a time.
-const GROUP: usize = 4;
 
 /// Computes the sums of `M` tiles from the `first` on, and transforms their rows: `[PATCH][TILE][BATCH][BLOCK]`. Per pair of
 /// channels and row of points 6 loads of weights and `6·M` `VPDPWSSD` of 32 products, each with a broadcast of its own.

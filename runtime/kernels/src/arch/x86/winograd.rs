@@ -27,9 +27,6 @@
 //! TensorFlow Lite's two roundings `floor((hi + 16) / 32)` is the first; the second adds `2^(s-1)`, less 1 where `a < 0`, and
 //! divides by `2^s`: `(hi + 16 + 2^(s+4) - 32·[a < 0]) >> (s+5)` ([`SIGNED`]). What `a < 0` subtracts matters not where results
 //! below the zero point are clamped to it.
-//!
-//! [`HIGH`]: super::HIGH
-//! [`SIGNED`]: super::SIGNED
 
 use core::arch::x86_64::*;
 use core::ops::Range;
@@ -39,27 +36,31 @@ use tanbo_packing::x86::{HEADER_WORDS, LANE_WORDS};
 use tanbo_packing::{Kind, Layout};
 
 use super::run::{check, ensure};
+use super::{HIGH, SIGNED};
 use crate::{KernelResult, LengthError, Packed, Rows, RowsMut};
 
 /// The inverse of 9 modulo 2^32.
 pub const INVERSE_OF_9: i32 = 0x38e3_8e39;
+
+/// Tiles whose sums are in registers at a time.
+const GROUP: usize = 4;
 
 /// What a family does with its registers.
 pub trait Points {
     /// Its packing.
     const LAYOUT: Layout;
 
-    /// Computes the sums of all points of a batch for [`BLOCK`] output channels.
+    /// Computes the sums of all points of `M` tiles of a batch, from the `first` on, for [`BLOCK`] output channels.
     ///
     /// # Safety
     /// The pointers of the batch reach as far as its numbers say.
-    unsafe fn products(batch: &Batch);
+    unsafe fn products<const M: usize>(batch: &Batch, first: usize);
 
-    /// Computes outputs from the sums.
+    /// Computes outputs from the sums, with the requantization [`HIGH`] or [`SIGNED`].
     ///
     /// # Safety
     /// As for [`Points::products`].
-    unsafe fn outputs(batch: &Batch, mode: i32);
+    unsafe fn outputs<const MODE: i32>(batch: &Batch);
 }
 
 /// Up to [`BATCH`] tiles and [`BLOCK`] output channels.
@@ -233,8 +234,18 @@ unsafe fn run<M: Points>(
         for _ in 0..outputs / BLOCK {
             // SAFETY: weights and records of as many blocks, by `check`; places in the image, as far as they say.
             unsafe {
-                M::products(&batch);
-                M::outputs(&batch, mode);
+                for first in (0..tiles).step_by(GROUP) {
+                    match tiles - first {
+                        1 => M::products::<1>(&batch, first),
+                        2 => M::products::<2>(&batch, first),
+                        3 => M::products::<3>(&batch, first),
+                        _ => M::products::<GROUP>(&batch, first),
+                    }
+                }
+                match mode {
+                    HIGH => M::outputs::<HIGH>(&batch),
+                    _ => M::outputs::<SIGNED>(&batch),
+                }
             }
             batch.weights = batch.weights.wrapping_add(2 * POINTS * BLOCK * channels);
             batch.records = batch.records.wrapping_add(BLOCK * LANE_WORDS);
