@@ -132,7 +132,7 @@ impl<S: SpiDevice> Adxl362<S> {
     /// # Errors
     /// [`DriverError::Identity`], [`DriverError::Range`] for the watermark, [`DriverError::Bus`].
     pub async fn new(device: S, config: Config) -> Result<Self, DriverError> {
-        if !(1..=FIFO_READINGS).contains(&config.watermark.into()) {
+        if !(1..=FIFO_READINGS).contains(&u16::from(config.watermark)) {
             return Err(DriverError::Range);
         }
         let mut chip = Self { device, config, mode: Mode::Off };

@@ -9,10 +9,12 @@ pub mod adxl355;
 pub mod adxl362;
 pub mod dps310;
 mod error;
+pub mod max17048;
 pub mod mb85rc;
 pub mod ms5837;
 pub mod registers;
 mod scale;
 pub mod sdi12;
+pub mod sht4x;
 
 pub use error::DriverError;

@@ -6,6 +6,7 @@
 use core::fmt;
 
 use crc::{CRC_16_ARC, Crc};
+use embedded_hal_async::delay::DelayNs;
 use tanbo_board_api::{Burst, Channel, Fault, Format, Mode, Sensor};
 
 use crate::DriverError;
@@ -15,13 +16,13 @@ pub trait Line {
     /// Its errors.
     type Error: Fault;
 
-    /// Wakes the probes: a break of 12 ms or more, then 8.33 ms or more of marking.
+    /// Takes the wire and holds it at a level.
     ///
     /// # Errors
     /// The line's.
-    async fn wake(&mut self) -> Result<(), Self::Error>;
+    async fn hold(&mut self, level: Level) -> Result<(), Self::Error>;
 
-    /// Sends bytes and lets the wire go.
+    /// Sends bytes and lets the wire go, within 7.5 ms of the last stop bit.
     ///
     /// # Errors
     /// The line's.
@@ -34,14 +35,29 @@ pub trait Line {
     async fn receive(&mut self, timeout_ms: u32) -> Result<Option<u8>, Self::Error>;
 }
 
+/// A level of the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// 3.5 to 5.5 V: a start bit, a zero, a break.
+    Spacing,
+    /// -0.5 to 1 V: a stop bit, a one, at rest.
+    Marking,
+}
+
+/// A break that wakes the probes, µs: 12 ms or more, and clocks are 1 % off.
+const BREAK_US: u32 = 12_200;
+/// Marking between a break and a command, µs: 8.33 ms or more.
+const MARKING_US: u32 = 8_500;
 /// Longest wait for a character, ms: a probe answers within 15, a character takes 8.33, and UARTs are late.
 const CHARACTER_MS: u32 = 50;
 /// Times that a command is tried, each with a break before it.
 const TRIES: usize = 3;
 /// Longest response, bytes, without its end: 75 of values, address and code of the check.
 const RESPONSE_BYTES: usize = 80;
-/// Most values of one measurement.
+/// Most values of a measurement that blocks the line, and so of a [`Sensor`].
 const MAX_VALUES: u8 = 9;
+/// Whom [`Sdi12::find`] asks: whoever is on the line.
+const ANYONE: u8 = b'?';
 
 /// A character with its parity in the eighth bit: an even number of ones.
 const fn with_parity(character: u8) -> u8 {
@@ -138,25 +154,64 @@ impl Response {
     }
 }
 
+/// A measurement that a probe makes while others are asked: [`Sdi12::start`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// When the values are ready, ms from the answer on. Whoever asks this probe before aborts the measurement.
+    pub ready_ms: u32,
+    /// How many values there will be.
+    pub values: usize,
+}
+
 /// One probe on a line.
 #[derive(Debug)]
-pub struct Sdi12<L> {
+pub struct Sdi12<L, D> {
     line: L,
+    delay: D,
     address: u8,
     channels: &'static [Channel],
     on: bool,
 }
 
-impl<L: Line> Sdi12<L> {
+impl<L: Line, D: DelayNs> Sdi12<L, D> {
     /// Returns the probe with `address`, a letter or digit; the values that it measures are `channels`, in their units.
     ///
     /// # Errors
     /// [`DriverError::Range`] for another address, or no channel or more than nine.
-    pub fn new(line: L, address: u8, channels: &'static [Channel]) -> Result<Self, DriverError> {
+    pub fn new(line: L, delay: D, address: u8, channels: &'static [Channel]) -> Result<Self, DriverError> {
         if !address.is_ascii_alphanumeric() || !(1..=usize::from(MAX_VALUES)).contains(&channels.len()) {
             return Err(DriverError::Range);
         }
-        Ok(Self { line, address, channels, on: false })
+        Ok(Self { line, delay, address, channels, on: false })
+    }
+
+    /// Asks the only probe on a line for its address (`?!`).
+    ///
+    /// # Errors
+    /// [`DriverError::Timeout`] if nobody answers; [`DriverError::Corrupt`] if several do; [`DriverError::Bus`].
+    pub async fn find(line: L, delay: D, channels: &'static [Channel]) -> Result<Self, DriverError> {
+        let mut probe = Self { line, delay, address: ANYONE, channels, on: false };
+        let response = probe.ask(b"!", false).await?;
+        let [address] = *response.text() else { return Err(DriverError::Corrupt) };
+        let Self { line, delay, .. } = probe;
+        Self::new(line, delay, address, channels).map_err(|_| DriverError::Corrupt)
+    }
+
+    /// Gives the probe another address (`aAb!`), which it keeps without power. Nobody else on the line may have it.
+    ///
+    /// # Errors
+    /// [`DriverError::Range`] for no letter or digit; [`DriverError::Timeout`], [`DriverError::Corrupt`], [`DriverError::Bus`]: then
+    /// the probe may have either.
+    pub async fn change_address(&mut self, to: u8) -> Result<(), DriverError> {
+        if !to.is_ascii_alphanumeric() {
+            return Err(DriverError::Range);
+        }
+        let response = self.ask(&[b'A', to, b'!'], false).await?;
+        if !response.of(to)?.is_empty() {
+            return Err(DriverError::Corrupt);
+        }
+        self.address = to;
+        Ok(())
     }
 
     /// Returns the line.
@@ -187,24 +242,51 @@ impl<L: Line> Sdi12<L> {
     /// [`DriverError::Range`] if the probe has more values than `into`; [`DriverError::Timeout`], [`DriverError::Corrupt`],
     /// [`DriverError::Bus`].
     pub async fn measure(&mut self, into: &mut [Decimal]) -> Result<usize, DriverError> {
-        let response = self.ask(b"MC!", false).await?;
-        let [a, b, c, count] = *response.of(self.address)? else { return Err(DriverError::Corrupt) };
-        let digits = [a, b, c, count].map(|digit| u32::from(digit).wrapping_sub(u32::from(b'0')));
-        let [a, b, c, count] = digits;
-        if digits.iter().any(|digit| *digit > 9) {
-            return Err(DriverError::Corrupt);
-        }
-        let (seconds, count) = (100 * a + 10 * b + c, count as usize);
-        let into = into.get_mut(..count).ok_or(DriverError::Range)?;
-        if seconds > 0 {
+        let Started { ready_ms, values } = self.request::<4>(b"MC!").await?;
+        let into = into.get_mut(..values).ok_or(DriverError::Range)?;
+        if ready_ms > 0 {
             // The service request, or the end of the time.
-            match self.respond(seconds * 1000).await {
+            match self.respond(ready_ms).await {
                 Ok(request) if request.of(self.address)?.is_empty() => {}
                 Ok(_) => return Err(DriverError::Corrupt),
                 Err(DriverError::Timeout) => {}
                 Err(error) => return Err(error),
             }
         }
+        self.take(into).await
+    }
+
+    /// Has the probe measure with check sums while the line is free for others (`aCC!`); [`Sdi12::collect`] brings the values.
+    ///
+    /// # Errors
+    /// [`DriverError::Timeout`], [`DriverError::Corrupt`], [`DriverError::Bus`].
+    pub async fn start(&mut self) -> Result<Started, DriverError> {
+        self.request::<5>(b"CC!").await
+    }
+
+    /// Takes the values of what was started, when they are ready; how many there are in `into`.
+    ///
+    /// # Errors
+    /// As [`Sdi12::measure`]; [`DriverError::Corrupt`] too where the probe was asked too early, and has no values.
+    pub async fn collect(&mut self, started: Started, into: &mut [Decimal]) -> Result<usize, DriverError> {
+        self.take(into.get_mut(..started.values).ok_or(DriverError::Range)?).await
+    }
+
+    /// Asks for a measurement; the answer is the address and `DIGITS` digits: seconds in three, then the number of values.
+    async fn request<const DIGITS: usize>(&mut self, command: &[u8]) -> Result<Started, DriverError> {
+        let response = self.ask(command, false).await?;
+        let text = response.of(self.address)?;
+        if text.len() != DIGITS || !text.iter().all(u8::is_ascii_digit) {
+            return Err(DriverError::Corrupt);
+        }
+        let number = |digits: &[u8]| digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
+        let (seconds, values) = text.split_at(3);
+        Ok(Started { ready_ms: number(seconds) * 1000, values: number(values) as usize })
+    }
+
+    /// Asks for pages until all values are there.
+    async fn take(&mut self, into: &mut [Decimal]) -> Result<usize, DriverError> {
+        let count = into.len();
         let mut values = into.iter_mut();
         for page in b'0'..=b'9' {
             if values.len() == 0 {
@@ -226,7 +308,10 @@ impl<L: Line> Sdi12<L> {
         let bus = |error: L::Error| DriverError::Bus(error.kind());
         let mut last = DriverError::Timeout;
         for _ in 0..TRIES {
-            self.line.wake().await.map_err(bus)?;
+            self.line.hold(Level::Spacing).await.map_err(bus)?;
+            self.delay.delay_us(BREAK_US).await;
+            self.line.hold(Level::Marking).await.map_err(bus)?;
+            self.delay.delay_us(MARKING_US).await;
             self.line.send(&[with_parity(self.address)]).await.map_err(bus)?;
             for character in command {
                 self.line.send(&[with_parity(*character)]).await.map_err(bus)?;
@@ -283,7 +368,7 @@ fn check(mut response: Response) -> Result<Response, DriverError> {
     Ok(response)
 }
 
-impl<L: Line> Sensor for Sdi12<L> {
+impl<L: Line, D: DelayNs> Sensor for Sdi12<L, D> {
     type Error = DriverError;
 
     fn format(&self) -> Format {

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 
 use embassy_futures::block_on;
+use embedded_hal_async::delay::DelayNs;
+use embedded_hal_mock::eh1::delay::NoopDelay;
 use proptest::prelude::*;
 use tanbo_board_api::{Burst, Channel, Fault, FaultKind, Mode, Quantity, Sensor as _};
 use tanbo_drivers::DriverError;
-use tanbo_drivers::sdi12::{Decimal, Line, Sdi12};
+use tanbo_drivers::sdi12::{Decimal, Level, Line, Sdi12, Started};
 
 #[derive(Debug)]
 struct NoError;
@@ -35,8 +37,8 @@ fn parity(byte: u8) -> u8 {
 impl Line for &mut Probe {
     type Error = NoError;
 
-    async fn wake(&mut self) -> Result<(), NoError> {
-        self.breaks += 1;
+    async fn hold(&mut self, level: Level) -> Result<(), NoError> {
+        self.breaks += usize::from(level == Level::Spacing);
         self.command.clear();
         self.answer.clear();
         Ok(())
@@ -81,7 +83,7 @@ const CHANNELS: [Channel; 2] = [
 
 fn read(script: Vec<(&'static str, Vec<u8>)>) -> (Result<Burst, DriverError>, [i32; 2], usize) {
     let mut probe = Probe { script: script.into(), ..Probe::default() };
-    let mut sensor = Sdi12::new(&mut probe, b'0', &CHANNELS).expect("an address");
+    let mut sensor = Sdi12::new(&mut probe, NoopDelay::new(), b'0', &CHANNELS).expect("an address");
     block_on(sensor.set_mode(Mode::Measure)).expect("on");
     let mut into = [0; 2];
     let burst = block_on(sensor.read(&mut into));
@@ -150,12 +152,106 @@ fn wrong_answers_are_no_readings() {
 #[test]
 fn a_probe_says_who_it_is() {
     let mut probe = Probe { script: [("zI!", text("z14TANBO.JPMOIST1003serial7"))].into(), ..Probe::default() };
-    let mut sensor = Sdi12::new(&mut probe, b'z', &CHANNELS).expect("an address");
+    let mut sensor = Sdi12::new(&mut probe, NoopDelay::new(), b'z', &CHANNELS).expect("an address");
     let identity = block_on(sensor.identify()).expect("an answer");
     assert_eq!((&identity.sdi12_version, &identity.vendor), (b"14", b"TANBO.JP"));
     assert_eq!((&identity.model, &identity.version), (b"MOIST1", b"003"));
-    assert_eq!(Sdi12::new(&mut probe, b'!', &CHANNELS).map(|_| ()), Err(DriverError::Range));
-    assert_eq!(Sdi12::new(&mut probe, b'0', &[]).map(|_| ()), Err(DriverError::Range));
+    assert_eq!(Sdi12::new(&mut probe, NoopDelay::new(), b'!', &CHANNELS).map(|_| ()), Err(DriverError::Range));
+    assert_eq!(Sdi12::new(&mut probe, NoopDelay::new(), b'0', &[]).map(|_| ()), Err(DriverError::Range));
+}
+
+#[test]
+fn the_only_probe_on_a_line_says_its_address_and_takes_another_one() {
+    let script = [("?!", text("7")), ("7Aq!", text("q")), ("qI!", text("q14TANBO.JPMOIST1003"))];
+    let mut probe = Probe { script: script.into(), ..Probe::default() };
+    let mut sensor = block_on(Sdi12::find(&mut probe, NoopDelay::new(), &CHANNELS)).expect("an address");
+    assert_eq!(block_on(sensor.change_address(b'?')), Err(DriverError::Range));
+    block_on(sensor.change_address(b'q')).expect("another address");
+    block_on(sensor.identify()).expect("an answer");
+    // Two that answer at once, no address, another probe's answer to the change.
+    for answer in ["78", "!", ""] {
+        let mut probe = Probe { script: [("?!", text(answer))].into(), ..Probe::default() };
+        let found = block_on(Sdi12::find(&mut probe, NoopDelay::new(), &CHANNELS)).map(|_| ());
+        assert_eq!(found, Err(DriverError::Corrupt), "{answer}");
+    }
+    let mut probe = Probe { script: [("0A1!", text("2"))].into(), ..Probe::default() };
+    let mut sensor = Sdi12::new(&mut probe, NoopDelay::new(), b'0', &CHANNELS).expect("an address");
+    assert_eq!(block_on(sensor.change_address(b'1')), Err(DriverError::Corrupt));
+}
+
+#[test]
+fn a_probe_measures_while_another_one_is_asked() {
+    let values = ["+1+2+3+4", "+5+6+7", "+8+9+10"];
+    let script = vec![
+        ("0CC!", text("000210")),
+        ("0D0!", checked(&format!("0{}", values[0]))),
+        ("0D1!", checked(&format!("0{}", values[1]))),
+        ("0D2!", checked(&format!("0{}", values[2]))),
+        // Too early: no values, and no more pages of them than ten.
+        ("0CC!", text("000302")),
+    ];
+    let early = ["0D0!", "0D1!", "0D2!", "0D3!", "0D4!", "0D5!", "0D6!", "0D7!", "0D8!", "0D9!"];
+    let script: VecDeque<_> = script.into_iter().chain(early.map(|page| (page, checked("0")))).collect();
+    let mut probe = Probe { script, ..Probe::default() };
+    let mut sensor = Sdi12::new(&mut probe, NoopDelay::new(), b'0', &CHANNELS).expect("an address");
+    let started = block_on(sensor.start()).expect("started");
+    assert_eq!(started, Started { ready_ms: 2_000, values: 10 });
+    let mut into = [Decimal::default(); 12];
+    assert_eq!(block_on(sensor.collect(started, &mut into)), Ok(10));
+    let expected: Vec<_> = (1..=10).map(|value| Decimal { value, decimals: 0 }).collect();
+    assert_eq!(into[..10], expected);
+    assert_eq!(block_on(sensor.collect(started, &mut [Decimal::default(); 9])), Err(DriverError::Range));
+    let started = block_on(sensor.start()).expect("started");
+    assert_eq!(started, Started { ready_ms: 3_000, values: 2 });
+    assert_eq!(block_on(sensor.collect(started, &mut into)), Err(DriverError::Corrupt));
+}
+
+/// What happens on the wire, and how long it lasts.
+#[derive(Debug, Default)]
+struct Wire(std::cell::RefCell<Vec<(String, u32)>>);
+
+impl Line for &Wire {
+    type Error = NoError;
+
+    async fn hold(&mut self, level: Level) -> Result<(), NoError> {
+        self.0.borrow_mut().push((format!("{level:?}"), 0));
+        Ok(())
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> Result<(), NoError> {
+        let character = char::from(bytes[0] & 0x7f);
+        self.0.borrow_mut().push((character.to_string(), 0));
+        Ok(())
+    }
+
+    async fn receive(&mut self, _: u32) -> Result<Option<u8>, NoError> {
+        Ok(None)
+    }
+}
+
+impl DelayNs for &Wire {
+    async fn delay_ns(&mut self, ns: u32) {
+        if let Some((_, lasts)) = self.0.borrow_mut().last_mut() {
+            *lasts += ns;
+        }
+    }
+}
+
+/// 7.2: 12 ms of break wake every probe; 8.33 ms of marking, and less than 100, come before the command.
+#[test]
+fn each_try_is_a_break_a_marking_and_a_command() {
+    let wire = Wire::default();
+    let mut sensor = Sdi12::new(&wire, &wire, b'0', &CHANNELS).expect("an address");
+    assert_eq!(block_on(sensor.identify()), Err(DriverError::Timeout));
+    let happened = wire.0.take();
+    assert_eq!(happened.len(), 3 * 5);
+    for attempt in happened.chunks(5) {
+        let names: Vec<_> = attempt.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["Spacing", "Marking", "0", "I", "!"]);
+        // A node's clock may be 1 % fast.
+        assert!(attempt[0].1 / 100 * 99 >= 12_000_000, "{attempt:?}");
+        assert!((8_330_000..100_000_000).contains(&(attempt[1].1 / 100 * 99)), "{attempt:?}");
+    }
 }
 
 #[test]
@@ -173,7 +269,7 @@ proptest! {
     #[test]
     fn no_answer_makes_it_panic(answers in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..100), 40)) {
         let mut probe = Chatter { answers: answers.into(), answer: VecDeque::new() };
-        let mut sensor = Sdi12::new(&mut probe, b'0', &CHANNELS).expect("an address");
+        let mut sensor = Sdi12::new(&mut probe, NoopDelay::new(), b'0', &CHANNELS).expect("an address");
         block_on(sensor.set_mode(Mode::Measure)).expect("on");
         prop_assert!(block_on(sensor.read(&mut [0; 2])).is_err());
         prop_assert!(block_on(sensor.identify()).is_err());
@@ -189,8 +285,10 @@ struct Chatter {
 impl Line for &mut Chatter {
     type Error = NoError;
 
-    async fn wake(&mut self) -> Result<(), NoError> {
-        self.answer = self.answers.pop_front().unwrap_or_default().into();
+    async fn hold(&mut self, level: Level) -> Result<(), NoError> {
+        if level == Level::Marking {
+            self.answer = self.answers.pop_front().unwrap_or_default().into();
+        }
         Ok(())
     }
 
