@@ -4,10 +4,11 @@
 //! bench (a loop-back, a recording) their documentation says.
 
 use core::fmt;
+use core::pin::pin;
 
 use crate::{
-    BrownoutError, Clock, Depth, FaultKind, LAST_WORDS_BYTES, Mode, Perf, Power, Reference, Selection, Sensor,
-    SlotError, Slots, TimeSource, Uplink, UplinkError, WakeCause, WakeMask, sensor::Fault as _,
+    BrownoutError, Clock, Depth, FaultKind, LAST_WORDS_BYTES, Mode, Perf, Power, Reference, Relay, Selection, Sensor,
+    SlotError, Slots, TimeSource, Uplink, UplinkError, WakeCause, WakeMask, sensor::Fault as _, wait::asleep,
 };
 
 /// A broken promise.
@@ -207,6 +208,15 @@ const MAX_FRAME: usize = 256;
 /// Longest time that a frame takes there and back, µs.
 const ECHO_US: u64 = 20_000_000;
 
+async fn receive<U: Uplink, P: Power>(
+    uplink: &mut U,
+    into: &mut [u8],
+    until_us: u64,
+    power: &mut P,
+) -> Result<Option<usize>, UplinkError<U::Error>> {
+    asleep(pin!(uplink.receive(into, until_us)), power, until_us, Depth::Idle, WakeMask::UPLINK).await
+}
+
 /// Tests an uplink at whose far end something sends each frame back as it is: a wire from TX to RX will do.
 ///
 /// # Errors
@@ -219,7 +229,7 @@ pub async fn uplink<U: Uplink, C: Clock, P: Power>(uplink: &mut U, clock: &C, po
     check("a frame holds 11 bytes or more", room >= 11, room as i64)?;
     let mut into = [0; MAX_FRAME];
     let begin = clock.now_us();
-    let nothing = uplink.receive(&mut into, begin + 20_000).await.map_err(device)?;
+    let nothing = receive(uplink, &mut into, begin + 20_000, power).await.map_err(device)?;
     check("nothing comes from nothing", nothing.is_none(), nothing.unwrap_or(0) as i64)?;
     let waited = clock.now_us() - begin;
     check("it waits as long as it is told", (20_000..20_000 + OVERSLEEP_US).contains(&waited), waited)?;
@@ -235,7 +245,7 @@ pub async fn uplink<U: Uplink, C: Clock, P: Power>(uplink: &mut U, clock: &C, po
             let frame = frame.get(..len).unwrap_or_default();
             uplink.send(frame).await.map_err(device)?;
             into.fill(0xaa);
-            let received = uplink.receive(&mut into, clock.now_us() + ECHO_US).await.map_err(device)?;
+            let received = receive(uplink, &mut into, clock.now_us() + ECHO_US, power).await.map_err(device)?;
             let received = received.ok_or(Failure { promise: "what is sent comes back", found: len as i64 })?;
             check("frames keep their length", received == len, received as i64)?;
             check("frames keep their bytes", into.get(..received) == Some(frame), len as i64)?;
@@ -249,7 +259,7 @@ pub async fn uplink<U: Uplink, C: Clock, P: Power>(uplink: &mut U, clock: &C, po
     }
     uplink.send(&[7; 11]).await.map_err(device)?;
     let mut short = [0; 10];
-    let received = uplink.receive(&mut short, clock.now_us() + ECHO_US).await;
+    let received = receive(uplink, &mut short, clock.now_us() + ECHO_US, power).await;
     let refused = matches!(received, Err(UplinkError::TooLong { bytes: 11, room: 10 }));
     check("a frame that does not fit is refused with its length", refused, 11)
 }
@@ -301,4 +311,22 @@ pub async fn slots<S: Slots>(slots: &mut S) -> Result<(), Failure> {
     let nowhere = slots.select(Selection { slot: count, trial: false }).await;
     check("no selection of a slot that there is not", no_slot(&nowhere), count)?;
     check("a refused selection changes nothing", slots.selected() == Some(selection), last)
+}
+
+/// Tests a relay, which is switched on twice, for as long as `power` and `clock` make of 20 ms; right after a reset.
+///
+/// # Errors
+/// The first [`Failure`].
+pub async fn relay<R: Relay, C: Clock, P: Power>(relay: &mut R, clock: &C, power: &mut P) -> Result<(), Failure> {
+    fn device<E>(_: E) -> Failure {
+        Failure { promise: "the device works", found: 0 }
+    }
+    check("after a reset it is off", !relay.is_on(), 1)?;
+    for on in [false, true, true, false, true, false] {
+        relay.set(on).map_err(device)?;
+        check("it is what was set", relay.is_on() == on, on)?;
+        power.sleep_until(clock.now_us() + 20_000, Depth::Stop, WakeMask::NONE).await;
+        check("it stays so in sleep", relay.is_on() == on, on)?;
+    }
+    Ok(())
 }

@@ -7,14 +7,17 @@
 pub mod clock;
 pub mod conformance;
 pub mod power;
+pub mod relay;
 pub mod sensor;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod slots;
 pub mod uplink;
+pub mod wait;
 
 pub use clock::{Clock, Discipline, Reference, TimeSource, Utc};
 pub use power::{BrownoutError, Depth, LAST_WORDS_BYTES, Perf, Power, ResetCause, Supply, WakeCause, WakeMask};
+pub use relay::Relay;
 pub use sensor::{Burst, Channel, Fault, FaultKind, Format, Mode, Quantity, Sensor};
 pub use slots::{Selection, SlotError, Slots};
 pub use uplink::{Limits, Uplink, UplinkError};

@@ -124,7 +124,7 @@ impl core::error::Error for BrownoutError {}
 /// Power of a board.
 pub trait Power {
     /// Sleeps until `deadline_us`, by [`Clock::now_us`](crate::Clock::now_us), or until one of `wake` happens; at most as deep as
-    /// `max_depth`, as deep as the board can. At once where the deadline has passed.
+    /// `max_depth`, as deep as the board can. At once where the deadline has passed. Dropping the future wakes the node.
     async fn sleep_until(&mut self, deadline_us: u64, max_depth: Depth, wake: WakeMask) -> WakeCause;
 
     /// Changes the core's speed. The clock does not notice.
@@ -151,8 +151,13 @@ pub trait Power {
     /// Tells the watchdog that the node is well. The first call starts it; [`Power::watchdog_ms`] without one resets the node.
     fn feed_watchdog(&mut self);
 
-    /// Returns how long the watchdog waits, ms; `None` without one. Sleep counts unless the board stops it then.
+    /// Returns how long the watchdog waits, ms; `None` without one.
     fn watchdog_ms(&self) -> Option<u32>;
+
+    /// Returns whether the watchdog runs on in sleep: then the node wakes only to feed it. Many chips can stop it there.
+    fn watchdog_runs_asleep(&self) -> bool {
+        true
+    }
 
     /// Resets the node; the cause will be [`ResetCause::Software`].
     fn reset(&mut self) -> !;

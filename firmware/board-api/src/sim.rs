@@ -5,12 +5,14 @@
 
 mod fault;
 mod power;
+mod relay;
 mod replay;
 mod slots;
 mod uplink;
 
 pub use fault::{FaultPlan, Faulty, FaultyError};
 pub use power::{Restart, SimClock, SimPower};
+pub use relay::SimRelay;
 pub use replay::{ACCELEROMETER, BAROMETER, Replay, SimFault};
 pub use slots::SimSlots;
 pub use uplink::{Ether, SimUplink};

@@ -27,6 +27,10 @@ pub trait Uplink {
 
     /// Waits for a frame until `until_us`, by [`Clock::now_us`](crate::Clock::now_us); its length in `into`, or `None` if none came.
     ///
+    /// It is pending meanwhile, so that samples are taken: whoever awaits it sleeps by [`Power::sleep_until`](crate::Power::sleep_until)
+    /// with [`WakeMask::UPLINK`](crate::WakeMask::UPLINK) and polls it again after each wake ([`asleep`](crate::wait::asleep)). Dropping
+    /// it ends the reception. One that waits by itself is right too, but holds up everything else.
+    ///
     /// # Errors
     /// [`UplinkError::TooLong`] for a frame that does not fit into `into`, which is lost.
     async fn receive(&mut self, into: &mut [u8], until_us: u64) -> Result<Option<usize>, UplinkError<Self::Error>>;

@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use embassy_futures::block_on;
 use tanbo_board_api::sim::{
-    ACCELEROMETER, BAROMETER, Ether, FaultPlan, Faulty, Replay, SimClock, SimPower, SimSlots, SimUplink,
+    ACCELEROMETER, BAROMETER, Ether, FaultPlan, Faulty, Replay, SimClock, SimPower, SimRelay, SimSlots, SimUplink,
 };
 use tanbo_board_api::*;
 
@@ -59,6 +59,18 @@ fn uplink() {
 fn slots() {
     assert_eq!(block_on(conformance::slots(&mut SimSlots::<2, 4096>::new())), Ok(()));
     assert_eq!(block_on(conformance::slots(&mut SimSlots::<3, 256>::new())), Ok(()));
+}
+
+#[test]
+fn relay() {
+    let time = Cell::new(0);
+    let (clock, mut power) = (SimClock::new(&time), SimPower::new(&time));
+    let mut relay = SimRelay::default();
+    assert_eq!(block_on(conformance::relay(&mut relay, &clock, &mut power)), Ok(()));
+    assert_eq!(relay.starts, 2);
+    relay.set(true).expect("on");
+    let failure = block_on(conformance::relay(&mut relay, &clock, &mut power)).map_err(|failure| failure.promise);
+    assert_eq!(failure, Err("after a reset it is off"));
 }
 
 /// A sensor that breaks one promise.

@@ -7,12 +7,31 @@
 //! - [`duty`]: how much the node does, as a pure function of charge, harvest and hazard.
 //! - [`plan`]: what it does in each mode, and what is on at each sleep: data, to assert and to add up.
 //! - [`energy`]: what that costs: state × time × table.
+//! - [`Board`], [`Parts`], [`Setup`]: what a board brings, and what a node is told when it is installed.
+//! - [`observe`]: what a simulation or a test sees of a node at work.
+//!
+//! Each application will be one function of a board's parts that does not return while the node is well:
+//!
+//! ```text
+//! seismic(&mut parts, &setup, (&mut accelerometer, &mut motion), engine, &Seismic { .. }).await -> Stop<FlashError>
+//! water  (&mut parts, &setup, &mut gauge, &Water { .. }).await
+//! cyclone(&mut parts, &setup, (&mut barometer, &mut hygrometer), &Cyclone { .. }).await
+//! paddy  (&mut parts, &setup, (&mut gauge, &mut hygrometer), &mut relay, &Paddy { .. }).await
+//! ```
+//!
+//! It is a future for any executor (embassy's on boards, `block_on` too). Time is the board's `Clock`, sleep its `Power`, so that
+//! the host twin needs no time driver of a process. There is one place that sleeps; sampling and uplink proceed at once in between.
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod board;
 pub mod duty;
 pub mod energy;
+pub mod observe;
 pub mod plan;
+
+pub use board::{Board, Parts, Setup, Stop};
+pub use observe::{Note, Observer, Sleep};

@@ -85,6 +85,54 @@ pub struct Wait {
     pub radio: RadioState,
 }
 
+/// What the uplink waits for, while sampling rests: depth, wake mask and deadline of a sleep are those of both, joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// What it waits for.
+    pub what: &'static str,
+    /// How deep the node may sleep.
+    pub depth: Depth,
+    /// What may end it before its deadline.
+    pub wake: WakeMask,
+    /// Longest sleep, ms.
+    pub longest_ms: u32,
+    /// State of the radio.
+    pub radio: RadioState,
+}
+
+const fn pause(what: &'static str, depth: Depth, wake: WakeMask, longest_ms: u32, radio: RadioState) -> Pause {
+    Pause { what, depth, wake, longest_ms, radio }
+}
+
+/// There is nothing to send before the deadline.
+pub const QUIET: Pause = pause("quiet", Depth::Stop, WakeMask::NONE, DAY_MS, RadioState::Sleep);
+/// The radio's share of the air is used up.
+pub const AIR: Pause = pause("air", Depth::Stop, WakeMask::NONE, 3_600_000, RadioState::Sleep);
+/// The gateway may answer: both of LoRaWAN's windows, and a data base that commits.
+pub const ANSWER: Pause = pause("answer", Depth::Stop, WakeMask::UPLINK, 3_000, RadioState::Receive);
+/// A frame is on its way, or a device at work: its interrupt wakes the node without being in the mask.
+pub const BUSY: Pause = pause("busy", Depth::Idle, WakeMask::UPLINK, 10_000, RadioState::Transmit);
+
+/// How the uplink tries again, and how often it asks for the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// Pause after the first frame that nobody acknowledged, s; each further one doubles it …
+    pub first_s: u32,
+    /// … to this, s. A quarter of it is random.
+    pub longest_s: u32,
+    /// Age of the last time from the gateway at which the node asks again, s.
+    pub clock_s: u32,
+}
+
+/// Returns how the uplink tries again in `mode`.
+pub const fn retry(mode: Mode) -> Retry {
+    match mode {
+        Mode::Full => Retry { first_s: 8, longest_s: 900, clock_s: 4 * 3600 },
+        Mode::Save => Retry { first_s: 30, longest_s: 3600, clock_s: 12 * 3600 },
+        Mode::Survive | Mode::Out => Retry { first_s: 120, longest_s: 4 * 3600, clock_s: 24 * 3600 },
+    }
+}
+
 /// What the node does in a mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {

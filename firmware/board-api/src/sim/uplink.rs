@@ -2,6 +2,8 @@
 
 use core::cell::{Cell, RefCell};
 use core::convert::Infallible;
+use core::future::poll_fn;
+use core::task::Poll;
 
 use heapless::Deque;
 
@@ -87,10 +89,12 @@ impl Uplink for SimUplink<'_> {
     }
 
     async fn receive(&mut self, into: &mut [u8], until_us: u64) -> Result<Option<usize>, UplinkError<Infallible>> {
-        let Some(frame) = self.ether.down.borrow_mut().pop_front() else {
-            self.time_us.set(until_us.max(self.time_us.get()));
-            return Ok(None);
-        };
+        // Who sleeps meanwhile polls again.
+        let frame = poll_fn(|_| match self.ether.down.borrow_mut().pop_front() {
+            None if self.time_us.get() < until_us => Poll::Pending,
+            frame => Poll::Ready(frame),
+        });
+        let Some(frame) = frame.await else { return Ok(None) };
         let too_long = UplinkError::TooLong { bytes: frame.len(), room: into.len() };
         into.get_mut(..frame.len()).ok_or(too_long)?.copy_from_slice(&frame);
         Ok(Some(frame.len()))
