@@ -8,7 +8,7 @@ use tanbo_format::record::MAX_STORAGES;
 use tanbo_format::{Family, FormatError, FormatErrorKind, Hops, Op, Place, shape_of};
 
 use crate::error::{CompileError, CompileErrorKind};
-use crate::fuse::{Fusing, Tensors, arena, drop_unused, fuse, is_microcontroller, lay_out, write_in_place};
+use crate::fuse::{Fusing, Tensors, arena, drop_unused, fuse, lay_out, write_in_place};
 use crate::graph::{Graph, Node, NodeOp, TensorId};
 use crate::lower::{Lowered, lower, scratch_bytes};
 use crate::order::least_peak;
@@ -467,9 +467,7 @@ fn emit_packed(
         signature: Vec::new(),
     };
     let fusing = options.tensors.fusing(options.family);
-    // Hosts have memory, and kernels that read one tensor and write another: in place only the reference kernels write there.
-    let in_place = options.family == Family::Portable || is_microcontroller(options.family);
-    if fusing.is_none() && in_place {
+    if fusing.is_none() {
         let mut in_place = artifact.clone();
         write_in_place(&mut in_place, true);
         drop_unused(&mut in_place);

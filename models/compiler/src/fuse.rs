@@ -52,7 +52,7 @@ impl Tensors {
 }
 
 /// Returns whether the kernels of `family` are a microcontroller's, for which memory counts more than some instructions.
-pub fn is_microcontroller(family: Family) -> bool {
+fn is_microcontroller(family: Family) -> bool {
     matches!(family, Family::M0 | Family::M3 | Family::Dsp | Family::Mve | Family::Rv32)
 }
 

@@ -75,6 +75,12 @@ fn sums<K: Kernels>(random: &mut Random) {
         Reference::add(&params, x1, x2, &mut want).unwrap();
         K::add(&params, x1, x2, &mut got).unwrap();
         assert!(want == got, "{}: {params:?}", K::NAME);
+        for place in [0, 1] {
+            let (values, other) = if place == 0 { (x1, x2) } else { (x2, x1) };
+            let mut got = values.to_vec();
+            K::add_in_place(&params, place, &mut got, other).unwrap();
+            assert!(want == got, "{} in place of input {place}: {params:?}", K::NAME);
+        }
         Reference::sub(&params, x1, x2, &mut want).unwrap();
         K::sub(&params, x1, x2, &mut got).unwrap();
         assert!(want == got, "{}: {params:?}", K::NAME);

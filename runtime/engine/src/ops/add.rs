@@ -3,7 +3,7 @@
 use tanbo_format::attrs;
 use tanbo_kernels::{KernelResult, Kernels, Sum};
 
-use super::{Call, Pair, Params, ParamsRef, Records, Walk};
+use super::{Call, Pair, Params, ParamsRef, Records, Walk, each_run};
 
 pub(crate) fn prepare<'m>(records: &Records<'_, 'm>) -> Option<Params<'m>> {
     Some(Params::Sum(pair(records, attrs::Sum::from_words(records.step.attrs)?)?))
@@ -33,26 +33,24 @@ pub(crate) fn run<K: Kernels>(call: &mut Call<'_, '_>) -> Option<()> {
     }
 }
 
-/// Calls `kernel` with every row that is asked for of the input that is overwritten, and of the other.
+/// Calls `kernel` with the rows that are asked for of the input that is overwritten, and of the other: as many at once as follow
+/// one another in both.
 fn in_place(
     call: &mut Call<'_, '_>,
     pair: &Pair<'_, Sum<'_>>,
     place: usize,
     kernel: fn(&Sum<'_>, usize, &mut [i8], &[i8]) -> KernelResult,
 ) -> Option<()> {
-    let layout = call.operands.output_rows;
-    let length = layout.bytes as usize;
-    let shape = &[layout.bytes][..];
-    let params = Sum { shapes: [shape, shape], output_shape: shape, ..pair.params };
+    let layouts = [call.operands.output_rows, pair.other.rows];
     let rows = call.work.rows.clone();
     let (inputs, output) = call.split()?;
     let other = inputs.values(&pair.other)?;
     let output = bytemuck::cast_slice_mut(output);
-    for row in rows {
-        let ((start, _), (from, _)) = (layout.place(row)?, pair.other.rows.place(row)?);
-        kernel(&params, place, output.get_mut(start..start + length)?, other.get(from..from + length)?).ok()?;
-    }
-    Some(())
+    each_run(rows, layouts, |[start, from], length| {
+        let shape = &[u32::try_from(length).ok()?][..];
+        let params = Sum { shapes: [shape, shape], output_shape: shape, ..pair.params };
+        kernel(&params, place, output.get_mut(start..start + length)?, other.get(from..from + length)?).ok()
+    })
 }
 
 pub(super) fn with_kernel(

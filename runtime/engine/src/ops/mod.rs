@@ -64,7 +64,9 @@ use tanbo_format::packing::Layout;
 use tanbo_format::{Constant, Model, Op, Step, Tensor, attrs, schedule};
 use tanbo_kernels::{Image, KernelResult, Kernels, Multipliers, Output, OutputI16, Rows, RowsMut, Window};
 
-use crate::prepared::{Extent, MAX_STATES, Operands, Pair, Params, ParamsRef, Place, Source, State, Stateful, Walk};
+use crate::prepared::{
+    Extent, MAX_STATES, Operands, Pair, Params, ParamsRef, Place, RowLayout, Source, State, Stateful, Walk,
+};
 
 /// Decodes the parameters of a step.
 pub(crate) type Prepare = for<'m> fn(&Records<'_, 'm>) -> Option<Params<'m>>;
@@ -375,25 +377,11 @@ impl<'m> Call<'_, 'm> {
         let (input1, input2) = (inputs.values::<i8>(&operands.input)?, inputs.values::<i8>(&pair.other)?);
         let output = bytemuck::cast_slice_mut(output);
         let layouts = [operands.input.rows, pair.other.rows, operands.output_rows];
-        let length = operands.output_rows.bytes as usize;
-        let mut row = rows.start;
-        while row < rows.end {
-            // As many rows as follow one another in all three.
-            let mut count = rows.end - row;
-            let mut starts = [0; 3];
-            for (start, layout) in starts.iter_mut().zip(layouts) {
-                let (first, follow) = layout.place(row)?;
-                count = count.min(follow);
-                *start = first;
-            }
-            let [start1, start2, start] = starts;
-            let run = count * length;
-            let shape = &[u32::try_from(run).ok()?][..];
-            let (input1, input2) = (input1.get(start1..start1 + run)?, input2.get(start2..start2 + run)?);
-            kernel(Some(shape), input1, input2, output.get_mut(start..start + run)?).ok()?;
-            row += count;
-        }
-        Some(())
+        each_run(rows, layouts, |[start1, start2, start], length| {
+            let shape = &[u32::try_from(length).ok()?][..];
+            let (input1, input2) = (input1.get(start1..start1 + length)?, input2.get(start2..start2 + length)?);
+            kernel(Some(shape), input1, input2, output.get_mut(start..start + length)?).ok()
+        })
     }
 
     /// As [`Call::each_pair`] where input `place` is overwritten: piece by piece.
@@ -403,21 +391,19 @@ impl<'m> Call<'_, 'm> {
         place: u8,
         kernel: impl Fn(Option<&[u32]>, &[i8], &[i8], &mut [i8]) -> KernelResult,
     ) -> Option<()> {
-        let (layout, rows) = (self.operands.output_rows, self.work.rows.clone());
-        let length = layout.bytes as usize;
+        let layouts = [self.operands.output_rows, pair.other.rows];
+        let rows = self.work.rows.clone();
         let (inputs, output) = self.split()?;
         let other = inputs.values::<i8>(&pair.other)?;
-        for row in rows {
-            let ((start, _), (from, _)) = (layout.place(row)?, pair.other.rows.place(row)?);
+        each_run(rows, layouts, |[start, from], length| {
             let other = other.get(from..from + length)?;
             in_pieces(output.get_mut(start..start + length)?, |at, own, output| {
                 let (own, output) = (bytemuck::cast_slice(own), bytemuck::cast_slice_mut(output));
                 let other = other.get(at..at + own.len())?;
                 let (input1, input2) = if place == 0 { (own, other) } else { (other, own) };
                 kernel(Some(&[own.len() as u32]), input1, input2, output).ok()
-            })?;
-        }
-        Some(())
+            })
+        })
     }
 
     /// Calls `each` with every input row and output row as bytes: for operators that take one value at a time.
@@ -425,12 +411,9 @@ impl<'m> Call<'_, 'm> {
         let (operands, rows) = (self.operands, self.work.rows.clone());
         let (inputs, output) = self.split()?;
         if operands.in_place() {
-            let length = operands.output_rows.bytes as usize;
-            for row in rows {
-                let (start, _) = operands.output_rows.place(row)?;
-                in_pieces(output.get_mut(start..start + length)?, |_, x, y| each(x, y))?;
-            }
-            return Some(());
+            return each_run(rows, [operands.output_rows], |[start], length| {
+                in_pieces(output.get_mut(start..start + length)?, |_, x, y| each(x, y))
+            });
         }
         let input = inputs.bytes(&operands.input)?;
         let (x_bytes, y_bytes) = (operands.input.rows.bytes as usize, operands.output_rows.bytes as usize);
@@ -447,8 +430,31 @@ impl<'m> Call<'_, 'm> {
     }
 }
 
-/// Bytes that are copied aside before they are overwritten.
-const PIECE: usize = 64;
+/// Calls `each` with the bytes that rows begin at in rings of one row length, and the length of the run: as many rows at once as
+/// follow one another in all of them.
+fn each_run<const N: usize>(
+    rows: Range<usize>,
+    layouts: [RowLayout; N],
+    mut each: impl FnMut([usize; N], usize) -> Option<()>,
+) -> Option<()> {
+    let mut row = rows.start;
+    while row < rows.end {
+        let (mut count, mut length) = (rows.end - row, 0);
+        let mut starts = [0; N];
+        for (start, layout) in starts.iter_mut().zip(layouts) {
+            let (first, follow) = layout.place(row)?;
+            count = count.min(follow);
+            length = layout.bytes as usize;
+            *start = first;
+        }
+        each(starts, count * length)?;
+        row += count;
+    }
+    Some(())
+}
+
+/// Bytes that are copied aside before they are overwritten: more where the stack is large and kernels are fast.
+const PIECE: usize = if cfg!(feature = "std") { 1024 } else { 64 };
 
 /// Calls `each` with where a piece of `values` begins, a copy of it, and its place.
 pub(crate) fn in_pieces(values: &mut [u8], mut each: impl FnMut(usize, &[u8], &mut [u8]) -> Option<()>) -> Option<()> {

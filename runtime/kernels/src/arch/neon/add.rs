@@ -9,7 +9,7 @@ use core::arch::aarch64::*;
 use tanbo_quant::Multiplier;
 
 use super::lanes::Bounds;
-use super::uniform::{Uniform, by_sixteen, differences};
+use super::uniform::{Uniform, by_sixteen_at, differences};
 use crate::arch::arm::scaling;
 use crate::{KernelResult, Output, Sum, reference};
 
@@ -20,29 +20,26 @@ const HALF: Multiplier = Multiplier { mantissa: 1 << 30, shift: 0 };
 
 /// Computes every output.
 pub fn run(p: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> KernelResult {
-    match Plan::new(p) {
-        Some(plan) if input1.len() == output.len() && input2.len() == output.len() => {
-            let inputs = if plan.swapped { [input2, input1] } else { [input1, input2] };
-            // Worth asking where there are many values: 8 instructions less for 16 of them.
-            let halves = plan.modes[0] == scaling::TFLITE
-                && (output.len() < 2048 || !plan.scale.has_no_negative_half(plan.zero_points[1], LEFT_SHIFT));
-            match (plan.modes, halves) {
-                ([scaling::SINGLE_LEFT, _], _) => {
-                    plan.run::<{ scaling::SINGLE_LEFT }, { scaling::SINGLE_LEFT }>(inputs, output);
-                }
-                ([_, scaling::TFLITE_POSITIVE], true) => {
-                    plan.run::<{ scaling::TFLITE }, { scaling::TFLITE_POSITIVE }>(inputs, output);
-                }
-                ([_, scaling::TFLITE_POSITIVE], false) => {
-                    plan.run::<{ scaling::TFLITE_POSITIVE }, { scaling::TFLITE_POSITIVE }>(inputs, output);
-                }
-                (_, true) => plan.run::<{ scaling::TFLITE }, { scaling::TFLITE }>(inputs, output),
-                (_, false) => plan.run::<{ scaling::TFLITE_POSITIVE }, { scaling::TFLITE }>(inputs, output),
-            }
-            Ok(())
-        }
-        _ => reference::add::run(p, input1, input2, output),
-    }
+    let length = output.len();
+    let Some(plan) = Plan::new(p).filter(|_| input1.len() == length && input2.len() == length) else {
+        return reference::add::run(p, input1, input2, output);
+    };
+    // SAFETY: slices of one length, the output apart from the others.
+    unsafe { plan.outputs([input1.as_ptr(), input2.as_ptr()], output.as_mut_ptr(), length) };
+    Ok(())
+}
+
+/// Computes every output where input `place` lies.
+pub fn in_place(p: &Sum<'_>, place: usize, values: &mut [i8], other: &[i8]) -> KernelResult {
+    let length = values.len();
+    let Some(plan) = Plan::new(p).filter(|_| place < 2 && other.len() == length) else {
+        return reference::add_in_place::run(p, place, values, other);
+    };
+    let output = values.as_mut_ptr();
+    let inputs = if place == 0 { [output.cast_const(), other.as_ptr()] } else { [other.as_ptr(), output.cast_const()] };
+    // SAFETY: slices of one length; one input is the output, the other apart from it.
+    unsafe { plan.outputs(inputs, output, length) };
+    Ok(())
 }
 
 /// An addition that this kernel computes: the first input has the multiplier 1/2.
@@ -82,14 +79,43 @@ impl Plan {
         Some(Self { swapped, zero_points, scale, result, modes: [mode, result_mode], range: p.range })
     }
 
+    /// Computes `length` outputs.
+    ///
+    /// # Safety
+    /// The pointers are to as many values; each input is apart from the output, or begins where it does.
+    unsafe fn outputs(&self, inputs: [*const i8; 2], output: *mut i8, length: usize) {
+        let inputs = if self.swapped { [inputs[1], inputs[0]] } else { inputs };
+        // Worth asking where there are many values: 8 instructions less for 16 of them.
+        let halves = self.modes[0] == scaling::TFLITE
+            && (length < 2048 || !self.scale.has_no_negative_half(self.zero_points[1], LEFT_SHIFT));
+        // SAFETY: the caller's.
+        unsafe {
+            match (self.modes, halves) {
+                ([scaling::SINGLE_LEFT, _], _) => {
+                    self.run::<{ scaling::SINGLE_LEFT }, { scaling::SINGLE_LEFT }>(inputs, output, length);
+                }
+                ([_, scaling::TFLITE_POSITIVE], true) => {
+                    self.run::<{ scaling::TFLITE }, { scaling::TFLITE_POSITIVE }>(inputs, output, length);
+                }
+                ([_, scaling::TFLITE_POSITIVE], false) => {
+                    self.run::<{ scaling::TFLITE_POSITIVE }, { scaling::TFLITE_POSITIVE }>(inputs, output, length);
+                }
+                (_, true) => self.run::<{ scaling::TFLITE }, { scaling::TFLITE }>(inputs, output, length),
+                (_, false) => self.run::<{ scaling::TFLITE_POSITIVE }, { scaling::TFLITE }>(inputs, output, length),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for [`Plan::outputs`].
     #[inline(never)]
-    fn run<const INPUT: i32, const RESULT: i32>(&self, inputs: [&[i8]; 2], output: &mut [i8]) {
+    unsafe fn run<const INPUT: i32, const RESULT: i32>(&self, inputs: [*const i8; 2], output: *mut i8, length: usize) {
         let bounds = Bounds::new(&self.range);
         // SAFETY: NEON is part of every AArch64 target of this crate.
         let zeros = self.zero_points.map(|zero_point| unsafe { vdupq_n_s8(zero_point as i8) });
         // Values that the compiler knows it would put other instructions for, more of them.
         let ([zero1, zero2], minus) = core::hint::black_box((zeros, [i16::MIN; 4]));
-        by_sixteen(inputs, output, |[x1, x2]| {
+        let sums = |[x1, x2]: [int8x16_t; 2]| {
             // SAFETY: as above.
             unsafe {
                 let minus = vld1_s16(minus.as_ptr());
@@ -106,6 +132,8 @@ impl Plan {
                     sum(vget_high_s16(b), vget_high_s16(d)),
                 ])
             }
-        });
+        };
+        // SAFETY: the caller's.
+        unsafe { by_sixteen_at(inputs, output, length, sums) }
     }
 }

@@ -35,6 +35,11 @@ macro_rules! operators {
         }
 
         #[cfg(target_arch = "aarch64")]
+        fn add_in_place(params: &crate::Sum<'_>, place: usize, values: &mut [i8], other: &[i8]) -> crate::KernelResult {
+            crate::arch::neon::add::in_place(params, place, values, other)
+        }
+
+        #[cfg(target_arch = "aarch64")]
         fn mul(params: &crate::Product<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> crate::KernelResult {
             crate::arch::neon::mul::run(params, input1, input2, output)
         }

@@ -78,35 +78,50 @@ impl Uniform {
 }
 
 /// Runs `each` for every 16 values, the last ones from a copy if there are fewer: outputs at the same place.
-///
-/// `each` gets pointers to 16 values of each input and to 16 outputs.
 #[inline(always)]
 pub fn by_sixteen<const N: usize>(
     inputs: [&[i8]; N],
     output: &mut [i8],
-    mut each: impl FnMut([int8x16_t; N]) -> int8x16_t,
+    each: impl FnMut([int8x16_t; N]) -> int8x16_t,
 ) {
     let length = inputs.iter().map(|input| input.len()).fold(output.len(), usize::min);
+    // SAFETY: the slices have as many values, and the output is apart from the others.
+    unsafe { by_sixteen_at(inputs.map(|input| input.as_ptr()), output.as_mut_ptr(), length, each) }
+}
+
+/// As [`by_sixteen`], of `length` values each.
+///
+/// # Safety
+/// The pointers are to as many values; each input is apart from the output, or begins where it does.
+#[inline(always)]
+pub unsafe fn by_sixteen_at<const N: usize>(
+    inputs: [*const i8; N],
+    output: *mut i8,
+    length: usize,
+    mut each: impl FnMut([int8x16_t; N]) -> int8x16_t,
+) {
     let whole = length / 16 * 16;
     let mut at = 0;
     while at < whole {
-        // SAFETY: `at + 16 <= length`.
+        // SAFETY: `at + 16 <= length`; what is read there is read before it is written.
         unsafe {
-            let x = inputs.map(|input| vld1q_s8(input.as_ptr().add(at)));
-            vst1q_s8(output.as_mut_ptr().add(at), each(x));
+            let x = inputs.map(|input| vld1q_s8(input.add(at)));
+            vst1q_s8(output.add(at), each(x));
         }
         at += 16;
     }
     let rest = length - whole;
     if rest > 0 {
         let mut buffers = [[0i8; 16]; N];
-        for (buffer, input) in buffers.iter_mut().zip(&inputs) {
-            buffer[..rest].copy_from_slice(&input[whole..length]);
-        }
         let mut outputs = [0i8; 16];
-        // SAFETY: the buffers are 16 bytes long.
-        unsafe { vst1q_s8(outputs.as_mut_ptr(), each(buffers.map(|buffer| vld1q_s8(buffer.as_ptr())))) };
-        output[whole..length].copy_from_slice(&outputs[..rest]);
+        // SAFETY: the rest of the values, fewer than the buffers' 16.
+        unsafe {
+            for (buffer, input) in buffers.iter_mut().zip(&inputs) {
+                core::ptr::copy_nonoverlapping(input.add(whole), buffer.as_mut_ptr(), rest);
+            }
+            vst1q_s8(outputs.as_mut_ptr(), each(buffers.map(|buffer| vld1q_s8(buffer.as_ptr()))));
+            core::ptr::copy_nonoverlapping(outputs.as_ptr(), output.add(whole), rest);
+        }
     }
 }
 

@@ -18,54 +18,118 @@ const BLOCK: usize = 32;
 /// Adds; `sign` -1 subtracts.
 #[target_feature(enable = "avx2")]
 pub fn sum(p: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8], sign: i32) -> KernelResult {
-    blocks::<BLOCK>(p, [input1, input2], output, sign, |line, x1, x2, y| line.block(x1, x2, y).into())
+    apart::<BLOCK>(p, [input1, input2], output, sign, |line, x, y| line.block(x, y))
 }
 
-/// Computes all outputs, `N` of at most 64 at a time by `block`, which returns a bit for each output that is too near to a step.
+/// Adds where input `place` lies.
+#[target_feature(enable = "avx2")]
+pub fn sum_in_place(p: &Sum<'_>, place: usize, values: &mut [i8], other: &[i8]) -> KernelResult {
+    in_place::<BLOCK>(p, place, values, other, |line, x, y| line.block(x, y))
+}
+
+/// Computes all outputs, `N` of at most 64 at a time by `block`: from as many values of two inputs outputs at the first place, or,
+/// if some are too near to a step, at the second; it returns a bit for each of these.
 #[inline(always)]
-pub fn blocks<const N: usize>(
+pub fn apart<const N: usize>(
     p: &Sum<'_>,
     [input1, input2]: [&[i8]; 2],
     output: &mut [i8],
     sign: i32,
-    block: impl Fn(&Line, &[i8; N], &[i8; N], &mut [i8; N]) -> u64,
+    block: impl Fn(&Line, [*const i8; 2], [*mut i8; 2]) -> u64,
 ) -> KernelResult {
     let same = p.shapes[0] == p.output_shape && p.shapes[1] == p.output_shape;
     let elements = p.output_shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d as usize));
-    let fits = elements == Some(output.len()) && input1.len() == output.len() && input2.len() == output.len();
-    let line = Line::new(p, sign).filter(|_| same && fits && output.len() >= N);
-    let Some(line) = line else {
+    let length = output.len();
+    let fits = elements == Some(length) && input1.len() == length && input2.len() == length;
+    let Some(line) = Line::new(p, sign).filter(|_| same && fits) else {
         return match sign {
             1 => reference::add::run(p, input1, input2, output),
             _ => reference::sub::run(p, input1, input2, output),
         };
     };
-    let last = output.len() - N;
-    let mut at = 0;
-    loop {
-        // The last block may compute some outputs again.
-        let begin = at.min(last);
-        if let (Some(x1), Some(x2), Some(y)) = (
-            input1[begin..].first_chunk::<N>(),
-            input2[begin..].first_chunk::<N>(),
-            output[begin..].first_chunk_mut::<N>(),
-        ) {
-            let mut close = block(&line, x1, x2, y);
-            while close != 0 {
-                let lane = close.trailing_zeros() as usize;
-                y[lane] = exact(p, x1[lane], x2[lane], sign);
-                close &= close - 1;
+    // SAFETY: slices of one length, the output apart from the others.
+    unsafe { blocks::<N>(p, &line, [input1.as_ptr(), input2.as_ptr()], output.as_mut_ptr(), length, sign, block) };
+    Ok(())
+}
+
+/// As [`apart`], where input `place` lies.
+#[inline(always)]
+pub fn in_place<const N: usize>(
+    p: &Sum<'_>,
+    place: usize,
+    values: &mut [i8],
+    other: &[i8],
+    block: impl Fn(&Line, [*const i8; 2], [*mut i8; 2]) -> u64,
+) -> KernelResult {
+    let length = values.len();
+    let Some(line) = Line::new(p, 1).filter(|_| place < 2 && other.len() == length) else {
+        return reference::add_in_place::run(p, place, values, other);
+    };
+    let output = values.as_mut_ptr();
+    let inputs = if place == 0 { [output.cast_const(), other.as_ptr()] } else { [other.as_ptr(), output.cast_const()] };
+    // SAFETY: slices of one length; one input is the output, the other apart from it.
+    unsafe { blocks::<N>(p, &line, inputs, output, length, 1, block) };
+    Ok(())
+}
+
+/// Computes `length` outputs, block by block, the last ones from a copy if there are fewer.
+///
+/// # Safety
+/// The pointers are to as many values; each input is apart from the output, or begins where it does. `block` reads and writes `N`
+/// values, all inputs before the first output.
+#[inline(always)]
+unsafe fn blocks<const N: usize>(
+    p: &Sum<'_>,
+    line: &Line,
+    inputs: [*const i8; 2],
+    output: *mut i8,
+    length: usize,
+    sign: i32,
+    block: impl Fn(&Line, [*const i8; 2], [*mut i8; 2]) -> u64,
+) {
+    let mut spare = [0; N];
+    let mut at = 0usize;
+    while length.wrapping_sub(at) >= N {
+        // SAFETY: `at + N <= length`.
+        unsafe {
+            let (x, y) = (inputs.map(|input| input.add(at)), output.add(at));
+            let close = block(line, x, [y, spare.as_mut_ptr()]);
+            if close != 0 {
+                settle(p, sign, x.map(|x| x.cast::<[i8; N]>().read()), &mut spare, close);
+                y.cast::<[i8; N]>().write(spare);
             }
         }
-        at += N;
-        if begin == last {
-            return Ok(());
+        at = at.wrapping_add(N);
+    }
+    let rest = length.wrapping_sub(at);
+    if rest > 0 {
+        let mut x = [[0i8; N]; 2];
+        let mut y = [0i8; N];
+        // SAFETY: the rest of the values, fewer than the `N` of each buffer.
+        unsafe {
+            for (x, input) in x.iter_mut().zip(inputs) {
+                x.as_mut_ptr().copy_from_nonoverlapping(input.add(at), rest);
+            }
+            let to = y.as_mut_ptr();
+            let close = block(line, x.each_ref().map(|x| x.as_ptr()), [to, to]);
+            settle(p, sign, x, &mut y, close);
+            output.add(at).copy_from_nonoverlapping(y.as_ptr(), rest);
         }
     }
 }
 
-/// Returns one output as the reference computes it.
+/// Computes the outputs of the bits `close` as the reference does.
 #[cold]
+#[inline(never)]
+fn settle<const N: usize>(p: &Sum<'_>, sign: i32, [x1, x2]: [[i8; N]; 2], y: &mut [i8; N], mut close: u64) {
+    while close != 0 {
+        let lane = close.trailing_zeros() as usize;
+        y[lane] = exact(p, x1[lane], x2[lane], sign);
+        close &= close - 1;
+    }
+}
+
+/// Returns one output as the reference computes it.
 fn exact(p: &Sum<'_>, x1: i8, x2: i8, sign: i32) -> i8 {
     let scaled =
         |x: i8, i: usize| p.multipliers[i].apply((i32::from(x) - p.zero_points[i]) << p.left_shift, p.range.rounding);
@@ -130,10 +194,10 @@ impl Line {
         Some(Self { a, b, c, bits, near, low: low.into(), high: high.into() })
     }
 
-    /// Computes a block; returns a bit for each output that is too near to a step.
+    /// Computes a block from two inputs, at the first place, or the second if some outputs are too near to a step: a bit for each.
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn block(&self, x1: &[i8; BLOCK], x2: &[i8; BLOCK], y: &mut [i8; BLOCK]) -> u32 {
+    fn block(&self, [x1, x2]: [*const i8; 2], [y, spare]: [*mut i8; 2]) -> u64 {
         let (a, b, c) = (_mm256_set1_epi32(self.a), _mm256_set1_epi32(self.b), _mm256_set1_epi32(self.c));
         let near = _mm256_set1_epi32(self.near);
         let bits = _mm_cvtsi32_si128(self.bits);
@@ -142,7 +206,7 @@ impl Line {
         each!(i < 4 {
             // SAFETY: eight of the 32 values.
             let (x1, x2) = unsafe {
-                (_mm_loadl_epi64(x1.as_ptr().add(8 * i).cast()), _mm_loadl_epi64(x2.as_ptr().add(8 * i).cast()))
+                (_mm_loadl_epi64(x1.add(8 * i).cast()), _mm_loadl_epi64(x2.add(8 * i).cast()))
             };
             let first = _mm256_mullo_epi32(_mm256_cvtepi8_epi32(x1), a);
             let second = _mm256_mullo_epi32(_mm256_cvtepi8_epi32(x2), b);
@@ -157,9 +221,10 @@ impl Line {
         };
         let bounded = _mm256_max_epi8(pack(parts), _mm256_set1_epi8(self.low as i8));
         let bounded = _mm256_min_epi8(bounded, _mm256_set1_epi8(self.high as i8));
-        // SAFETY: 32 values.
-        unsafe { _mm256_storeu_si256(y.as_mut_ptr().cast(), bounded) };
         let any = _mm256_or_si256(_mm256_or_si256(close[0], close[1]), _mm256_or_si256(close[2], close[3]));
-        if _mm256_testz_si256(any, any) == 1 { 0 } else { _mm256_movemask_epi8(pack(close)) as u32 }
+        let close = if _mm256_testz_si256(any, any) == 1 { 0 } else { _mm256_movemask_epi8(pack(close)) as u32 };
+        // SAFETY: 32 values.
+        unsafe { _mm256_storeu_si256(if close == 0 { y } else { spare }.cast(), bounded) };
+        close.into()
     }
 }

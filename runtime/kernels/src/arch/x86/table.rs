@@ -2,7 +2,7 @@
 
 /// Implements [`Kernels`](crate::Kernels) for a family by its modules `registers`, `winograd` and `sum`.
 macro_rules! table {
-    ($family:ty, $name:literal, $direct:path, $winograd:path, sum: $sum:path, available: $available:expr) => {
+    ($family:ty, $name:literal, $direct:path, $winograd:path, sum: $sum:path, $sum_in_place:path, available: $available:expr) => {
         impl crate::Kernels for $family {
             const NAME: &'static str = $name;
             const DIVISIBLE: bool = true;
@@ -76,6 +76,19 @@ macro_rules! table {
                 }
                 // SAFETY: the CPU has the instructions.
                 unsafe { $sum(params, input1, input2, output, 1) }
+            }
+
+            fn add_in_place(
+                params: &crate::Sum<'_>,
+                place: usize,
+                values: &mut [i8],
+                other: &[i8],
+            ) -> crate::KernelResult {
+                if !Self::available() {
+                    return Err(crate::LengthError);
+                }
+                // SAFETY: the CPU has the instructions.
+                unsafe { $sum_in_place(params, place, values, other) }
             }
 
             fn sub(params: &crate::Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> crate::KernelResult {
