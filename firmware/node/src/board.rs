@@ -5,6 +5,8 @@ use core::ops::Range;
 
 use embedded_storage_async::nor_flash::NorFlash;
 use tanbo_board_api::{Clock, Power, Uplink};
+use tanbo_methods::ParameterError;
+use tanbo_pipeline::PipelineError;
 use tanbo_store::StoreError;
 use tanbo_wire::{Key, Link, NodeId};
 
@@ -71,6 +73,17 @@ pub enum Stop<E> {
     /// What lies in flash cannot be used, or the flash does not work. Numbers of frames are in it: without them the node needs a new
     /// key before its flash is formatted.
     Store(StoreError<E>),
+    /// The pipeline cannot be made: another artifact, or another rate of the sensor.
+    Pipeline(PipelineError),
+    /// A parameter of the application's method is out of range.
+    Parameter(ParameterError),
+    /// A sensor's readings are not what the application needs.
+    Sensor {
+        /// In the order of [`Application::sensors`](crate::plan::Application::sensors).
+        number: u8,
+        /// What it must give.
+        needs: &'static str,
+    },
 }
 
 impl<E: fmt::Debug> fmt::Display for Stop<E> {
@@ -78,6 +91,9 @@ impl<E: fmt::Debug> fmt::Display for Stop<E> {
         match self {
             Self::Restart => f.write_str("the gateway asks for a restart"),
             Self::Store(error) => error.fmt(f),
+            Self::Pipeline(error) => error.fmt(f),
+            Self::Parameter(error) => error.fmt(f),
+            Self::Sensor { number, needs } => write!(f, "sensor {number} of the application must give {needs}"),
         }
     }
 }

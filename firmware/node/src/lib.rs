@@ -10,7 +10,7 @@
 //! - [`Board`], [`Parts`], [`Setup`]: what a board brings, and what a node is told when it is installed.
 //! - [`observe`]: what a simulation or a test sees of a node at work.
 //!
-//! Each application will be one function of a board's parts that does not return while the node is well:
+//! Each application is one function of a board's parts that does not return while the node is well:
 //!
 //! ```text
 //! seismic(&mut parts, &setup, (&mut accelerometer, &mut motion), engine, &Seismic { .. }).await -> Stop<FlashError>
@@ -26,12 +26,27 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+// Nodes have one thread: futures need not be Send, which is all that the lint is about.
+#![allow(async_fn_in_trait)]
 
+mod agenda;
+mod apps;
 mod board;
 pub mod duty;
 pub mod energy;
+pub mod faults;
+mod link;
+mod node;
 pub mod observe;
+mod outbox;
+mod part;
 pub mod plan;
+mod retained;
+mod sampling;
+pub mod settings;
+mod shared;
+mod stamps;
 
+pub use apps::{Seismic, Water, seismic, water};
 pub use board::{Board, Parts, Setup, Stop};
 pub use observe::{Note, Observer, Sleep};

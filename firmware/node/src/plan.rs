@@ -110,8 +110,8 @@ pub const QUIET: Pause = pause("quiet", Depth::Stop, WakeMask::NONE, DAY_MS, Rad
 pub const AIR: Pause = pause("air", Depth::Stop, WakeMask::NONE, 3_600_000, RadioState::Sleep);
 /// The gateway may answer: both of LoRaWAN's windows, and a data base that commits.
 pub const ANSWER: Pause = pause("answer", Depth::Stop, WakeMask::UPLINK, 3_000, RadioState::Receive);
-/// A frame is on its way, or a device at work: its interrupt wakes the node without being in the mask.
-pub const BUSY: Pause = pause("busy", Depth::Idle, WakeMask::UPLINK, 10_000, RadioState::Transmit);
+/// A frame is on its way, or a sensor converts: the device's interrupt wakes the node without being in the mask.
+pub const BUSY: Pause = pause("busy", Depth::Idle, WakeMask::NONE, 10_000, RadioState::Transmit);
 
 /// How the uplink tries again, and how often it asks for the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +149,9 @@ pub struct Plan {
 }
 
 use SensorState::{Measure, Standby, Watch};
+
+/// Sampling while the pump runs: a reading each minute.
+pub const PUMPING: Wait = rest("pump", WakeMask::NONE, 60_000, &[Standby, Standby]);
 
 const DAY_MS: u32 = 86_400_000;
 
@@ -194,6 +197,11 @@ pub const fn plan(application: Application, mode: Mode) -> Plan {
 
 /// How often a node that is out looks at its supply.
 const OUT_MS: u32 = 900_000;
+
+/// Age of a measurement of the supply at which a node that is awake anyway looks again, ms.
+pub const SUPPLY_MS: u32 = 60_000;
+/// Age at which any node wakes for it, ms.
+pub const SUPPLY_LONGEST_MS: u32 = OUT_MS;
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,113 @@
+//! A start of the node, and its two tasks until it stops.
+
+use core::future::{Future as _, poll_fn};
+use core::pin::pin;
+use core::task::Poll;
+
+use embassy_futures::select::{Either, select};
+use tanbo_board_api::{Power as _, ResetCause};
+use tanbo_methods::pump;
+use tanbo_store::Store;
+use tanbo_wire::v1::{self, Boot};
+
+use crate::board::{Board, Parts, Setup, Stop};
+use crate::duty::{Mode, Stake};
+use crate::faults::Trouble;
+use crate::link;
+use crate::observe::Note;
+use crate::plan::Application;
+use crate::retained::{Retained, of_last_words};
+use crate::sampling::{self, App};
+use crate::settings::{COUNT, Settings};
+use crate::shared::{EVENTS, FlashError, Kept, Shared, Stored};
+
+/// Starts a node and runs it.
+pub(crate) async fn run<B: Board, A: App<B>>(
+    parts: &mut Parts<B>,
+    setup: &Setup,
+    application: Application,
+    app: &mut A,
+) -> Stop<FlashError<B>> {
+    let Parts { clock, power, uplink, flash, flash_range, observer } = parts;
+    let cause = power.reset_cause();
+    let store = Store::<_, EVENTS>::open(flash, flash_range.clone()).await;
+    let restored = match store {
+        Ok(mut store) => restore::<B>(&mut store, power.last_words()).await.map(|settings| (store, settings)),
+        Err(error) => Err(error),
+    };
+    let (store, settings) = match restored {
+        Ok(restored) => restored,
+        Err(error) => return Stop::Store(error),
+    };
+    let retained = retained(power, cause, setup);
+    let shared = Shared::<B>::new(application, setup, (clock, power, observer), store, settings, retained);
+    shared.awake();
+    shared.note(Note::Start { cause, starts: shared.starts });
+    shared.note(Note::Mode(shared.mode()));
+    shared.fault(Trouble::Start(cause)).await;
+    shared.outbox.borrow_mut().boot = Some(Boot { reset: told(cause), starts: shared.starts as u8 });
+
+    let sampling = pin!(sampling::run(&shared, app));
+    let sending = pin!(link::run(&shared, uplink));
+    let mut tasks = pin!(select(sampling, sending));
+    loop {
+        let polled = poll_fn(|context| Poll::Ready(tasks.as_mut().poll(context))).await;
+        shared.agenda.woken_by(None);
+        match polled {
+            Poll::Ready(Either::First(never)) => match never {},
+            Poll::Ready(Either::Second(stop)) => return stop,
+            Poll::Pending if shared.agenda.called() => {}
+            Poll::Pending => shared.sleep().await,
+        }
+    }
+}
+
+/// Puts an event back that a brown-out kept from flash, and reads the settings.
+async fn restore<B: Board>(store: &mut Kept<'_, B>, words: &[u8]) -> Stored<B, Settings> {
+    if let Some((start, number, frame)) = of_last_words(words) {
+        // Of the start before this one, and not there. A second copy of what was acknowledged the gateway knows by its number.
+        let fresh = start.wrapping_add(1) == store.starts() && number < store.ceiling();
+        if fresh && store.waiting().all(|waiting| waiting != number) && store.waiting().count() < EVENTS {
+            store.push(number, frame).await?;
+        }
+    }
+    let mut settings = Settings::default();
+    for key in 0..COUNT as u16 {
+        if let Some(value) = store.setting(key).await? {
+            // One out of range is of another version: the default holds.
+            let _ = settings.set(key, value);
+        }
+    }
+    Ok(settings)
+}
+
+/// Returns the mode and the pump's lock after a reset.
+///
+/// After a supply that was too low, or came on, the node is out until the restart voltage is there; what it does then the policy says.
+/// Any other reset goes on as before, so that a battery that never reaches the restart voltage again is used up.
+fn retained<P: tanbo_board_api::Power>(power: &mut P, cause: ResetCause, setup: &Setup) -> Retained {
+    let kept = Retained::read(power.retained());
+    let pump = kept.map_or(pump::Retained::default(), |kept| kept.pump);
+    let mode = match (cause, kept) {
+        (ResetCause::PowerOn | ResetCause::BrownOut, _) | (_, None) => Mode::Out,
+        (_, Some(kept)) => kept.mode,
+    };
+    let mode = setup.policy.next(mode, &power.supply(), Stake::Calm);
+    let retained = Retained { mode, pump };
+    retained.write(power.retained());
+    retained
+}
+
+/// Returns the cause as frames tell it.
+fn told(cause: ResetCause) -> v1::ResetCause {
+    match cause {
+        ResetCause::Unknown => v1::ResetCause::Unknown,
+        ResetCause::PowerOn => v1::ResetCause::PowerOn,
+        ResetCause::BrownOut => v1::ResetCause::BrownOut,
+        ResetCause::Watchdog => v1::ResetCause::Watchdog,
+        ResetCause::Software => v1::ResetCause::Software,
+        ResetCause::Pin => v1::ResetCause::Pin,
+        ResetCause::Fault => v1::ResetCause::Fault,
+        ResetCause::Wake => v1::ResetCause::Wake,
+    }
+}
