@@ -5,8 +5,8 @@ use quote::quote;
 use tanbo::included::kernels::{self, packing};
 use tanbo::included::quant::{Multiplier, Rounding};
 use tanbo::included::{
-    ElementType, Extent, Nibbles, Operands, Pair, Params, Part, Parts, Place, Port, RowLayout, Source, Start, State,
-    Stateful, Walk, schedule,
+    ElementType, Extent, Lifetime, Nibbles, Operands, Pair, Params, Part, Parts, Place, Port, RowLayout, Source, Start,
+    State, Stateful, Walk, schedule,
 };
 
 /// The constants section: slices of it become slices of the static that holds it.
@@ -114,6 +114,7 @@ macro_rules! structs {
 structs! {
     [] Extent, Extent { offset, bytes };
     [] RowLayout, RowLayout { bytes, slots };
+    [] Lifetime, Lifetime { extent, first, last };
     [] Source<'_>, Source { place, rows };
     [] Operands<'_>, Operands { input, output, output_rows, scratch };
     [] State<'_>, State { extent, start };

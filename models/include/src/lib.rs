@@ -23,6 +23,7 @@ use proc_macro::TokenStream;
 /// - `ARENA_BYTES`: length of the arena;
 /// - `MODEL`: the artifact, and `engine(arena)`: an engine of it, of the type `Engine`. Its kernels are those of the family
 ///   that the artifact is compiled for, and nothing else is linked: no verifier, no decoding of records;
+/// - `LIFETIMES`: what of the arena counts half-way through an inference, for `Engine::changed`. Linked only where it is named;
 /// - `OPS`: these kernels and the verifier for their operators, for another artifact that arrives later
 ///   (`OPS.parse(bytes)`). Linked only where it is named.
 #[proc_macro]

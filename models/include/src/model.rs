@@ -21,6 +21,7 @@ pub fn module(input: &Input) -> Result<TokenStream> {
     let plan = Plan::of(&model).ok_or_else(|| fail(&"a step that the engine does not decode"))?;
 
     let Plan { steps, chains, states, inputs, outputs, front_end, operators: [portable, packed] } = plan;
+    let lifetimes = lifetimes(&model).ok_or_else(|| fail(&"storages beyond the format's limits"))?;
     let (artifact_bytes, step_count) = (bytes.len(), steps.len());
     let arena_bytes = u32::try_from(model.arena_bytes()).map_err(|error| fail(&error))?;
     let constants = model.constants();
@@ -56,6 +57,8 @@ pub fn module(input: &Input) -> Result<TokenStream> {
                 front_end: &[#(#front_end),*],
                 streamed: #streamed,
             };
+            /// What counts between two units of work: for an inference that stops half-way and is resumed.
+            pub static LIFETIMES: tanbo::Lifetimes<'static> = #lifetimes;
             /// The operators of the artifact, with its kernels: for another artifact that arrives later.
             pub static OPS: ::tanbo::OpSet = ::tanbo::OpSet::from_bits::<Table>(#portable, #packed);
             /// An engine of the artifact.
@@ -131,6 +134,19 @@ impl Plan {
             operators,
         })
     }
+}
+
+/// Returns the lifetimes of what one chain leaves to others.
+fn lifetimes(model: &Model<'_>) -> Option<TokenStream> {
+    let mut storages = vec![included::Lifetime::EMPTY; model.storage_count()];
+    let mut steps = vec![0; model.step_count()];
+    let included::Lifetimes { hash, storages, scratch } =
+        included::Lifetimes::of(model, &mut storages, &mut steps).ok()?;
+    let constants = &Constants(model.constants());
+    let storages = storages.iter().map(|lifetime| lifetime.emit(constants));
+    Some(quote! {
+        tanbo::Lifetimes { hash: [#(#hash),*], storages: &[#(#storages),*], scratch: &[#(#scratch),*] }
+    })
 }
 
 /// Returns step `number`; `only` says that it is the one step of its operator.

@@ -29,15 +29,15 @@ pub enum Progress {
 /// [`Engine::new`] and [`Engine::reset`], and only steps change them.
 #[derive(Debug)]
 pub struct Engine<'m, 'a, P: Plan<'m> = Parsed<'m, 'a>> {
-    plan: P,
-    arena: &'a mut [u8],
+    pub(crate) plan: P,
+    pub(crate) arena: &'a mut [u8],
     /// Chain in work.
-    chain: u16,
+    pub(crate) chain: u16,
     /// Units of work that each step of the chain has done, and the step from which to look for the next that can run.
-    done: Done,
-    from: usize,
+    pub(crate) done: Done,
+    pub(crate) from: usize,
     /// Rows of the first input that the caller has given, where it comes row by row.
-    given: u32,
+    pub(crate) given: u32,
     #[cfg(feature = "threads")]
     threads: usize,
     model: PhantomData<&'m ()>,
@@ -189,9 +189,25 @@ impl<'m, 'a, P: Plan<'m>> Engine<'m, 'a, P> {
     /// [`EngineError::InputIsWhole`]; [`EngineError::RowLength`]; [`EngineError::Step`], which an artifact that parsed does
     /// not give.
     pub fn input_row(&mut self, row: &[i8]) -> Result<Progress, EngineError> {
+        let mut progress = self.give_row(row)?;
+        while progress == Progress::More {
+            progress = self.step(u32::MAX)?;
+        }
+        if progress == Progress::Done {
+            self.given = 0;
+        }
+        Ok(progress)
+    }
+
+    /// As [`Engine::input_row`], but with the last row it runs the first chain only: [`Progress::More`] says that
+    /// [`Engine::step`] has the others to do.
+    ///
+    /// # Errors
+    /// As [`Engine::input_row`].
+    pub fn give_row(&mut self, row: &[i8]) -> Result<Progress, EngineError> {
         let Port { place, elements, rows, ring_rows: slots, .. } = int8(self.plan.input(0))?;
         let (Place::Arena(ring), 1..) = (place, slots) else { return Err(EngineError::InputIsWhole) };
-        if self.given == 0 {
+        if self.given == 0 || self.given == rows {
             self.restart();
             self.step(u32::MAX)?;
         }
@@ -219,11 +235,7 @@ impl<'m, 'a, P: Plan<'m>> Engine<'m, 'a, P> {
             }
             return Ok(Progress::Input);
         }
-        while progress == Progress::More {
-            progress = self.step(u32::MAX)?;
-        }
-        self.given = 0;
-        Ok(Progress::Done)
+        Ok(progress)
     }
 
     /// Forgets how far [`Engine::step`] has come in the current inference. States stay as the steps that ran left them:

@@ -52,6 +52,10 @@ pub enum EngineError {
         /// Values given.
         given: usize,
     },
+    /// No inference of the model comes to this [`crate::Position`], or not from that one: another model's, or damaged. Begin anew.
+    Position,
+    /// [`crate::Lifetimes::of`] was given less room than the model needs.
+    Lifetimes,
     /// A step does not fit its kernel. `Model::parse` accepts no such artifact.
     Step(u16),
 }
@@ -80,6 +84,10 @@ impl core::fmt::Display for EngineError {
             Self::RowLength { expected, given } => {
                 write!(f, "a row of {given} values, the input has {expected} in a row")
             }
+            Self::Position => {
+                f.write_str("no inference of this model comes to this position: begin the inference anew")
+            }
+            Self::Lifetimes => f.write_str("the model has more storages or steps than there is room for lifetimes"),
             Self::Step(step) => write!(f, "step {step} does not fit its kernel"),
         }
     }

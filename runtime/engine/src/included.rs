@@ -13,7 +13,8 @@ use tanbo_kernels::Kernels;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::ops::{self, Adapter, Records, Work};
-use crate::plan::{Plan, needs_schedule, sealed};
+use crate::plan::{Plan, Trace, needs_schedule, sealed};
+use crate::prepared::MAX_STATES;
 use crate::tables::{ByFamily, TableOf};
 
 pub use crate::ops::{Call, Run};
@@ -21,6 +22,7 @@ pub use crate::plan::Port;
 pub use crate::prepared::{
     Extent, Nibbles, Operands, Pair, Params, ParamsRef, Part, Parts, Place, RowLayout, Source, State, Stateful, Walk,
 };
+pub use crate::resume::{Lifetime, Lifetimes};
 pub use tanbo_format::{ElementType, Start, schedule};
 pub use tanbo_kernels as kernels;
 pub use tanbo_quant as quant;
@@ -270,6 +272,20 @@ impl Plan<'static> for &'static Included {
 
     fn units(&self, step: u16) -> Option<u32> {
         self.steps.get(usize::from(step)).map(|step| step.units)
+    }
+
+    fn trace(&self, step: u16) -> Option<Trace> {
+        let step = self.steps.get(usize::from(step))?;
+        let Operands { output, output_rows, scratch, .. } = step.operands;
+        let states = match step.params {
+            ParamsRef::Svdf(Stateful { states, .. }) => states,
+            ParamsRef::Lstm(Stateful { states, .. }) => states,
+            ParamsRef::LstmI16(Stateful { states, .. }) => states,
+            ParamsRef::Gru(Stateful { states, .. }) => states,
+            ParamsRef::GruI16(Stateful { states, .. }) => states,
+            _ => &[State::NONE; MAX_STATES],
+        };
+        Some(Trace { output, rows: output_rows, scratch, states: states.map(|state| state.extent) })
     }
 
     fn run(&mut self, number: u16, work: Work<'_>) -> Result<(), EngineError> {

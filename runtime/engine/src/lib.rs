@@ -24,6 +24,7 @@ mod ops;
 pub mod pack;
 mod plan;
 mod prepared;
+mod resume;
 mod tables;
 #[cfg(feature = "threads")]
 mod threads;
@@ -33,7 +34,8 @@ pub use engine::{Engine, Progress};
 pub use error::EngineError;
 pub use op_set::OpSet;
 pub use plan::{Parsed, Plan, Port};
-pub use prepared::Slot;
+pub use prepared::{Extent, Slot};
+pub use resume::{Lifetime, Lifetimes, Position};
 pub use tables::{ByFamily, TableOf, best_family, families, table, table_or_reference};
 pub use tanbo_format::{ElementType, Family, FormatError, Model, Op, Start, Step, Storage, Tensor};
 pub use tanbo_kernels::{Kernels, Reference};

@@ -9,7 +9,7 @@ use tanbo_format::{ElementType, Model, Storage};
 use crate::error::EngineError;
 use crate::op_set::OpSet;
 use crate::ops::Work;
-use crate::prepared::{Cache, Extent, Place, Slot, State};
+use crate::prepared::{Cache, Extent, MAX_STATES, Place, RowLayout, Slot, State};
 
 /// A tensor at the boundary: an input or an output of the model.
 #[derive(Clone, Copy, Debug)]
@@ -101,9 +101,26 @@ pub trait Plan<'m>: sealed::Sealed {
     #[doc(hidden)]
     fn units(&self, step: u16) -> Option<u32>;
 
+    /// Returns what step `step` writes.
+    #[doc(hidden)]
+    fn trace(&self, step: u16) -> Option<Trace>;
+
     /// Does work of step `step`.
     #[doc(hidden)]
     fn run(&mut self, step: u16, work: Work<'_>) -> Result<(), EngineError>;
+}
+
+/// What a step writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Trace {
+    /// The output; for a ring, the rows it holds.
+    pub(crate) output: Extent,
+    /// Its rows.
+    pub(crate) rows: RowLayout,
+    /// Scratch; empty if the step names none.
+    pub(crate) scratch: Extent,
+    /// States that it changes; empty beyond those it has.
+    pub(crate) states: [Extent; MAX_STATES],
 }
 
 pub(crate) mod sealed {
@@ -194,6 +211,21 @@ impl<'m> Plan<'m> for Parsed<'m, '_> {
 
     fn units(&self, step: u16) -> Option<u32> {
         schedule::units(&self.model, &self.model.step(step)?)
+    }
+
+    fn trace(&self, step: u16) -> Option<Trace> {
+        let record = self.model.step(step)?;
+        let output = self.model.tensor(record.output)?;
+        let mut states = [Extent::EMPTY; MAX_STATES];
+        for (extent, &state) in states.iter_mut().zip(record.states) {
+            *extent = Extent::of_tensor(&self.model, &self.model.tensor(state)?)?;
+        }
+        let scratch = match record.scratch.map(|scratch| self.model.storage(scratch)) {
+            Some(Some(Storage::Arena { offset, bytes, .. })) => Extent::of(offset, bytes)?,
+            _ => Extent::EMPTY,
+        };
+        let rows = RowLayout::of(&self.model, &output)?;
+        Some(Trace { output: Extent::of_tensor(&self.model, &output)?, rows, scratch, states })
     }
 
     fn run(&mut self, step: u16, work: Work<'_>) -> Result<(), EngineError> {

@@ -26,7 +26,7 @@ impl Extent {
         start..start + self.bytes as usize
     }
 
-    fn of(offset: usize, bytes: usize) -> Option<Self> {
+    pub(crate) fn of(offset: usize, bytes: usize) -> Option<Self> {
         Some(Self { offset: u32::try_from(offset).ok()?, bytes: u32::try_from(bytes).ok()? })
     }
 
@@ -60,7 +60,7 @@ pub struct RowLayout {
 }
 
 impl RowLayout {
-    fn of(model: &Model<'_>, tensor: &Tensor<'_>) -> Option<Self> {
+    pub(crate) fn of(model: &Model<'_>, tensor: &Tensor<'_>) -> Option<Self> {
         let rows = tensor.rows();
         let slots = match model.storage(tensor.storage)? {
             Storage::Arena { ring_rows, .. } if ring_rows > 0 => u32::try_from(ring_rows).ok()?.min(rows),
@@ -150,7 +150,7 @@ pub struct State<'m> {
 }
 
 impl<'m> State<'m> {
-    const NONE: Self = Self { extent: Extent::EMPTY, start: Start::Fill(0) };
+    pub(crate) const NONE: Self = Self { extent: Extent::EMPTY, start: Start::Fill(0) };
 
     /// Returns storage `index`, if it is a state.
     pub(crate) fn of(model: &Model<'m>, index: u16) -> Option<Self> {

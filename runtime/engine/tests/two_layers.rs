@@ -4,7 +4,9 @@
 mod source;
 
 use source::{BIAS, HIDDEN_ZERO, MULTIPLIER, WEIGHTS, artifact};
-use tanbo::{Arena, ElementType, Engine, EngineError, Model, Op, OpSet, Progress, Reference, Slot};
+use tanbo::{
+    Arena, ElementType, Engine, EngineError, Lifetime, Lifetimes, Model, Op, OpSet, Progress, Reference, Slot,
+};
 use tanbo_format::emit::{Aligned, StepSpec, StorageSpec};
 
 tanbo_include::include_model!(mod model = "data/two_layers.tnb");
@@ -189,4 +191,35 @@ fn an_operator_outside_the_set_is_refused_when_parsed() {
     let refused = OTHER_OPS.parse(BYTES).unwrap_err();
     assert_eq!(refused.kind, tanbo_format::FormatErrorKind::Operator);
     assert!(model::OPS.parse(BYTES).is_ok());
+}
+
+/// Between its two layers, in another arena: the included artifact tells the same ranges as the parsed one.
+#[test]
+fn an_included_artifact_resumes() {
+    let x = [17, -3, 100, -128];
+    let mut arena = Arena::<{ model::ARENA_BYTES }>::new();
+    let mut engine = model::engine(arena.as_mut()).unwrap();
+    engine.input_mut(0).unwrap().copy_from_slice(&x);
+    assert_eq!(engine.step(1), Ok(Progress::More));
+    let mut kept = Vec::new();
+    engine.changed(&model::LIFETIMES, None, |range| kept.push(range)).unwrap();
+    let position = engine.position();
+    let bytes: Vec<u8> = kept.iter().flat_map(|range| engine.arena()[range.clone()].to_vec()).collect();
+    // The three hidden values.
+    assert_eq!(bytes.len(), 3);
+
+    let parsed = Model::parse(BYTES).unwrap();
+    let (mut storages, mut steps) = ([Lifetime::EMPTY; 8], [0; 8]);
+    let lifetimes = Lifetimes::of(&parsed, &mut storages, &mut steps).unwrap();
+    assert_eq!(lifetimes.storages, model::LIFETIMES.storages);
+    assert_eq!((&lifetimes.hash, lifetimes.scratch), (&model::LIFETIMES.hash, model::LIFETIMES.scratch));
+    assert_eq!(Lifetimes::of(&parsed, &mut [], &mut []).unwrap_err(), EngineError::Lifetimes);
+
+    let mut arena = Arena::<{ model::ARENA_BYTES }>::new();
+    let mut engine = Engine::new(&parsed, &model::OPS, arena.as_mut()).unwrap();
+    engine.resume(&position).unwrap();
+    engine.changed(&lifetimes, None, |range| assert_eq!(kept, [range])).unwrap();
+    engine.arena_mut()[kept[0].clone()].copy_from_slice(&bytes);
+    assert_eq!(engine.step(1), Ok(Progress::Done));
+    assert_eq!(engine.output(0).unwrap(), by_hand(x));
 }

@@ -410,14 +410,52 @@ impl<P: AsRef<[Place]>> Schedule<P> {
 
     /// Returns how many rows of the output of the step at `place` are there and still needed; 0 beyond the chain.
     pub fn kept(&self, done: &Done, place: usize) -> u32 {
-        let Some((step, &units)) = self.place(place).zip(done.get(place)) else { return 0 };
-        let rows = step.given(units);
-        rows.saturating_sub(self.first_needed(step.readers, done).unwrap_or(rows))
+        self.held(done, place).len() as u32
+    }
+
+    /// Returns which rows of the output of the step at `place` are there and still needed, by readers in the chain; none
+    /// beyond the chain.
+    pub fn held(&self, done: &Done, place: usize) -> Range<u32> {
+        let readers = self.place(place).map_or(0, |step| step.readers);
+        let rows = self.given_by(place, done);
+        self.first_needed(readers, done).unwrap_or(rows).min(rows)..rows
+    }
+
+    /// Returns how many rows of its output the step at `place` has written; 0 beyond the chain.
+    pub fn given_by(&self, place: usize, done: &Done) -> u32 {
+        self.place(place).zip(done.get(place)).map_or(0, |(step, &units)| step.given(units))
     }
 
     /// Returns how many of `given` rows of the caller are still needed.
     pub fn kept_input(&self, done: &Done, given: u32) -> u32 {
-        given.saturating_sub(self.first_needed(self.input_readers, done).unwrap_or(given))
+        self.held_input(done, given).len() as u32
+    }
+
+    /// Returns which of `given` rows of the caller are still needed.
+    pub fn held_input(&self, done: &Done, given: u32) -> Range<u32> {
+        self.first_needed(self.input_readers, done).unwrap_or(given).min(given)..given
+    }
+
+    /// Returns whether a chain can have come this far, with `given` rows of the caller: every step had the rows that its units
+    /// read, and no ring holds more rows than it has. From every such point the chain comes to its end, as from its beginning:
+    /// of steps that wait for one another in a circle, none could ever have run.
+    pub fn is_reachable(&self, done: &Done, given: u32) -> bool {
+        let holds = |ring: u16, readers: u16, rows: u32| ring == 0 || rows <= self.room(ring, readers, done);
+        let step_is = |place: usize| {
+            let (Some(step), Some(&units)) = (self.place(place), done.get(place)) else { return false };
+            let had = step
+                .sources
+                .iter()
+                .all(|&source| self.rows_from(source, done, given).is_none_or(|rows| units <= step.reach(rows)));
+            let together = !step.hands_over || done.get(place + 1) == Some(&units);
+            had && together
+                && units <= step.units.into()
+                && (step.walk == Walk::Absorbing || holds(step.ring, step.readers, units))
+        };
+        (0..self.len()).all(step_is)
+            && done.iter().skip(self.len()).all(|&units| units == 0)
+            && (self.input_rows == 0
+                || given <= self.input_rows.into() && holds(self.input_ring, self.input_readers, given))
     }
 
     /// Returns the last step that can run, and the units that it can compute: with this order, the fewest rows wait.
@@ -467,6 +505,16 @@ impl<P: AsRef<[Place]>> Schedule<P> {
             end = end.min(self.room(step.ring, step.readers, done));
         }
         Some(end)
+    }
+
+    /// Returns how many rows there are of what a step reads; `None` where it is whole.
+    fn rows_from(&self, source: Source, done: &Done, given: u32) -> Option<u32> {
+        match source {
+            Source::Whole => None,
+            Source::Caller => Some(given),
+            // A place that is not there gave nothing.
+            Source::Place(from) => Some(self.given_by(from.into(), done)),
+        }
     }
 
     /// Returns up to which row, exclusive, a ring may be written.
