@@ -174,14 +174,10 @@ impl<'m, P: Plan<'m>> Engine<'m, '_, P> {
         Position { chain: self.chain, given: self.given, done: self.done }
     }
 
-    /// Returns the arena: what the ranges of [`Engine::changed`] are ranges of.
-    pub fn arena(&self) -> &[u8] {
-        self.arena
-    }
-
-    /// Returns the arena to be written: where an inference is resumed, what was kept of it.
-    pub fn arena_mut(&mut self) -> &mut [u8] {
-        self.arena
+    /// Returns where an inference is when its last chain has run: what counts there are the outputs, and states. An engine that
+    /// resumed there goes on with [`Engine::restart`].
+    pub fn end(&self) -> Position {
+        Position { chain: self.plan.chain_count(), ..Position::START }
     }
 
     /// Goes to `position`. The next [`Engine::step`], or the next row of an input that comes by rows, goes on there, once the
@@ -217,9 +213,12 @@ impl<'m, P: Plan<'m>> Engine<'m, '_, P> {
         if fits && given <= input_rows { Ok(()) } else { Err(EngineError::Position) }
     }
 
-    /// Calls `each` with every range of the arena that counts at the engine's position and was written since it was at `since`,
-    /// in this inference; with `None`, that counts at all. Who writes the ranges down at some positions, and puts them back in
+    /// Calls `each` with every run of bytes of the arena that counts at the engine's position and was written since it was at
+    /// `since`, in this inference; with `None`, that counts at all. Who keeps the bytes at some positions, and puts them back in
     /// their order, has all that counts at the last. No byte is told twice.
+    ///
+    /// `since` may also be the [`Engine::end`] of the inference before, where this one has just begun: then the inputs were
+    /// written since.
     ///
     /// # Errors
     /// [`EngineError::Position`] for a `since` behind the engine, or which no inference comes to.
@@ -227,10 +226,11 @@ impl<'m, P: Plan<'m>> Engine<'m, '_, P> {
         &mut self,
         lifetimes: &Lifetimes<'_>,
         since: Option<&Position>,
-        mut each: impl FnMut(Range<usize>),
+        mut each: impl FnMut(&mut [u8]),
     ) -> Result<(), EngineError> {
         let now = self.position();
-        if let Some(since) = since {
+        let begins = now == Position::START && since == Some(&self.end());
+        if let Some(since) = since.filter(|_| !begins) {
             self.check(since)?;
             if since.chain > now.chain || since.given > now.given {
                 return Err(EngineError::Position);
@@ -239,6 +239,21 @@ impl<'m, P: Plan<'m>> Engine<'m, '_, P> {
         let steps = self.plan.chain(now.chain).unwrap_or(0..0);
         self.plan.prepare(now.chain, steps.clone())?;
         let (plan, schedule) = (&self.plan, self.plan.schedule(now.chain));
+        let arena = &mut *self.arena;
+        let mut each = |range: Range<usize>| {
+            if let Some(bytes) = arena.get_mut(range).filter(|bytes| !bytes.is_empty()) {
+                each(bytes);
+            }
+        };
+        let is_input = |lifetime: &Lifetime| {
+            let mut inputs = (0..).map_while(|index| plan.input(index));
+            inputs.any(|input| matches!(input.place, Place::Arena(extent) if extent == lifetime.extent))
+        };
+        if begins {
+            let inputs = lifetimes.at(now.chain).filter(|lifetime| is_input(lifetime));
+            inputs.for_each(|input| each(input.extent.range()));
+            return Ok(());
+        }
 
         let written = |lifetime: &Lifetime| {
             let from = written_from(plan, lifetime.extent, since, now.chain)?;
@@ -249,7 +264,7 @@ impl<'m, P: Plan<'m>> Engine<'m, '_, P> {
         for lifetime in lifetimes.at(now.chain) {
             if let Some(from) = written(lifetime) {
                 let all = lifetime.extent.range();
-                some(all.start + from as usize..all.end, &mut each);
+                each(all.start + from as usize..all.end);
             }
         }
 
@@ -260,7 +275,7 @@ impl<'m, P: Plan<'m>> Engine<'m, '_, P> {
             let units = plan.units(step).ok_or(at)?;
             let [from, to] = [before, &now].map(|position| position.done.get(place).copied().unwrap_or(0));
             if lifetimes.keeps_scratch(step) && from < to && to < units {
-                some(trace.scratch.range(), &mut each);
+                each(trace.scratch.range());
             }
             if lifetimes.at(now.chain).any(|all| all.extent == trace.output && written(all).is_some()) {
                 continue;
@@ -317,13 +332,6 @@ impl<'m, P: Plan<'m>> Engine<'m, '_, P> {
     }
 }
 
-/// Calls `each` with a range that is not empty.
-fn some(range: Range<usize>, each: &mut impl FnMut(Range<usize>)) {
-    if !range.is_empty() {
-        each(range);
-    }
-}
-
 /// Calls `each` with the places of `rows` in a ring; a whole tensor has a slot for each row.
 fn by_slots(ring: Extent, row_bytes: u32, slots: u32, rows: Range<u32>, each: &mut impl FnMut(Range<usize>)) {
     let Range { mut start, end } = rows;
@@ -332,7 +340,7 @@ fn by_slots(ring: Extent, row_bytes: u32, slots: u32, rows: Range<u32>, each: &m
         let count = (slots - slot).min(end - start);
         let [first, bytes] = [slot, count].map(|rows| rows as usize * row_bytes as usize);
         let first = ring.offset as usize + first;
-        some(first..first + bytes, each);
+        each(first..first + bytes);
         start += count;
     }
 }

@@ -23,15 +23,17 @@ fn lifetimes_of<R>(model: &Model<'_>, with: impl FnOnce(&Lifetimes<'_>) -> R) ->
     with(&Lifetimes::of(model, &mut storages, &mut steps).expect("room for all"))
 }
 
-/// Writes down what counts now and was written since `since`.
+/// Keeps what counts now and was written since `since`.
 fn keep(engine: &mut Engine<'_, '_>, lifetimes: &Lifetimes<'_>, since: Option<&Position>) -> Kept {
-    let mut ranges = Vec::new();
-    engine.changed(lifetimes, since, |range| ranges.push(range)).expect("an earlier position");
-    let mut sorted = ranges.clone();
-    sorted.sort_unstable_by_key(|range| range.start);
-    assert!(sorted.windows(2).all(|pair| pair[0].end <= pair[1].start), "a byte is told twice: {sorted:?}");
-    let bytes = ranges.into_iter().flat_map(|range| engine.arena()[range].to_vec()).collect();
-    Kept { position: engine.position(), bytes }
+    let (mut places, mut kept) = (Vec::new(), Vec::new());
+    let told = engine.changed(lifetimes, since, |bytes| {
+        places.push(bytes.as_ptr_range());
+        kept.extend_from_slice(bytes);
+    });
+    told.expect("an earlier position");
+    places.sort_unstable_by_key(|place| place.start);
+    assert!(places.windows(2).all(|pair| pair[0].end <= pair[1].start), "a byte is told twice: {places:?}");
+    Kept { position: engine.position(), bytes: kept }
 }
 
 /// Puts back what was kept, in its order, and goes to the last position.
@@ -39,14 +41,13 @@ fn resume(engine: &mut Engine<'_, '_>, lifetimes: &Lifetimes<'_>, kept: &[&Kept]
     let mut since = None;
     for Kept { position, bytes } in kept {
         engine.resume(position).expect("a position of this model");
-        let mut ranges = Vec::new();
-        engine.changed(lifetimes, since, |range| ranges.push(range)).expect("an earlier position");
         let mut left = bytes.as_slice();
-        for range in ranges {
-            let (here, rest) = left.split_at(range.len());
-            engine.arena_mut()[range].copy_from_slice(here);
+        let told = engine.changed(lifetimes, since, |place| {
+            let (here, rest) = left.split_at(place.len());
+            place.copy_from_slice(here);
             left = rest;
-        }
+        });
+        told.expect("an earlier position");
         assert!(left.is_empty());
         since = Some(position);
     }
@@ -69,17 +70,20 @@ fn cut_everywhere(artifact: &[u8], ops: &'static OpSet, seed: u64, budget: u32) 
     let model = Model::parse(&bytes).unwrap();
     lifetimes_of(&model, |lifetimes| {
         let arena = |garbage: u8| Aligned::new(&vec![garbage; model.arena_bytes()]);
-        let (mut first, mut second) = (arena(0), arena(0xa5));
+        let mut first = arena(0);
         let mut engine = Engine::new(&model, ops, &mut first).unwrap();
         let mut rng = fastrand::Rng::with_seed(seed);
         fill_inputs(&mut engine, &mut rng);
         engine.run().unwrap();
-        fill_inputs(&mut engine, &mut rng);
+        let end = engine.end();
+        engine.resume(&end).unwrap();
+        let before = keep(&mut engine, lifetimes, None);
         engine.restart();
+        fill_inputs(&mut engine, &mut rng);
         let most = engine.most_live(lifetimes).unwrap();
-        // At each position the whole, and what is new since the one before, each second one left out now and then.
-        let mut points = vec![(keep(&mut engine, lifetimes, None), true)];
-        let mut wholes = vec![];
+        // The end of the inference before, then what is new at some positions; and the whole at all of them.
+        let mut points = vec![before, keep(&mut engine, lifetimes, Some(&end))];
+        let mut wholes = vec![keep(&mut engine, lifetimes, None)];
         let mut since = engine.position();
         while engine.step(budget).unwrap() == Progress::More {
             let is_kept = rng.u8(..4) > 0;
@@ -87,7 +91,7 @@ fn cut_everywhere(artifact: &[u8], ops: &'static OpSet, seed: u64, budget: u32) 
             assert!(whole.bytes.len() <= most, "{} bytes count, {most} at most", whole.bytes.len());
             wholes.push(whole);
             if is_kept {
-                points.push((keep(&mut engine, lifetimes, Some(&since)), true));
+                points.push(keep(&mut engine, lifetimes, Some(&since)));
                 since = engine.position();
             }
         }
@@ -97,11 +101,11 @@ fn cut_everywhere(artifact: &[u8], ops: &'static OpSet, seed: u64, budget: u32) 
         engine.run().unwrap();
         let wanted = [wanted, outputs(&engine)];
 
-        let logs = (1..=points.len()).map(|count| points[..count].iter().map(|(kept, _)| kept).collect::<Vec<_>>());
+        let logs = (2..=points.len()).map(|count| points[..count].iter().collect::<Vec<_>>());
         let mut count = 0;
         for kept in logs.chain(wholes.iter().map(|whole| vec![whole])) {
+            let mut second = arena(rng.u8(..));
             let mut engine = Engine::new(&model, ops, &mut second).unwrap();
-            engine.arena_mut().fill(rng.u8(..));
             resume(&mut engine, lifetimes, &kept);
             while engine.step(rng.u32(1..5)).unwrap() == Progress::More {}
             let first = outputs(&engine);

@@ -202,11 +202,9 @@ fn an_included_artifact_resumes() {
     engine.input_mut(0).unwrap().copy_from_slice(&x);
     assert_eq!(engine.step(1), Ok(Progress::More));
     let mut kept = Vec::new();
-    engine.changed(&model::LIFETIMES, None, |range| kept.push(range)).unwrap();
+    engine.changed(&model::LIFETIMES, None, |bytes| kept.push(bytes.to_vec())).unwrap();
     let position = engine.position();
-    let bytes: Vec<u8> = kept.iter().flat_map(|range| engine.arena()[range.clone()].to_vec()).collect();
-    // The three hidden values.
-    assert_eq!(bytes.len(), 3);
+    assert!(matches!(&kept[..], [hidden] if hidden.len() == 3), "{kept:?}");
 
     let parsed = Model::parse(BYTES).unwrap();
     let (mut storages, mut steps) = ([Lifetime::EMPTY; 8], [0; 8]);
@@ -218,8 +216,7 @@ fn an_included_artifact_resumes() {
     let mut arena = Arena::<{ model::ARENA_BYTES }>::new();
     let mut engine = Engine::new(&parsed, &model::OPS, arena.as_mut()).unwrap();
     engine.resume(&position).unwrap();
-    engine.changed(&lifetimes, None, |range| assert_eq!(kept, [range])).unwrap();
-    engine.arena_mut()[kept[0].clone()].copy_from_slice(&bytes);
+    engine.changed(&lifetimes, None, |bytes| bytes.copy_from_slice(&kept.remove(0))).unwrap();
     assert_eq!(engine.step(1), Ok(Progress::Done));
     assert_eq!(engine.output(0).unwrap(), by_hand(x));
 }
