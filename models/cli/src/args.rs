@@ -8,6 +8,7 @@ use tanbo_compiler::passes::{Pass, Switches};
 #[cfg(feature = "onnx")]
 use tanbo_compiler::quantize::{RangeMethod, Wide};
 use tanbo_format::Family;
+use tanbo_release::Name;
 
 /// Quantizes, compiles, inspects, runs and measures models on any core.
 ///
@@ -48,6 +49,12 @@ pub enum Command {
     Demo(DemoArgs),
     /// Print the model card inside an artifact.
     Card(CardArgs),
+    /// Make a key pair that signs models.
+    Keygen(KeygenArgs),
+    /// Sign an artifact as a release: with a name, a rising version and a self-test.
+    Sign(SignArgs),
+    /// Check an artifact's hash, signature and self-test.
+    Verify(VerifyArgs),
 }
 
 #[cfg(feature = "compile")]
@@ -169,6 +176,45 @@ pub struct DemoArgs {
 pub struct CardArgs {
     /// Artifact.
     pub file: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct KeygenArgs {
+    /// Private key to write (PKCS#8, readable by its owner alone); the public half goes beside it as KEY.pub.pem. No file is
+    /// written over.
+    #[arg(value_name = "KEY.pem")]
+    pub file: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct SignArgs {
+    /// Artifact; a signature that it has is replaced.
+    pub file: PathBuf,
+    /// Private key, as `keygen` or openssl writes it (PKCS#8).
+    #[arg(short, long, value_name = "KEY.pem")]
+    pub key: PathBuf,
+    /// What the model is for, 1 to 8 characters of a-z, 0-9 and -: nodes take updates of the same name.
+    #[arg(long, value_parser = Name::new)]
+    pub name: Name,
+    /// Version, higher than that of every release before: nodes never go back.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub version: u32,
+    /// The same model in the portable packing, for an artifact that is packed for another core: it computes the outputs of the
+    /// self-test, which no packing changes.
+    #[arg(long, value_name = "PORTABLE.tnb")]
+    pub portable: Option<PathBuf>,
+    /// Artifact to write.
+    #[arg(short, long, value_name = "OUT.tnb")]
+    pub output: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct VerifyArgs {
+    /// Artifact.
+    pub file: PathBuf,
+    /// Public key that is trusted (SubjectPublicKeyInfo); repeat the flag.
+    #[arg(short, long = "key", value_name = "KEY.pub.pem", required = true)]
+    pub keys: Vec<PathBuf>,
 }
 
 #[cfg(feature = "run")]

@@ -12,10 +12,12 @@ use tanbo_compiler::{packings, plan};
 use tanbo_format::emit::content_hash;
 use tanbo_format::record::{Extent, StepRecord};
 use tanbo_format::{Constant, Family, Hops, Model, Op, Step, Storage, Tensor, attrs, packed_shape};
+use tanbo_release::Release;
 
 use crate::error::CliError;
 use crate::memory::{self, StorageFacts};
 use crate::output::{grouped, shape, table};
+use crate::release::ReleaseFacts;
 use crate::source::{Kind, Loaded};
 
 /// Facts of one artifact.
@@ -67,8 +69,11 @@ pub struct Facts {
     pub front_end_bytes: usize,
     /// The model card.
     pub card: Option<String>,
-    /// Whether there is a signature. It is not checked here.
+    /// Whether there is a signature. It is not checked here: `verify` does.
     pub signature: bool,
+    /// What the signature section says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseFacts>,
 }
 
 /// An input, an output or an intermediate tensor.
@@ -225,7 +230,18 @@ impl Facts {
             front_end_bytes: model.front_end().len(),
             card: Some(model.card()).filter(|card| !card.is_empty()).map(String::from),
             signature: !model.signature().is_empty(),
+            release: Release::read(model.signature()).ok().map(|(release, _)| ReleaseFacts::of(&release)),
         })
+    }
+
+    fn signature(&self) -> String {
+        match &self.release {
+            Some(ReleaseFacts { name, version, key }) => {
+                format!("{name} version {version}, key {key}, not checked: `tanbo verify`")
+            }
+            None if self.signature => "of an unknown kind".into(),
+            None => "no".into(),
+        }
     }
 
     /// Returns the facts for people: a summary, the ports, the steps with the memory they need.
@@ -245,7 +261,7 @@ impl Facts {
             ("operators", self.operators.join(", ")),
             ("front end", yes(self.front_end_bytes > 0).into()),
             ("card", yes(self.card.is_some()).into()),
-            ("signature", if self.signature { "yes, not checked".into() } else { "no".to_string() }),
+            ("signature", self.signature()),
         ];
         for (name, value) in rows {
             let _ = writeln!(text, "{name:<10}  {value}");
@@ -385,7 +401,7 @@ pub fn shortened(name: &str) -> String {
 }
 
 /// Returns bytes in hexadecimal.
-fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

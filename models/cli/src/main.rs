@@ -33,6 +33,7 @@ mod npy;
 mod npz;
 mod output;
 mod picture;
+mod release;
 #[cfg(feature = "run")]
 mod runner;
 #[cfg(feature = "onnx")]
@@ -63,6 +64,9 @@ fn main() -> ExitCode {
     let out = Output::new(args.json);
     let result = match &args.command {
         Command::Card(args) => command::card::card(args, &out),
+        Command::Keygen(args) => command::keygen::keygen(args, &out),
+        Command::Sign(args) => command::sign::sign(args, &out),
+        Command::Verify(args) => command::verify::verify(args, &out),
         #[cfg(feature = "compile")]
         Command::Compile(args) => command::compile::compile(args, &out),
         #[cfg(feature = "onnx")]

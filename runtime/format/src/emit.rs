@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::string::String;
 use std::vec::Vec;
 
-use sha2::{Digest, Sha256};
 use tanbo_quant::Rounding;
 
 use crate::error::{FormatError, FormatErrorKind as Kind, Place};
+pub use crate::hash::{content_hash, signed};
 use crate::model::{Constant, Hops, Model, Start};
 use crate::op::{ConstType, ElementType, Family, MAX_RANK, Op};
 use crate::record::*;
@@ -439,27 +439,6 @@ impl ConstData {
             other => other.ty().bytes(),
         }
     }
-}
-
-/// Returns the SHA-256 of an artifact up to its signature section, with what a signature changes as zeros: the header's
-/// hash, its total length, and the length of the signature section. Equal to [`Model::stated_hash`] in an undamaged
-/// artifact, signed or not.
-pub fn content_hash(artifact: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    match artifact.split_at_checked(HEADER_BYTES) {
-        Some((head, rest)) => {
-            let mut header: Header = bytemuck::pod_read_unaligned(head);
-            header.hash = [0; 32];
-            header.total_bytes = 0;
-            let signature = &mut header.sections[Section::Signature as usize];
-            signature.bytes = 0;
-            let end = (signature.offset as usize).saturating_sub(HEADER_BYTES).min(rest.len());
-            hash.update(bytemuck::bytes_of(&header));
-            hash.update(&rest[..end]);
-        }
-        None => hash.update(artifact),
-    }
-    hash.finalize().into()
 }
 
 /// Bytes of an artifact at a 16-byte boundary, as [`Model::parse`] asks.

@@ -17,6 +17,8 @@ mod check;
 #[allow(clippy::indexing_slicing, reason = "the writer's own vectors; never in an engine")]
 pub mod emit;
 mod error;
+#[cfg(feature = "hash")]
+pub mod hash;
 mod model;
 mod op;
 mod packed;

@@ -7,10 +7,13 @@ pub mod card;
 pub mod compile;
 pub mod demo;
 pub mod inspect;
+pub mod keygen;
 #[cfg(feature = "onnx")]
 pub mod quantize;
 pub mod replay;
 #[cfg(feature = "run")]
 pub mod run;
+pub mod sign;
 #[cfg(feature = "onnx")]
 pub mod validate;
+pub mod verify;
