@@ -6,7 +6,7 @@ use crate::front_end::{Band, COEFFICIENT_SHIFT, MAX_SECTIONS};
 pub(crate) const FRACTION_BITS: u32 = 5;
 
 /// Filter outputs saturate at ±2²⁹, that is 2²⁴ mGal.
-const LIMIT: i64 = 1 << 29;
+const LIMIT: i32 = 1 << 29;
 
 /// The last two values of a signal, newest first, with [`FRACTION_BITS`].
 pub(crate) type History = [i32; 2];
@@ -15,11 +15,15 @@ pub(crate) fn remember(history: &mut History, value: i32) {
     *history = [value, history[0]];
 }
 
-/// Energy of a filter's output, mGal²: its square without the fraction bits, which are rounded half up. At most 2⁴⁸, so that
-/// a hop of three axes stays below 2⁵⁵.
+/// Size of a filter's output in mGal, without the fraction bits, which are rounded half up. At most 2²⁴, so that the energies of a
+/// hop of three axes stay below 2⁵⁵.
+fn size_of(filtered: i32) -> i64 {
+    ((filtered + (1 << (FRACTION_BITS - 1))) >> FRACTION_BITS).into()
+}
+
+/// Energy of a filter's output, mGal².
 pub(crate) fn energy_of(filtered: i32) -> u64 {
-    let size = ((filtered + (1 << (FRACTION_BITS - 1))) >> FRACTION_BITS).unsigned_abs();
-    u64::from(size) * u64::from(size)
+    (size_of(filtered) * size_of(filtered)).cast_unsigned()
 }
 
 /// One axis of one band: equal sections in series, each
@@ -35,17 +39,42 @@ pub(crate) struct BandPass {
 impl BandPass {
     /// Returns the band's output for `input`; `inputs` holds the two samples before it.
     pub(crate) fn push(&mut self, band: &Band, sections: u8, input: i32, inputs: History) -> i32 {
-        let (mut value, mut before) = (input, inputs);
+        let mut values = [input];
+        self.run(band, sections, &mut values, inputs);
+        let [output] = values;
+        output
+    }
+
+    /// Puts the band's outputs in the place of its inputs, sample after sample; `inputs` holds the two samples before them.
+    ///
+    /// Section after section, so that a core keeps coefficients and history in registers.
+    pub(crate) fn run(&mut self, band: &Band, sections: u8, values: &mut [i32], inputs: History) {
+        let Band { gain, feedback: [first, second] } = *band;
+        let mut before = inputs;
         for history in self.outputs.iter_mut().take(usize::from(sections)) {
-            // Both are at most 2²⁹ in size, so their difference is an i32.
-            let sum = i64::from(band.gain) * i64::from(value - before[1])
-                + i64::from(band.feedback[0]) * i64::from(history[0])
-                + i64::from(band.feedback[1]) * i64::from(history[1]);
+            let ([mut x1, mut x2], [mut y1, mut y2]) = (before, *history);
             before = *history;
-            value = (sum >> COEFFICIENT_SHIFT).clamp(-LIMIT, LIMIT) as i32;
-            remember(history, value);
+            for value in values.iter_mut() {
+                // Both are at most 2²⁹ in size, so their difference is an i32.
+                let sum = i64::from(gain) * i64::from(*value - x2)
+                    + i64::from(first) * i64::from(y1)
+                    + i64::from(second) * i64::from(y2);
+                (x1, x2) = (*value, x1);
+                (y1, y2) = (saturated(sum), y1);
+                *value = y1;
+            }
+            *history = [y1, y2];
         }
-        value
+    }
+}
+
+/// Returns `floor(sum / 2^29)`, saturated to ±2²⁹, which the upper half of the sum tells.
+fn saturated(sum: i64) -> i32 {
+    const REACHED: i32 = 1 << (29 + COEFFICIENT_SHIFT - 32);
+    match (sum >> 32) as i32 {
+        REACHED.. => LIMIT,
+        upper if upper < -REACHED => -LIMIT,
+        _ => (sum >> COEFFICIENT_SHIFT) as i32,
     }
 }
 
@@ -78,6 +107,47 @@ mod tests {
         }
         let best = (10..80).map(|tenths| response(f64::from(tenths) / 20.0, 1)).fold(0.0, f64::max);
         assert!((0.9..1.1).contains(&best), "peak gain {best}");
+    }
+
+    #[test]
+    fn saturates_as_a_clamp_of_the_whole_quotient() {
+        let edges = [0, 1, 1 << 28, 1 << 29, 1 << 32, 1 << 57, 1 << 58, 1 << 59, 1 << 61];
+        for edge in edges.into_iter().flat_map(|edge: i64| [edge, -edge]) {
+            for sum in (-3..=3).chain([-(1 << 29), 1 << 29]).map(|near| edge + near) {
+                let clamped = (sum >> COEFFICIENT_SHIFT).clamp((-LIMIT).into(), LIMIT.into());
+                assert_eq!(i64::from(saturated(sum)), clamped, "{sum}");
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_of_any_length_give_the_same_outputs() {
+        let mut state = 7u32;
+        let inputs: Vec<i32> = (0..500)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                state.cast_signed() >> (2 + state % 13)
+            })
+            .collect();
+        for sections in [1, 2] {
+            let (mut one, mut before) = (BandPass::default(), [0, 0]);
+            let expected: Vec<i32> = inputs
+                .iter()
+                .map(|input| {
+                    let output = one.push(&BAND, sections, *input, before);
+                    remember(&mut before, *input);
+                    output
+                })
+                .collect();
+            for length in [1, 2, 3, 8, 32, 500] {
+                let (mut many, mut before, mut outputs) = (BandPass::default(), [0, 0], inputs.clone());
+                for (block, own) in outputs.chunks_mut(length).zip(inputs.chunks(length)) {
+                    many.run(&BAND, sections, block, before);
+                    own.iter().for_each(|input| remember(&mut before, *input));
+                }
+                assert_eq!(outputs, expected, "{sections} sections, blocks of {length}");
+            }
+        }
     }
 
     #[test]

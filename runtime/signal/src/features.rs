@@ -3,8 +3,11 @@
 use heapless::Deque;
 
 use crate::biquad::{BandPass, FRACTION_BITS, History, energy_of, remember};
-use crate::front_end::{FrontEnd, FrontEndError, MAX_BANDS, MAX_WINDOW_HOPS};
+use crate::front_end::{FrontEnd, FrontEndError, MAX_BANDS, MAX_HOP_SAMPLES, MAX_WINDOW_HOPS};
 use crate::{AXES, SAMPLE_LIMIT, Sample, log2_q8};
+
+/// Room for the samples of a hop.
+const HOP: usize = MAX_HOP_SAMPLES as usize;
 
 /// What one hop of the signal held: sums over its samples.
 #[derive(Clone, Copy, Default)]
@@ -58,8 +61,8 @@ pub struct FeatureExtractor {
     inputs: [History; AXES],
     filters: [[BandPass; MAX_BANDS]; AXES],
     negative: [bool; AXES],
-    samples: u16,
-    current: Sums,
+    /// Samples of the hop that is not complete yet.
+    hop: heapless::Vec<Sample, HOP>,
     window: Deque<Sums, MAX_WINDOW_HOPS>,
     /// Sum over `averaged` hops.
     average: Sums,
@@ -80,8 +83,7 @@ impl FeatureExtractor {
             inputs: [[0; 2]; AXES],
             filters: [[BandPass::default(); MAX_BANDS]; AXES],
             negative: [false; AXES],
-            samples: 0,
-            current: Sums::default(),
+            hop: heapless::Vec::new(),
             window: Deque::new(),
             average: Sums::default(),
             averaged: 0,
@@ -99,20 +101,19 @@ impl FeatureExtractor {
         self.inputs = [[0; 2]; AXES];
         self.filters = [[BandPass::default(); MAX_BANDS]; AXES];
         self.negative = [false; AXES];
-        self.samples = 0;
-        self.current = Sums::default();
+        self.hop = heapless::Vec::new();
         self.window = Deque::new();
     }
 
     /// Takes one sample at the model's rate; returns the hop that it completes, if any.
     pub fn push(&mut self, sample: Sample) -> Option<Hop> {
-        self.filter(sample);
-        self.samples += 1;
-        if self.samples < self.front_end.hop_samples {
+        // A hop is at most as long as there is room.
+        let _ = self.hop.push(sample);
+        if self.hop.len() < usize::from(self.front_end.hop_samples) {
             return None;
         }
-        self.samples = 0;
-        let sums = core::mem::take(&mut self.current);
+        let sums = self.filter();
+        self.hop.clear();
         if self.window.len() >= usize::from(self.front_end.window_hops)
             && let Some(left) = self.window.pop_front()
         {
@@ -125,33 +126,48 @@ impl FeatureExtractor {
         Some(Hop { ready, gate_q8: if ready { self.gate_q8() } else { 0 } })
     }
 
-    fn filter(&mut self, sample: Sample) {
-        let rest = *self.rest.get_or_insert(sample);
-        let front_end = &self.front_end;
-        let mut sample_energy = 0;
+    /// Filters the samples of the hop, axis by axis and band by band: the filter bank is most of what a quiet node computes.
+    fn filter(&mut self) -> Sums {
+        let Self { front_end, hop, .. } = self;
+        let mut sums = Sums::default();
+        let Some(first) = hop.first() else { return sums };
+        let rest = *self.rest.get_or_insert(*first);
+        let length = hop.len();
+        let (mut energies, mut all_bands) = ([0u64; HOP], [0i64; HOP]);
+        let (mut moved, mut filtered) = ([0i32; HOP], [0i32; HOP]);
+        let moved = moved.get_mut(..length).unwrap_or_default();
+        let filtered = filtered.get_mut(..length).unwrap_or_default();
+        let all_bands = all_bands.get_mut(..length).unwrap_or_default();
         let axes = self.inputs.iter_mut().zip(&mut self.filters).zip(&mut self.negative);
-        for (((value, rest), ((inputs, filters), negative)), energy) in
-            sample.into_iter().zip(rest).zip(axes).zip(&mut self.current.axes)
-        {
-            let moved = value.saturating_sub(rest).clamp(-SAMPLE_LIMIT, SAMPLE_LIMIT) << FRACTION_BITS;
-            let mut sum = 0i64;
-            let mut axis_energy = 0;
-            for ((band, filter), band_energy) in front_end.bands.iter().zip(filters).zip(&mut self.current.bands) {
-                let filtered = filter.push(band, front_end.sections, moved, *inputs);
-                sum += i64::from(filtered);
-                let squared = energy_of(filtered);
-                *band_energy += squared;
-                axis_energy += squared;
+        for (axis, (((inputs, filters), negative), axis_energy)) in axes.zip(&mut sums.axes).enumerate() {
+            for (to, sample) in moved.iter_mut().zip(&*hop) {
+                let (value, rest) = (sample.get(axis).unwrap_or(&0), rest.get(axis).unwrap_or(&0));
+                *to = value.saturating_sub(*rest).clamp(-SAMPLE_LIMIT, SAMPLE_LIMIT) << FRACTION_BITS;
             }
-            *energy += axis_energy;
-            sample_energy += axis_energy;
-            remember(inputs, moved);
-            if (sum < 0) != *negative {
-                *negative = !*negative;
-                self.current.crossings += 1;
+            all_bands.fill(0);
+            for ((band, filter), band_energy) in front_end.bands.iter().zip(filters).zip(&mut sums.bands) {
+                filtered.copy_from_slice(moved);
+                filter.run(band, front_end.sections, filtered, *inputs);
+                let mut energy = 0;
+                for ((filtered, of_sample), all) in filtered.iter().zip(&mut energies).zip(&mut *all_bands) {
+                    let squared = energy_of(*filtered);
+                    energy += squared;
+                    *of_sample += squared;
+                    *all += i64::from(*filtered);
+                }
+                *band_energy += energy;
+                *axis_energy += energy;
+            }
+            moved.iter().for_each(|value| remember(inputs, *value));
+            for all in &*all_bands {
+                if (*all < 0) != *negative {
+                    *negative = !*negative;
+                    sums.crossings += 1;
+                }
             }
         }
-        self.current.peak = self.current.peak.max(sample_energy);
+        sums.peak = energies.into_iter().max().unwrap_or(0);
+        sums
     }
 
     /// Adds a hop to the running average: the plain mean until it spans 2^`average_shift` hops.
@@ -171,10 +187,6 @@ impl FeatureExtractor {
         log2_q8(sum / samples.max(1) + u64::from(self.front_end.floor_mgal2))
     }
 
-    fn newest(&self, hops: usize) -> Sums {
-        self.sum(self.window.len().saturating_sub(hops), hops)
-    }
-
     fn sum(&self, start: usize, hops: usize) -> Sums {
         let mut total = Sums::default();
         self.window.iter().skip(start).take(hops).for_each(|sums| total.add(sums));
@@ -184,7 +196,8 @@ impl FeatureExtractor {
     fn gate_q8(&self) -> i32 {
         let hops = self.front_end.gate.short_hops;
         let energy = |sums: &Sums| sums.bands.iter().fold(0u64, |sum, band| sum.saturating_add(*band));
-        self.level_q8(energy(&self.newest(hops.into())), hops.into())
+        let newest = self.window.iter().rev().take(hops.into());
+        self.level_q8(newest.fold(0, |sum: u64, hop| sum.saturating_add(energy(hop))), hops.into())
             - self.level_q8(energy(&self.average), self.averaged.into())
     }
 
