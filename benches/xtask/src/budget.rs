@@ -14,6 +14,7 @@ use tanbo_emulated::host::{ImageSize, Job, Runner, run_job};
 use tanbo_format::{Model, emit::Aligned};
 
 use crate::board;
+use crate::boards::{self, Image};
 use crate::models::{artifact, committed, family_of, name, unreadable};
 use crate::results::printed;
 use crate::workspace::{Error, root};
@@ -29,25 +30,63 @@ type Row = BTreeMap<String, u64>;
 /// Rows by board and model.
 type Rows = BTreeMap<String, BTreeMap<String, Row>>;
 
-/// Measures every row and prints it; returns what is over its budget, or not in the file, or only there.
+/// Measures every row and prints it; returns what is over its budget, or not in the file, or only there, and which image of a board lies
+/// where it must not.
 ///
 /// # Errors
 /// The file cannot be read, or an image cannot be built or run.
 pub fn check() -> Result<Vec<String>, Error> {
+    let budgets = budgets()?;
+    let mut measured = measure()?;
+    let wrong = measure_boards(&mut measured)?;
+    print(&budgets, &measured);
+    Ok(compare(&budgets, &measured).into_iter().chain(wrong).collect())
+}
+
+/// As [`check`], for the boards' own rows.
+///
+/// # Errors
+/// The file cannot be read, or an image cannot be built.
+pub fn check_boards() -> Result<Vec<String>, Error> {
+    let mut measured = Rows::new();
+    let wrong = measure_boards(&mut measured)?;
+    let names = boards::list()?.into_iter().map(|board| board.name).collect::<BTreeSet<_>>();
+    let mut budgets = budgets()?;
+    budgets.retain(|name, _| names.contains(name));
+    Ok(compare(&budgets, &measured).into_iter().chain(wrong).collect())
+}
+
+fn budgets() -> Result<Rows, Error> {
     let path = root().join(FILE);
     let text = fs::read_to_string(&path).map_err(|error| Error(format!("{}: {error}", path.display())))?;
-    let budgets: Rows = toml::from_str(&text).map_err(|error| Error(format!("{}: {error}", path.display())))?;
-    let measured = measure()?;
-    println!("{:<12} {:<12} {:<16} {:>12} {:>12} {:>6}", "board", "model", "what", "measured", "budget", "used");
-    for (board, model, what) in keys(&measured) {
-        let (value, most) = (get(&measured, &board, &model, &what), get(&budgets, &board, &model, &what));
+    toml::from_str(&text).map_err(|error| Error(format!("{}: {error}", path.display())))
+}
+
+fn print(budgets: &Rows, measured: &Rows) {
+    println!("{:<14} {:<16} {:<16} {:>12} {:>12} {:>6}", "board", "model", "what", "measured", "budget", "used");
+    for (board, model, what) in keys(measured) {
+        let (value, most) = (get(measured, &board, &model, &what), get(budgets, &board, &model, &what));
         let used = match (value, most) {
             (Some(value), Some(most)) if most > 0 => format!("{} %", value * 100 / most),
             _ => String::new(),
         };
-        println!("{board:<12} {model:<12} {what:<16} {:>12} {:>12} {used:>6}", show(value), show(most));
+        println!("{board:<14} {model:<16} {what:<16} {:>12} {:>12} {used:>6}", show(value), show(most));
     }
-    Ok(compare(&budgets, &measured))
+}
+
+/// Adds the images of the boards, by board and program; returns what is wrong with where they lie.
+fn measure_boards(rows: &mut Rows) -> Result<Vec<String>, Error> {
+    let (images, wrong) = boards::build()?;
+    for Image { board, name, size } in images {
+        let values = [
+            ("flash_code", size.flash_code_bytes),
+            ("flash_artifact", size.flash_artifact_bytes),
+            ("ram_static", size.ram_static_bytes),
+        ];
+        let row = values.into_iter().map(|(what, value)| (String::from(what), value)).collect();
+        rows.entry(board).or_default().insert(name, row);
+    }
+    Ok(wrong)
 }
 
 /// Measures every row and writes the file anew.
@@ -55,7 +94,9 @@ pub fn check() -> Result<Vec<String>, Error> {
 /// # Errors
 /// The file cannot be written, or an image cannot be built or run.
 pub fn update() -> Result<(), Error> {
-    let text = render(&measure()?, &today()?, &rustc()?);
+    let mut rows = measure()?;
+    measure_boards(&mut rows)?;
+    let text = render(&rows, &today()?, &rustc()?);
     let path = root().join(FILE);
     fs::write(&path, text).map_err(|error| Error(format!("{}: {error}", path.display())))?;
     println!("{}: written", path.display());
@@ -201,8 +242,8 @@ fn render(rows: &Rows, date: &str, rustc: &str) -> String {
          # ram_stack       deepest stack: of the whole program on board-*, of the engine's run on a core; bytes\n\
          # instructions    of one inference\n\
          #\n\
-         # board-* is the board's firmware with start-up, log, recording reader and pipeline; a core's name (m4) stands for\n\
-         # start-up and the engine linked for that model alone.\n"
+         # board-mps2 is the emulated board's firmware with start-up, log, recording reader and pipeline; the other boards have rows by\n\
+         # program, all static variables in ram_static; a core's name (m4) stands for start-up and the engine linked for that model alone.\n"
     );
     for (board, models) in rows {
         for (model, row) in models {

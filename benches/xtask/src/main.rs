@@ -4,6 +4,7 @@
 
 mod bench;
 mod board;
+mod boards;
 mod budget;
 mod layers;
 mod life;
@@ -49,6 +50,8 @@ enum Command {
     },
     /// Replays the fixtures on the emulated board and on this machine: both must do the same.
     Board,
+    /// Builds the firmware of every board, checks where it lies in flash and what it takes against benches/budgets.toml.
+    Boards,
     /// Measures flash, RAM and instructions of each model on each board against benches/budgets.toml.
     Budget {
         /// Replace the budgets by what is measured and 5 % instead.
@@ -108,6 +111,7 @@ fn main() -> ExitCode {
         Command::Layers => layers::check().map(|wrong| report::findings("layers", &wrong)),
         Command::Conformance { runners } => suite::conformance(&runners),
         Command::Board => board::check().map(|wrong| report::findings("board", &wrong)),
+        Command::Boards => budget::check_boards().map(|wrong| report::findings("boards", &wrong)),
         Command::Budget { update: true } => budget::update().map(|()| true),
         Command::Budget { update: false } => budget::check().map(|wrong| report::findings("budget", &wrong)),
         Command::Bench { start: true, save, models, .. } => start::run(&models, save).map(|()| true),

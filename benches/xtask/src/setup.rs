@@ -5,6 +5,7 @@ use std::process::Command;
 
 use tanbo_emulated::host::Runner;
 
+use crate::boards;
 use crate::workspace::{Error, succeeds};
 
 /// Packages that the fallback toolchain consists of, where rustup has no targets to give.
@@ -26,6 +27,7 @@ pub fn run() -> Result<(), Error> {
         packages.extend(runner.apt.iter().cloned());
         targets.insert(runner.target.clone());
     }
+    targets.extend(boards::list()?.into_iter().map(|board| board.target));
     packages.retain(|package| !is_installed(package));
     install_packages(&packages.into_iter().collect::<Vec<_>>())?;
     let installed = installed_targets();

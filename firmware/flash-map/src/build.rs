@@ -1,0 +1,24 @@
+//! For build scripts of boards.
+
+use std::path::PathBuf;
+use std::{env, error::Error, fs};
+
+use crate::FlashMap;
+
+/// Writes `memory.x` and names the link scripts: `link.x` is cortex-m-rt's, `defmt.x` defmt's, `more` the HAL's. Nothing for an operating
+/// system.
+///
+/// # Errors
+/// Outside of a build script.
+pub fn link(map: &FlashMap, more: &[&str]) -> Result<(), Box<dyn Error>> {
+    if env::var("CARGO_CFG_TARGET_OS")? == "none" {
+        let out = PathBuf::from(env::var("OUT_DIR")?);
+        fs::write(out.join("memory.x"), map.to_string())?;
+        println!("cargo::rustc-link-search={}", out.display());
+        // --nmagic: no page alignment, the flash image stays small.
+        for argument in ["-Tlink.x", "-Tdefmt.x", "--nmagic"].iter().chain(more) {
+            println!("cargo::rustc-link-arg-bins={argument}");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! What is written to flash as the supply falls, on what a capacitor still holds.
+
+use core::ops::Range;
+
+use crc::{CRC_32_ISO_HDLC, Crc};
+use embedded_storage::nor_flash::NorFlash;
+use tanbo_board_api::{BrownoutError, LAST_WORDS_BYTES};
+
+/// Length of a record, a multiple of what any flash writes at once up to 16 bytes: length, words, check.
+const RECORD_BYTES: usize = 80;
+const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+/// Place of the check, at the end.
+const CHECK_AT: usize = RECORD_BYTES - 4;
+
+/// A page for last words.
+#[derive(Debug)]
+pub struct LastWords<F> {
+    flash: F,
+    at: u32,
+    /// What a falling supply writes; nothing before it is set, or when it has been written.
+    armed: Option<[u8; RECORD_BYTES]>,
+}
+
+impl<F: NorFlash> LastWords<F> {
+    /// Takes what was written last in `range` of `flash`, whole pages, and erases it for the next time. Words that the supply did not
+    /// reach to the end of are none.
+    ///
+    /// # Errors
+    /// The flash's.
+    pub fn open(mut flash: F, range: Range<u32>) -> Result<(Self, Words), F::Error> {
+        let mut record = [0; RECORD_BYTES];
+        flash.read(range.start, &mut record)?;
+        if record.iter().any(|byte| *byte != 0xff) {
+            flash.erase(range.start, range.end)?;
+        }
+        Ok((Self { flash, at: range.start, armed: None }, Words::read(record)))
+    }
+
+    /// Sets what will be written.
+    ///
+    /// # Errors
+    /// [`BrownoutError::TooLong`].
+    pub fn arm(&mut self, words: &[u8]) -> Result<(), BrownoutError> {
+        let mut record = [0; RECORD_BYTES];
+        let too_long = BrownoutError::TooLong { bytes: words.len() };
+        let [len, rest @ ..] = &mut record;
+        rest.get_mut(..LAST_WORDS_BYTES)
+            .and_then(|room| room.get_mut(..words.len()))
+            .ok_or(too_long)?
+            .copy_from_slice(words);
+        *len = words.len() as u8;
+        let check = CRC.checksum(record.get(..CHECK_AT).unwrap_or_default());
+        if let Some(to) = record.last_chunk_mut() {
+            *to = check.to_le_bytes();
+        }
+        self.armed = Some(record);
+        Ok(())
+    }
+
+    /// Writes what is set, once after each start. From the interrupt of a falling supply.
+    pub fn write(&mut self) {
+        if let Some(record) = self.armed.take() {
+            // Nobody is left to be told.
+            let _ = self.flash.write(self.at, &record);
+        }
+    }
+}
+
+/// Last words of the life before.
+#[derive(Clone, Copy, Debug)]
+pub struct Words {
+    record: [u8; RECORD_BYTES],
+    len: usize,
+}
+
+impl Words {
+    fn read(record: [u8; RECORD_BYTES]) -> Self {
+        let len = usize::from(record.first().copied().unwrap_or(0));
+        let check = record.last_chunk().map(|bytes| u32::from_le_bytes(*bytes));
+        let whole = check == Some(CRC.checksum(record.get(..CHECK_AT).unwrap_or_default())) && len <= LAST_WORDS_BYTES;
+        Self { record, len: if whole { len } else { 0 } }
+    }
+
+    /// Returns whether there were none, or they were taken.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Returns the words, once; empty if there were none.
+    pub fn take(&mut self) -> &[u8] {
+        let len = core::mem::take(&mut self.len);
+        self.record.get(1..=len).unwrap_or_default()
+    }
+}

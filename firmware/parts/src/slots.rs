@@ -1,0 +1,113 @@
+//! Model slots in flash, read in place; which one is selected stands in a map of `sequential-storage`, which a power cut leaves old or new.
+
+use sequential_storage::cache::{Cache, Uncached};
+use sequential_storage::map::{MapConfig, MapStorage};
+use tanbo_board_api::slots::{check_erase, check_write};
+use tanbo_board_api::{Selection, SlotError, Slots};
+use tanbo_flash_map::{FlashMap, SLOTS};
+
+use crate::flash::InPlace;
+
+/// Key of the selection, the only one.
+const KEY: u8 = 0;
+/// In the selection's word, beside the slot's number.
+const TRIAL: u16 = 1 << 8;
+/// Longest item, a multiple of every word up to 32 bytes.
+const ITEM_BYTES: usize = 32;
+
+#[repr(align(4))]
+struct Buffer([u8; ITEM_BYTES]);
+
+type Map<F> = MapStorage<u8, F, Cache<Uncached, Uncached, Uncached, u8>>;
+/// The flash's errors, with those of the map.
+pub type Error<E> = sequential_storage::Error<E>;
+
+/// The slots of a board.
+pub struct FlashSlots<F: InPlace> {
+    flash: F,
+    selection: Map<F>,
+    map: &'static FlashMap,
+    selected: Option<Selection>,
+}
+
+impl<F: InPlace + Clone> FlashSlots<F> {
+    /// Opens the slots of `map`. A selection that cannot be read is erased: then none is selected, as in a new board.
+    ///
+    /// # Errors
+    /// The flash's.
+    pub async fn open(flash: F, map: &'static FlashMap) -> Result<Self, Error<F::Error>> {
+        let config = || MapConfig::new(map.offsets(map.selection()));
+        let mut selection = Map::new(flash.clone(), config(), Cache::new_uncached());
+        let mut buffer = Buffer([0; ITEM_BYTES]);
+        let word = match selection.fetch_item::<u16>(&mut buffer.0, &KEY).await {
+            Ok(word) => word,
+            Err(Error::Corrupted { .. }) => {
+                selection.erase_all().await?;
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let selected = word.and_then(|word| {
+            let slot = u8::try_from(word & !TRIAL).ok().filter(|slot| *slot < SLOTS)?;
+            Some(Selection { slot, trial: word & TRIAL != 0 })
+        });
+        Ok(Self { flash, selection, map, selected })
+    }
+}
+
+impl<F: InPlace> FlashSlots<F> {
+    /// Returns the offset of a slot's byte.
+    fn offset(&self, slot: u8, at: usize) -> Result<u32, SlotError<Error<F::Error>>> {
+        let addresses = self.map.slot(slot).ok_or(SlotError::NoSlot { slot })?;
+        Ok(self.map.offsets(addresses).start + at as u32)
+    }
+}
+
+fn device<E>(value: E) -> SlotError<Error<E>> {
+    SlotError::Device(Error::Storage { value })
+}
+
+impl<F: InPlace> Slots for FlashSlots<F> {
+    type Error = Error<F::Error>;
+
+    fn count(&self) -> u8 {
+        SLOTS
+    }
+
+    fn slot_bytes(&self) -> usize {
+        self.map.slot_bytes() as usize
+    }
+
+    fn write_bytes(&self) -> usize {
+        F::WRITE_SIZE
+    }
+
+    fn bytes(&self, slot: u8) -> &[u8] {
+        self.map.slot(slot).map_or(&[], |addresses| self.flash.in_place(self.map.offsets(addresses)))
+    }
+
+    async fn erase(&mut self, slot: u8) -> Result<(), SlotError<Self::Error>> {
+        check_erase(self, slot)?;
+        let start = self.offset(slot, 0)?;
+        self.flash.erase(start, start + self.map.slot_bytes()).await.map_err(device)
+    }
+
+    async fn write(&mut self, slot: u8, at: usize, bytes: &[u8]) -> Result<(), SlotError<Self::Error>> {
+        check_write(self, slot, at, bytes.len())?;
+        let offset = self.offset(slot, at)?;
+        self.flash.write(offset, bytes).await.map_err(device)
+    }
+
+    fn selected(&self) -> Option<Selection> {
+        self.selected
+    }
+
+    async fn select(&mut self, selection: Selection) -> Result<(), SlotError<Self::Error>> {
+        check_write(self, selection.slot, 0, 0)?;
+        let word = u16::from(selection.slot) | if selection.trial { TRIAL } else { 0 };
+        let mut buffer = Buffer([0; ITEM_BYTES]);
+        self.selection.store_item(&mut buffer.0, &KEY, &word).await.map_err(SlotError::Device)?;
+        self.selected = Some(selection);
+        Ok(())
+    }
+}
