@@ -208,6 +208,17 @@ const MAX_FRAME: usize = 256;
 /// Longest time that a frame takes there and back, µs.
 const ECHO_US: u64 = 20_000_000;
 
+async fn send<U: Uplink, C: Clock, P: Power>(
+    uplink: &mut U,
+    frame: &[u8],
+    clock: &C,
+    power: &mut P,
+) -> Result<(), UplinkError<U::Error>> {
+    // The device's interrupt wakes who sleeps.
+    let longest_us = clock.now_us() + ECHO_US;
+    asleep(pin!(uplink.send(frame)), power, longest_us, Depth::Idle, WakeMask::NONE).await
+}
+
 async fn receive<U: Uplink, P: Power>(
     uplink: &mut U,
     into: &mut [u8],
@@ -243,7 +254,7 @@ pub async fn uplink<U: Uplink, C: Clock, P: Power>(uplink: &mut U, clock: &C, po
             let mut frame = [fill; MAX_FRAME];
             frame.iter_mut().step_by(3).enumerate().for_each(|(n, byte)| *byte ^= n as u8);
             let frame = frame.get(..len).unwrap_or_default();
-            uplink.send(frame).await.map_err(device)?;
+            send(uplink, frame, clock, power).await.map_err(device)?;
             into.fill(0xaa);
             let received = receive(uplink, &mut into, clock.now_us() + ECHO_US, power).await.map_err(device)?;
             let received = received.ok_or(Failure { promise: "what is sent comes back", found: len as i64 })?;
@@ -254,10 +265,10 @@ pub async fn uplink<U: Uplink, C: Clock, P: Power>(uplink: &mut U, clock: &C, po
     power.sleep_until(uplink.limits().not_before_us, Depth::Idle, WakeMask::NONE).await;
     let long = [0; 2 * MAX_FRAME];
     if let Some(long) = long.get(..=uplink.limits().frame_bytes) {
-        let sent = uplink.send(long).await;
+        let sent = send(uplink, long, clock, power).await;
         check("too long a frame is refused", matches!(sent, Err(UplinkError::TooLong { .. })), long.len() as i64)?;
     }
-    uplink.send(&[7; 11]).await.map_err(device)?;
+    send(uplink, &[7; 11], clock, power).await.map_err(device)?;
     let mut short = [0; 10];
     let received = receive(uplink, &mut short, clock.now_us() + ECHO_US, power).await;
     let refused = matches!(received, Err(UplinkError::TooLong { bytes: 11, room: 10 }));

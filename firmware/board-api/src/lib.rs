@@ -4,6 +4,9 @@
 // Nodes have one thread: futures need not be Send, which is all that the lint is about.
 #![allow(async_fn_in_trait)]
 
+#[cfg(feature = "sim")]
+extern crate alloc;
+
 pub mod clock;
 pub mod conformance;
 pub mod power;

@@ -1,11 +1,14 @@
 //! The simulated board keeps what the traits promise, and the conformance tests see where one does not.
 
-use core::cell::Cell;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 
 use embassy_futures::block_on;
 use tanbo_board_api::sim::{
-    ACCELEROMETER, BAROMETER, Ether, FaultPlan, Faulty, Replay, SimClock, SimPower, SimRelay, SimSlots, SimUplink,
+    ACCELEROMETER, BAROMETER, Down, FaultPlan, Faulty, Measured, Radio, Replay, SimClock, SimPower, SimRelay, SimSlots,
+    SimUplink, World, echo,
 };
+use tanbo_board_api::wait::asleep;
 use tanbo_board_api::*;
 
 /// Ten seconds of three axes.
@@ -15,40 +18,39 @@ fn acceleration() -> Vec<i32> {
 
 #[test]
 fn clock() {
-    let time = Cell::new(17);
-    let (mut clock, mut power) = (SimClock::new(&time), SimPower::new(&time));
+    let world = World::new(17);
+    let (mut clock, mut power) = (SimClock::new(&world), SimPower::new(&world));
     assert_eq!(block_on(conformance::clock(&mut clock, &mut power)), Ok(()));
 }
 
 #[test]
 fn power() {
-    let time = Cell::new(0);
-    let (clock, mut power) = (SimClock::new(&time), SimPower::new(&time));
+    let world = World::new(0);
+    let (clock, mut power) = (SimClock::new(&world), SimPower::new(&world));
     assert_eq!(block_on(conformance::power(&clock, &mut power)), Ok(()));
     assert!(!power.watchdog_expired());
-    time.set(time.get() + 9_000_000);
+    world.set_now_us(world.now_us() + 9_000_000);
     assert!(power.watchdog_expired());
 }
 
 #[test]
 fn sensors() {
-    let time = Cell::new(0);
-    let (clock, mut power) = (SimClock::new(&time), SimPower::new(&time));
+    let world = World::new(0);
+    let (clock, mut power) = (SimClock::new(&world), SimPower::new(&world));
     let recording = acceleration();
-    let mut accelerometer = Replay::new(&time, ACCELEROMETER, &recording);
+    let mut accelerometer = Replay::new(&world, 0, ACCELEROMETER, &recording);
     assert_eq!(block_on(conformance::sensor(&mut accelerometer, &clock, &mut power)), Ok(()));
-    let mut barometer = Replay::new(&time, BAROMETER, &[10_132_500, 21_500, 10_132_480, 21_400]);
+    let mut barometer = Replay::new(&world, 0, BAROMETER, &[10_132_500, 21_500, 10_132_480, 21_400]);
     assert_eq!(block_on(conformance::sensor(&mut barometer, &clock, &mut power)), Ok(()));
 }
 
 #[test]
 fn uplink() {
-    let time = Cell::new(0);
-    let (clock, mut power) = (SimClock::new(&time), SimPower::new(&time));
-    let ether = Ether::default();
-    let mut uplink = SimUplink::new(&time, &ether);
-    uplink.echo = true;
+    let world = World::new(0);
+    let (clock, mut power) = (SimClock::new(&world), SimPower::new(&world));
+    let mut uplink = SimUplink::new(&world, echo);
     uplink.silence_us = 3_000_000;
+    uplink.airtime_us = 200_000;
     for frame_bytes in [11, 51, 242] {
         uplink.frame_bytes = frame_bytes;
         assert_eq!(block_on(conformance::uplink(&mut uplink, &clock, &mut power)), Ok(()));
@@ -63,8 +65,8 @@ fn slots() {
 
 #[test]
 fn relay() {
-    let time = Cell::new(0);
-    let (clock, mut power) = (SimClock::new(&time), SimPower::new(&time));
+    let world = World::new(0);
+    let (clock, mut power) = (SimClock::new(&world), SimPower::new(&world));
     let mut relay = SimRelay::default();
     assert_eq!(block_on(conformance::relay(&mut relay, &clock, &mut power)), Ok(()));
     assert_eq!(relay.starts, 2);
@@ -102,9 +104,9 @@ impl Sensor for Broken<'_> {
 fn broken_promises_of_a_sensor_are_found() {
     let recording = acceleration();
     let broken = |spoil, format| {
-        let time = Cell::new(0);
-        let (clock, mut power) = (SimClock::new(&time), SimPower::new(&time));
-        let mut sensor = Broken { inner: Replay::new(&time, ACCELEROMETER, &recording), spoil, format };
+        let world = World::new(0);
+        let (clock, mut power) = (SimClock::new(&world), SimPower::new(&world));
+        let mut sensor = Broken { inner: Replay::new(&world, 0, ACCELEROMETER, &recording), spoil, format };
         block_on(conformance::sensor(&mut sensor, &clock, &mut power)).map_err(|failure| failure.promise)
     };
     assert_eq!(broken(|burst, _| burst, |format| format), Ok(()));
@@ -139,17 +141,16 @@ fn broken_promises_of_a_sensor_are_found() {
 
 #[test]
 fn broken_promises_of_clock_power_uplink_and_slots_are_found() {
-    let time = Cell::new(0);
-    let mut power = SimPower::new(&time);
+    let world = World::new(0);
+    let mut power = SimPower::new(&world);
     // A clock that stands still in sleep, and one whose time runs backwards.
-    let standing = Cell::new(5);
+    let standing = World::new(5);
     let failure = block_on(conformance::clock(&mut SimClock::new(&standing), &mut power)).map_err(|f| f.promise);
     assert_eq!(failure, Err("time goes on in sleep"));
     let failure = block_on(conformance::power(&SimClock::new(&standing), &mut power)).map_err(|f| f.promise);
     assert_eq!(failure, Err("no wake before the deadline"));
     // A line that is cut.
-    let ether = Ether::default();
-    let (clock, mut uplink) = (SimClock::new(&time), SimUplink::new(&time, &ether));
+    let (clock, mut uplink) = (SimClock::new(&world), SimUplink::new(&world, |_: u64, _: &[u8], _: &mut Down| ()));
     let failure = block_on(conformance::uplink(&mut uplink, &clock, &mut power)).map_err(|f| f.promise);
     assert_eq!(failure, Err("what is sent comes back"));
     let failure = block_on(conformance::slots(&mut SimSlots::<1, 256>::new())).map_err(|f| f.promise);
@@ -158,30 +159,30 @@ fn broken_promises_of_clock_power_uplink_and_slots_are_found() {
 
 #[test]
 fn a_fifo_that_runs_over_loses_its_oldest_and_says_so() {
-    let time = Cell::new(0);
+    let world = World::new(0);
     let recording = acceleration();
-    let mut sensor = Replay::new(&time, ACCELEROMETER, &recording);
+    let mut sensor = Replay::new(&world, 0, ACCELEROMETER, &recording);
     let mut into = [0; 600];
     block_on(sensor.set_mode(Mode::Measure)).expect("on");
-    time.set(2_000_000);
+    world.set_now_us(2_000_000);
     assert_eq!(block_on(sensor.read(&mut into)), Ok(Burst { readings: 96, lost: true }));
     assert_eq!(into.get(..288), recording.get(104 * 3..200 * 3));
-    time.set(2_500_000);
+    world.set_now_us(2_500_000);
     assert_eq!(block_on(sensor.read(&mut into)), Ok(Burst { readings: 50, lost: false }));
     assert_eq!(into.get(..150), recording.get(200 * 3..250 * 3));
-    time.set(1_000_000_000);
+    world.set_now_us(1_000_000_000);
     assert_eq!(block_on(sensor.read(&mut into[..5])), Ok(Burst { readings: 1, lost: true }));
 }
 
 #[test]
 fn faults_strike_on_order() {
-    let time = Cell::new(0);
+    let world = World::new(0);
     let recording = acceleration();
     let plan = FaultPlan { fail: &[(1, FaultKind::Bus)], lose: &[2], spike: &[3], stuck_from: Some(4) };
-    let mut sensor = Faulty::new(Replay::new(&time, ACCELEROMETER, &recording), plan);
+    let mut sensor = Faulty::new(Replay::new(&world, 0, ACCELEROMETER, &recording), plan);
     block_on(sensor.set_mode(Mode::Measure)).expect("on");
     let mut read = || {
-        time.set(time.get() + 10_000);
+        world.set_now_us(world.now_us() + 10_000);
         let mut into = [0; 3];
         let burst = block_on(sensor.read(&mut into)).map_err(|error| error.kind());
         (burst.map(|burst| (burst.readings, burst.lost)), into)
@@ -196,56 +197,116 @@ fn faults_strike_on_order() {
 
 #[test]
 fn a_wake_comes_when_the_recording_goes_beyond_the_threshold() {
-    let time = Cell::new(0);
+    let world = World::new(0);
     let mut recording = vec![0; 3 * 500];
     for reading in recording.chunks_exact_mut(3).skip(300).take(3) {
         reading[1] = -60_000;
     }
-    let mut sensor = Replay::new(&time, ACCELEROMETER, &recording);
+    let mut sensor = Replay::new(&world, 0, ACCELEROMETER, &recording);
     let set = |sensor: &mut Replay, threshold, readings| block_on(sensor.set_mode(Mode::Wake { threshold, readings }));
     set(&mut sensor, 50_000, 2).expect("set");
     assert_eq!(sensor.wakes_at_us(), Some(3_020_000));
-    let mut power = SimPower::new(&time);
-    power.next_wake = sensor.wakes_at_us().map(|at_us| (at_us, WakeCause::Sensor));
+    let mut power = SimPower::new(&world);
     let cause = block_on(power.sleep_until(5_000_000, Depth::Stop, WakeMask::SENSOR));
-    assert_eq!((cause, time.get()), (WakeCause::Sensor, 3_020_000));
+    assert_eq!((cause, world.now_us()), (WakeCause::Sensor, 3_020_000));
     set(&mut sensor, 50_000, 4).expect("set");
     assert_eq!(sensor.wakes_at_us(), None);
 }
 
 #[test]
 fn resets_keep_what_they_should() {
-    let time = Cell::new(0);
-    let mut power = SimPower::new(&time);
+    let world = World::new(0);
+    let mut power = SimPower::new(&world);
     assert_eq!(power.reset_cause(), ResetCause::PowerOn);
     power.retained().fill(7);
     power.on_brownout(b"number 41").expect("room");
-    let mut power = SimPower::restart(&time, power.end(ResetCause::BrownOut));
+    let mut power = SimPower::restart(&world, power.end(ResetCause::BrownOut));
     assert_eq!(power.reset_cause(), ResetCause::BrownOut);
     assert_eq!(power.last_words(), b"number 41");
     assert_eq!(power.last_words(), b"");
     assert!(power.retained().iter().all(|byte| *byte == 7));
-    let mut power = SimPower::restart(&time, power.end(ResetCause::PowerOn));
+    let mut power = SimPower::restart(&world, power.end(ResetCause::PowerOn));
     assert!(power.retained().iter().all(|byte| *byte == 0));
 }
 
 #[test]
-fn a_radio_keeps_its_share_of_the_air_and_loses_frames() {
-    let time = Cell::new(0);
-    let ether = Ether::default();
-    let mut uplink = SimUplink::new(&time, &ether);
+fn a_radio_keeps_its_share_of_the_air_and_hears_what_comes_later() {
+    let world = World::new(0);
+    let mut heard = Vec::new();
+    let mut uplink = SimUplink::new(&world, |now_us: u64, frame: &[u8], down: &mut Down| {
+        heard.push((now_us, frame.to_vec()));
+        down.put(now_us + 1_000_000, b"ack");
+    });
     uplink.silence_us = 60_000_000;
-    uplink.lost = &[1];
     assert_eq!(block_on(uplink.send(b"first")), Ok(()));
     assert_eq!(block_on(uplink.send(b"second")), Err(UplinkError::NotYet { not_before_us: 60_000_000 }));
-    for text in [&b"second"[..], b"third"] {
-        time.set(uplink.limits().not_before_us);
-        assert_eq!(block_on(uplink.send(text)), Ok(()));
-    }
-    assert_eq!(ether.take_up().as_deref(), Some(&b"first"[..]));
-    assert_eq!(ether.take_up().as_deref(), Some(&b"third"[..]));
-    assert_eq!(ether.take_up(), None);
-    assert!(ether.put_down(b"ack"));
     let mut into = [0; 8];
-    assert_eq!(block_on(uplink.receive(&mut into, 0)), Ok(Some(3)));
+    let mut power = SimPower::new(&world);
+    let received = block_on(async {
+        let receive = pin!(uplink.receive(&mut into, 5_000_000));
+        asleep(receive, &mut power, 5_000_000, Depth::Stop, WakeMask::UPLINK).await
+    });
+    assert_eq!((received, world.now_us(), world.radio.get()), (Ok(Some(3)), 1_000_000, Radio::Sleep));
+    world.set_now_us(uplink.limits().not_before_us);
+    // On the air for a second, which wakes nobody but who waits for it.
+    uplink.airtime_us = 1_000_000;
+    let sent = block_on(async {
+        let send = pin!(uplink.send(b"second"));
+        asleep(send, &mut power, 90_000_000, Depth::Idle, WakeMask::NONE).await
+    });
+    assert_eq!((sent, world.now_us()), (Ok(()), 61_000_000));
+    drop(uplink);
+    assert_eq!(heard, [(0, b"first".to_vec()), (61_000_000, b"second".to_vec())]);
+}
+
+#[test]
+fn a_fifo_interrupts_when_it_is_half_full() {
+    let world = World::new(0);
+    let recording = acceleration();
+    let (mut sensor, mut power) = (Replay::new(&world, 2, ACCELEROMETER, &recording), SimPower::new(&world));
+    block_on(sensor.set_mode(Mode::Measure)).expect("on");
+    assert_eq!(world.mode(2), Some(Mode::Measure));
+    let mut into = [0; 600];
+    for at_us in [480_000, 960_000] {
+        let cause = block_on(power.sleep_until(2_000_000, Depth::Stop, WakeMask::SENSOR));
+        assert_eq!((cause, world.now_us()), (WakeCause::Sensor, at_us));
+        assert_eq!(block_on(sensor.read(&mut into)), Ok(Burst { readings: 48, lost: false }));
+    }
+    let cause = block_on(power.sleep_until(1_000_000, Depth::Stop, WakeMask::NONE));
+    assert_eq!((cause, world.sleeps().count, world.sleeps().time_us), (WakeCause::Deadline, 3, 1_000_000));
+}
+
+#[test]
+fn a_function_of_the_time_is_measured_when_it_is_read() {
+    let world = World::new(0);
+    let (clock, mut power) = (SimClock::new(&world), SimPower::new(&world));
+    let mut sensor = Measured::new(&world, 0, BAROMETER, |now_us, reading: &mut [i32]| {
+        reading.copy_from_slice(&[10_000_000 + (now_us / 1_000_000) as i32, 20_000]);
+        if now_us > 100_000_000 { Err(FaultKind::Bus) } else { Ok(()) }
+    });
+    assert_eq!(block_on(conformance::sensor(&mut sensor, &clock, &mut power)), Ok(()));
+    world.set_now_us(100_000_000);
+    block_on(sensor.set_mode(Mode::Measure)).expect("on");
+    let mut into = [0; 2];
+    assert_eq!(block_on(sensor.read(&mut into)), Ok(Burst { readings: 1, lost: false }));
+    assert_eq!(into, [10_000_100, 20_000]);
+    world.set_now_us(100_000_001);
+    assert_eq!(block_on(sensor.read(&mut into)).map_err(|error| error.kind()), Err(FaultKind::Bus));
+}
+
+#[test]
+fn nothing_goes_on_when_the_supply_is_cut() {
+    let world = World::new(0);
+    world.cut_us.set(Some(1_500));
+    let mut power = SimPower::new(&world);
+    let mut sleeps = pin!(async {
+        loop {
+            power.sleep_until(world.now_us() + 1_000, Depth::Stop, WakeMask::NONE).await;
+        }
+    });
+    let polled: std::task::Poll<()> =
+        block_on(poll_fn(|context| std::task::Poll::Ready(sleeps.as_mut().poll(context))));
+    assert!(polled.is_pending() && world.is_cut() && world.now_us() == 1_500);
+    world.restart();
+    assert!(!world.is_cut());
 }

@@ -104,11 +104,9 @@ fn resets<P: Power, S: Slots>(power: &mut P, slots: &mut S) -> Result<(), Failur
 
 #[cfg(not(target_os = "none"))]
 fn on_board(name: &str) -> Option<Result<(), Failure>> {
-    use core::cell::Cell;
-    use tanbo_board_api::sim::{Ether, SimClock, SimPower, SimSlots, SimUplink};
-    let (time, ether) = (Cell::new(0), Ether::default());
-    let mut power = SimPower::new(&time);
-    let mut uplink = SimUplink::new(&time, &ether);
-    uplink.echo = true;
-    test(name, &mut SimClock::new(&time), &mut power, &mut uplink, &mut SimSlots::<2, 4096>::new())
+    use tanbo_board_api::sim::{SimClock, SimPower, SimSlots, SimUplink, World, echo};
+    let world = World::new(0);
+    let mut power = SimPower::new(&world);
+    let mut uplink = SimUplink::new(&world, echo);
+    test(name, &mut SimClock::new(&world), &mut power, &mut uplink, &mut SimSlots::<2, 4096>::new())
 }

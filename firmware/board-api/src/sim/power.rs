@@ -1,7 +1,9 @@
 //! Time and power.
 
-use core::cell::Cell;
+use core::future::poll_fn;
+use core::task::Poll;
 
+use crate::sim::World;
 use crate::{
     BrownoutError, Clock, Depth, Discipline, LAST_WORDS_BYTES, Perf, Power, Reference, ResetCause, Supply, Utc,
     WakeCause, WakeMask,
@@ -10,23 +12,23 @@ use crate::{
 /// Crystal of the simulated board: 20 ppm.
 const TOLERANCE_PPB: u32 = 20_000;
 
-/// A clock whose time is an argument.
+/// A clock whose time is the world's.
 #[derive(Clone, Copy, Debug)]
-pub struct SimClock<'t> {
-    time_us: &'t Cell<u64>,
+pub struct SimClock<'w> {
+    world: &'w World,
     discipline: Discipline,
 }
 
-impl<'t> SimClock<'t> {
-    /// Returns a clock that shows `time_us`, without a time of the world.
-    pub fn new(time_us: &'t Cell<u64>) -> Self {
-        Self { time_us, discipline: Discipline::new(TOLERANCE_PPB) }
+impl<'w> SimClock<'w> {
+    /// Returns a clock without a time of the world.
+    pub fn new(world: &'w World) -> Self {
+        Self { world, discipline: Discipline::new(TOLERANCE_PPB) }
     }
 }
 
 impl Clock for SimClock<'_> {
     fn now_us(&self) -> u64 {
-        self.time_us.get()
+        self.world.now_us()
     }
 
     fn utc_at(&self, at_us: u64) -> Option<Utc> {
@@ -51,20 +53,23 @@ const RETAINED_BYTES: usize = 64;
 /// Watchdog, ms.
 const WATCHDOG_MS: u32 = 8_000;
 
-/// Power of a simulated board. Sleep moves the time; what else may wake, and the supply, are set by whoever simulates.
-#[derive(Debug)]
-pub struct SimPower<'t> {
-    time_us: &'t Cell<u64>,
-    /// Something that happens later: when, and what.
-    pub next_wake: Option<(u64, WakeCause)>,
+/// A supply, by the time.
+pub type SupplyAt<'w> = &'w dyn Fn(u64) -> Supply;
+
+/// 3.3 V, whatever happens.
+fn mains(_: u64) -> Supply {
+    Supply { mv: Some(3_300), ..Supply::default() }
+}
+
+/// Power of a simulated board. Sleep moves the time to whatever comes first.
+pub struct SimPower<'w> {
+    world: &'w World,
     /// What the supply measures.
-    pub supply: Supply,
+    pub supply: SupplyAt<'w>,
     /// The core's speed.
     pub perf: Perf,
-    /// Sleeps so far.
-    pub sleeps: u32,
-    /// µs asleep so far.
-    pub asleep_us: u64,
+    /// Whether the watchdog runs in sleep.
+    pub watchdog_asleep: bool,
     fed_us: Option<u64>,
     cause: ResetCause,
     retained: [u8; RETAINED_BYTES],
@@ -73,23 +78,21 @@ pub struct SimPower<'t> {
     spoken: bool,
 }
 
-impl<'t> SimPower<'t> {
+impl<'w> SimPower<'w> {
     /// Returns a board whose power came on just now.
-    pub fn new(time_us: &'t Cell<u64>) -> Self {
+    pub fn new(world: &'w World) -> Self {
         let restart =
             Restart { cause: ResetCause::PowerOn, retained: [0; RETAINED_BYTES], last_words: heapless::Vec::new() };
-        Self::restart(time_us, restart)
+        Self::restart(world, restart)
     }
 
     /// Returns a board after a reset.
-    pub fn restart(time_us: &'t Cell<u64>, restart: Restart) -> Self {
+    pub fn restart(world: &'w World, restart: Restart) -> Self {
         Self {
-            time_us,
-            next_wake: None,
-            supply: Supply { mv: Some(3_300), ..Supply::default() },
+            world,
+            supply: &mains,
             perf: Perf::Low,
-            sleeps: 0,
-            asleep_us: 0,
+            watchdog_asleep: true,
             fed_us: None,
             cause: restart.cause,
             retained: restart.retained,
@@ -100,43 +103,77 @@ impl<'t> SimPower<'t> {
     }
 
     /// Resets the board; a brown-out writes the last words.
-    pub fn end(self, cause: ResetCause) -> Restart {
-        let last_words = if cause == ResetCause::BrownOut { self.staged } else { self.last_words };
+    pub fn end(&self, cause: ResetCause) -> Restart {
+        let last_words = if cause == ResetCause::BrownOut { &self.staged } else { &self.last_words };
         let retained = if cause == ResetCause::PowerOn { [0; RETAINED_BYTES] } else { self.retained };
-        Restart { cause, retained, last_words }
+        Restart { cause, retained, last_words: last_words.clone() }
     }
 
     /// Returns whether the watchdog would have reset the board by now.
     pub fn watchdog_expired(&self) -> bool {
-        self.fed_us.is_some_and(|fed| self.time_us.get() > fed + u64::from(WATCHDOG_MS) * 1000)
+        self.fed_us.is_some_and(|fed| self.world.now_us() > fed + u64::from(WATCHDOG_MS) * 1000)
     }
 }
 
-/// What may be in a mask for a cause to wake.
-fn allows(mask: WakeMask, cause: WakeCause) -> bool {
-    match cause {
-        WakeCause::Deadline => true,
-        WakeCause::Sensor => mask.has(WakeMask::SENSOR),
-        WakeCause::Uplink => mask.has(WakeMask::UPLINK),
-        WakeCause::Button => mask.has(WakeMask::BUTTON),
+/// What comes next in a sleep.
+enum Next {
+    Cause(WakeCause),
+    /// A device's interrupt: it wakes whoever waits for the device.
+    Device,
+    Cut,
+}
+
+impl SimPower<'_> {
+    /// Returns what ends a sleep first, and when. Of two at once the supply goes first, and the deadline comes last.
+    fn next(&self, deadline_us: u64, wake: WakeMask) -> (u64, Next) {
+        let world = self.world;
+        let masked = |mask, at_us: Option<u64>| at_us.filter(|_| wake.has(mask));
+        let mut first = (deadline_us, Next::Cause(WakeCause::Deadline));
+        let others = [
+            (masked(WakeMask::BUTTON, world.button_us.get()), Next::Cause(WakeCause::Button)),
+            (masked(WakeMask::UPLINK, world.uplink_us.get()), Next::Cause(WakeCause::Uplink)),
+            (masked(WakeMask::SENSOR, world.next_sensor_us()), Next::Cause(WakeCause::Sensor)),
+            (world.device_us.get(), Next::Device),
+            (world.cut_us.get(), Next::Cut),
+        ];
+        for (at_us, next) in others {
+            if let Some(at_us) = at_us
+                && at_us <= first.0
+            {
+                first = (at_us, next);
+            }
+        }
+        first
     }
 }
 
 impl Power for SimPower<'_> {
     async fn sleep_until(&mut self, deadline_us: u64, _: Depth, wake: WakeMask) -> WakeCause {
-        let now = self.time_us.get();
-        let (until, cause) = match self.next_wake {
-            Some((at_us, cause)) if at_us < deadline_us && allows(wake, cause) => {
-                self.next_wake = None;
-                (at_us, cause)
+        let (at_us, next) = self.next(deadline_us, wake);
+        self.world.slept(at_us);
+        if self.watchdog_asleep {
+            assert!(!self.watchdog_expired(), "the watchdog ends a sleep until {deadline_us} us");
+        } else {
+            self.fed_us = self.fed_us.map(|_| self.world.now_us());
+        }
+        match next {
+            Next::Cause(cause) => {
+                if cause == WakeCause::Button {
+                    self.world.button_us.set(None);
+                }
+                cause
             }
-            _ => (deadline_us, WakeCause::Deadline),
-        };
-        let until = until.max(now);
-        self.sleeps += 1;
-        self.asleep_us += until - now;
-        self.time_us.set(until);
-        cause
+            Next::Device => {
+                self.world.device_us.set(None);
+                // Awake for somebody else.
+                poll_fn(|context| {
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                })
+                .await
+            }
+            Next::Cut => self.world.cut().await,
+        }
     }
 
     fn set_perf(&mut self, perf: Perf) {
@@ -144,7 +181,7 @@ impl Power for SimPower<'_> {
     }
 
     fn supply(&mut self) -> Supply {
-        self.supply
+        (self.supply)(self.world.now_us())
     }
 
     fn on_brownout(&mut self, last_words: &[u8]) -> Result<(), BrownoutError> {
@@ -166,11 +203,15 @@ impl Power for SimPower<'_> {
     }
 
     fn feed_watchdog(&mut self) {
-        self.fed_us = Some(self.time_us.get());
+        self.fed_us = Some(self.world.now_us());
     }
 
     fn watchdog_ms(&self) -> Option<u32> {
         Some(WATCHDOG_MS)
+    }
+
+    fn watchdog_runs_asleep(&self) -> bool {
+        self.watchdog_asleep
     }
 
     fn reset(&mut self) -> ! {

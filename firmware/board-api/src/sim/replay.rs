@@ -1,7 +1,6 @@
-//! A recording in place of a sensor.
+//! A recording or a function of time in place of a sensor.
 
-use core::cell::Cell;
-
+use crate::sim::World;
 use crate::{Burst, Channel, Fault, FaultKind, Format, Mode, Quantity, Sensor};
 
 /// A channel of acceleration, mGal, ±4 g.
@@ -34,10 +33,12 @@ impl Fault for SimFault {
 
 /// A sensor that measures a recording, from its beginning whenever it is switched on, and again from there at its end.
 ///
-/// With a FIFO, readings run over as in the device: what is read late has lost its oldest.
+/// With a FIFO, readings run over as in the device: what is read late has lost its oldest; half a FIFO interrupts.
 #[derive(Clone, Debug)]
 pub struct Replay<'a> {
-    time_us: &'a Cell<u64>,
+    world: &'a World,
+    /// Which of the world's sensors it is.
+    number: usize,
     format: Format,
     /// Whole readings, channel by channel.
     recording: &'a [i32],
@@ -49,8 +50,21 @@ pub struct Replay<'a> {
 
 impl<'a> Replay<'a> {
     /// Returns a sensor that is off. What of `recording` is no whole reading is left out.
-    pub fn new(time_us: &'a Cell<u64>, format: Format, recording: &'a [i32]) -> Self {
-        Self { time_us, format, recording, mode: Mode::Off, started_us: 0, taken: 0 }
+    pub fn new(world: &'a World, number: usize, format: Format, recording: &'a [i32]) -> Self {
+        Self { world, number, format, recording, mode: Mode::Off, started_us: 0, taken: 0 }
+    }
+
+    /// When it interrupts next.
+    fn interrupt_us(&self) -> Option<u64> {
+        match self.mode {
+            Mode::Off => None,
+            Mode::Measure => {
+                let half = u64::from((self.format.fifo_readings / 2).max(1));
+                (self.format.period_ns > 0)
+                    .then(|| self.started_us + (self.taken + half) * self.format.period_ns / 1000)
+            }
+            Mode::Wake { .. } => self.wakes_at_us(),
+        }
     }
 
     fn reading(&self, number: u64) -> &'a [i32] {
@@ -91,8 +105,9 @@ impl Sensor for Replay<'_> {
             }
         }
         self.mode = mode;
-        self.started_us = self.time_us.get();
+        self.started_us = self.world.now_us();
         self.taken = 0;
+        self.world.set_sensor(self.number, mode, self.interrupt_us());
         Ok(())
     }
 
@@ -106,7 +121,7 @@ impl Sensor for Replay<'_> {
         let waiting = match self.format.period_ns {
             0 => 1,
             period_ns => {
-                let made = (self.time_us.get() - self.started_us) * 1000 / period_ns;
+                let made = (self.world.now_us() - self.started_us) * 1000 / period_ns;
                 let oldest = made.saturating_sub(self.format.fifo_readings.into());
                 lost = oldest > self.taken;
                 self.taken = self.taken.max(oldest);
@@ -118,6 +133,48 @@ impl Sensor for Replay<'_> {
             to.iter_mut().zip(self.reading(number)).for_each(|(to, value)| *to = *value);
         }
         self.taken += readings;
+        self.world.set_sensor(self.number, self.mode, self.interrupt_us());
         Ok(Burst { readings: readings as usize, lost })
+    }
+}
+
+/// A sensor that measures a function of the time, µs, whenever it is read.
+pub struct Measured<'w, F> {
+    world: &'w World,
+    number: usize,
+    format: Format,
+    at: F,
+    mode: Mode,
+}
+
+impl<'w, F: FnMut(u64, &mut [i32]) -> Result<(), FaultKind>> Measured<'w, F> {
+    /// Returns a sensor that is off; `at` fills in a reading, or fails.
+    pub fn new(world: &'w World, number: usize, format: Format, at: F) -> Self {
+        Self { world, number, format, at, mode: Mode::Off }
+    }
+}
+
+impl<F: FnMut(u64, &mut [i32]) -> Result<(), FaultKind>> Sensor for Measured<'_, F> {
+    type Error = SimFault;
+
+    fn format(&self) -> Format {
+        Format { period_ns: 0, fifo_readings: 1, wakes: false, ..self.format }
+    }
+
+    async fn set_mode(&mut self, mode: Mode) -> Result<(), SimFault> {
+        if let Mode::Wake { .. } = mode {
+            return Err(SimFault(FaultKind::Unsupported));
+        }
+        self.mode = mode;
+        self.world.set_sensor(self.number, mode, None);
+        Ok(())
+    }
+
+    async fn read(&mut self, into: &mut [i32]) -> Result<Burst, SimFault> {
+        let Some(reading) = into.get_mut(..self.format.channels.len()).filter(|_| self.mode == Mode::Measure) else {
+            return Ok(Burst::default());
+        };
+        (self.at)(self.world.now_us(), reading).map_err(SimFault)?;
+        Ok(Burst { readings: 1, lost: false })
     }
 }

@@ -1,71 +1,94 @@
-//! The air between nodes and gateway.
+//! The air between a node and its gateway.
 
-use core::cell::{Cell, RefCell};
 use core::convert::Infallible;
 use core::future::poll_fn;
 use core::task::Poll;
 
 use heapless::Deque;
 
+use crate::sim::{Radio, World};
 use crate::{Limits, Uplink, UplinkError};
 
 /// Longest frame, bytes.
 const FRAME_BYTES: usize = 242;
-/// Frames under way at once, each direction.
+/// Frames under way to the node at once.
 const FRAMES: usize = 8;
 
-type Queue = RefCell<Deque<heapless::Vec<u8, FRAME_BYTES>, FRAMES>>;
-
-/// Two queues of frames, node to gateway and back; what overflows is lost, as on the air.
+/// Frames on their way to the node, each with the time of its arrival.
 #[derive(Debug, Default)]
-pub struct Ether {
-    up: Queue,
-    down: Queue,
-}
+pub struct Down(Deque<(u64, heapless::Vec<u8, FRAME_BYTES>), FRAMES>);
 
-impl Ether {
-    /// Takes the next frame that a node sent.
-    pub fn take_up(&self) -> Option<heapless::Vec<u8, FRAME_BYTES>> {
-        self.up.borrow_mut().pop_front()
+impl Down {
+    /// Sends a frame, after those before it; what finds no room is lost, as on the air.
+    pub fn put(&mut self, arrival_us: u64, frame: &[u8]) {
+        if let Ok(frame) = heapless::Vec::from_slice(frame) {
+            let _ = self.0.push_back((arrival_us, frame));
+        }
     }
 
-    /// Sends a frame to the node; whether there was room.
-    pub fn put_down(&self, frame: &[u8]) -> bool {
-        put(&self.down, frame)
+    fn next_us(&self) -> Option<u64> {
+        self.0.front().map(|(arrival_us, _)| *arrival_us)
     }
 }
 
-fn put(queue: &Queue, frame: &[u8]) -> bool {
-    let frame = heapless::Vec::from_slice(frame);
-    frame.is_ok_and(|frame| queue.borrow_mut().push_back(frame).is_ok())
+/// The far end of an uplink: takes a frame at a time, µs, and may answer.
+pub trait FarEnd {
+    /// Takes a frame that has arrived.
+    fn up(&mut self, now_us: u64, frame: &[u8], down: &mut Down);
 }
 
-/// A node's end of an [`Ether`].
-#[derive(Debug)]
-pub struct SimUplink<'e> {
-    time_us: &'e Cell<u64>,
-    ether: &'e Ether,
+impl<F: FnMut(u64, &[u8], &mut Down)> FarEnd for F {
+    fn up(&mut self, now_us: u64, frame: &[u8], down: &mut Down) {
+        self(now_us, frame, down);
+    }
+}
+
+/// Sends everything back at once: what a wire from TX to RX does.
+pub fn echo(now_us: u64, frame: &[u8], down: &mut Down) {
+    down.put(now_us, frame);
+}
+
+/// A node's end. A node that does not listen when a frame arrives hears it when it does, as from LoRaWAN's server.
+pub struct SimUplink<'w, F> {
+    world: &'w World,
+    far: F,
+    down: Down,
     /// Longest frame at the data rate of the moment, bytes.
     pub frame_bytes: usize,
+    /// Time that a frame takes, µs.
+    pub airtime_us: u64,
     /// Silence after each frame, µs: the share of the air.
     pub silence_us: u64,
-    /// Every frame with one of these numbers, from 0, is lost on its way up.
-    pub lost: &'e [u32],
     not_before_us: u64,
-    sent: u32,
-    /// Whether frames come back at once: what a wire from TX to RX does.
-    pub echo: bool,
 }
 
-impl<'e> SimUplink<'e> {
-    /// Returns an uplink at the fastest data rate, without silences or losses.
-    pub fn new(time_us: &'e Cell<u64>, ether: &'e Ether) -> Self {
-        let frame_bytes = FRAME_BYTES;
-        Self { time_us, ether, frame_bytes, silence_us: 0, lost: &[], not_before_us: 0, sent: 0, echo: false }
+impl<'w, F: FarEnd> SimUplink<'w, F> {
+    /// Returns an uplink at the fastest data rate, without airtime or silences.
+    pub fn new(world: &'w World, far: F) -> Self {
+        let down = Down::default();
+        Self { world, far, down, frame_bytes: FRAME_BYTES, airtime_us: 0, silence_us: 0, not_before_us: 0 }
     }
 }
 
-impl Uplink for SimUplink<'_> {
+/// Puts the radio to sleep, however what it does ends.
+struct Busy<'w>(&'w World);
+
+impl<'w> Busy<'w> {
+    fn new(world: &'w World, radio: Radio) -> Self {
+        world.radio.set(radio);
+        Self(world)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.radio.set(Radio::Sleep);
+        self.0.uplink_us.set(None);
+        self.0.device_us.set(None);
+    }
+}
+
+impl<F: FarEnd> Uplink for SimUplink<'_, F> {
     type Error = Infallible;
 
     fn limits(&self) -> Limits {
@@ -73,28 +96,46 @@ impl Uplink for SimUplink<'_> {
     }
 
     async fn send(&mut self, frame: &[u8]) -> Result<(), UplinkError<Infallible>> {
+        let Self { world, far, down, .. } = self;
         if frame.len() > self.frame_bytes {
             return Err(UplinkError::TooLong { bytes: frame.len(), room: self.frame_bytes });
         }
-        if self.time_us.get() < self.not_before_us {
+        if world.now_us() < self.not_before_us {
             return Err(UplinkError::NotYet { not_before_us: self.not_before_us });
         }
-        self.not_before_us = self.time_us.get() + self.silence_us;
-        if !self.lost.contains(&self.sent) {
-            // Lost where there is no room.
-            let _ = put(if self.echo { &self.ether.down } else { &self.ether.up }, frame);
+        let end_us = world.now_us() + self.airtime_us;
+        let _busy = Busy::new(world, Radio::Transmit);
+        poll_fn(|_| {
+            if world.now_us() >= end_us {
+                return Poll::Ready(());
+            }
+            world.device_us.set(Some(end_us));
+            Poll::Pending
+        })
+        .await;
+        self.not_before_us = world.now_us() + self.silence_us;
+        // Nothing leaves an antenna without a supply.
+        if !world.is_cut() {
+            far.up(world.now_us(), frame, down);
         }
-        self.sent += 1;
         Ok(())
     }
 
     async fn receive(&mut self, into: &mut [u8], until_us: u64) -> Result<Option<usize>, UplinkError<Infallible>> {
+        let Self { world, down, .. } = self;
+        let _busy = Busy::new(world, Radio::Receive);
         // Who sleeps meanwhile polls again.
-        let frame = poll_fn(|_| match self.ether.down.borrow_mut().pop_front() {
-            None if self.time_us.get() < until_us => Poll::Pending,
-            frame => Poll::Ready(frame),
+        let frame = poll_fn(|_| {
+            if down.next_us().is_some_and(|arrival_us| arrival_us <= world.now_us()) {
+                return Poll::Ready(down.0.pop_front());
+            }
+            if world.now_us() >= until_us {
+                return Poll::Ready(None);
+            }
+            world.uplink_us.set(down.next_us());
+            Poll::Pending
         });
-        let Some(frame) = frame.await else { return Ok(None) };
+        let Some((_, frame)) = frame.await else { return Ok(None) };
         let too_long = UplinkError::TooLong { bytes: frame.len(), room: into.len() };
         into.get_mut(..frame.len()).ok_or(too_long)?.copy_from_slice(&frame);
         Ok(Some(frame.len()))

@@ -11,7 +11,7 @@ use fastrand::Rng;
 use tanbo_store::{FAULTS, Fault, RECORD_BYTES, Store, StoreError};
 use tanbo_wire::{Window, v1::Ack};
 
-use crate::flash::{Cut, SimFlash};
+use tanbo_board_api::sim::{Cut, SimFlash};
 
 const EVENTS: usize = 6;
 

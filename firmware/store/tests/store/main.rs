@@ -1,5 +1,4 @@
 //! The store on simulated flash.
 
 mod cuts;
-mod flash;
 mod promises;

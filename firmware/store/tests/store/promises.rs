@@ -4,7 +4,7 @@ use embassy_futures::block_on;
 use tanbo_store::{FAULTS, Fault, RECORD_BYTES, SETTINGS, Store, StoreError};
 use tanbo_wire::{Counter, v1::Ack};
 
-use crate::flash::SimFlash;
+use tanbo_board_api::sim::SimFlash;
 
 type Flash = SimFlash<4, 4096>;
 const RANGE: core::ops::Range<u32> = 0..3 * 4096;

@@ -1,7 +1,9 @@
 //! Flash in RAM whose supply can be cut.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use alloc::rc::Rc;
+use alloc::{vec, vec::Vec};
+use core::cell::{Cell, RefCell};
+use core::future::pending;
 
 use embedded_storage_async::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
 
@@ -24,6 +26,21 @@ struct Memory {
     bytes: Vec<u8>,
     /// The word in the middle of which the supply went last.
     torn: Option<usize>,
+    /// Which bits of a torn word have fallen: the state of a xorshift generator.
+    random: u64,
+}
+
+impl Memory {
+    /// Some of the word's bits fall.
+    fn tear(&mut self, at: usize, word: &[u8]) {
+        for (old, new) in self.bytes.iter_mut().skip(at).zip(word) {
+            self.random ^= self.random << 13;
+            self.random ^= self.random >> 7;
+            self.random ^= self.random << 17;
+            *old &= new | self.random as u8;
+        }
+        self.torn = Some(at);
+    }
 }
 
 /// Flash with words of `WORD` bytes, each written once, and pages of `PAGE` bytes.
@@ -34,25 +51,37 @@ pub struct SimFlash<const WORD: usize, const PAGE: usize> {
     pub left: Option<usize>,
     /// Points so far: words written, parts of pages erased.
     pub points: usize,
+    /// Raised where the supply goes, and then nothing returns any more; without it, [`Cut`] is returned.
+    pub flag: Option<Rc<Cell<bool>>>,
 }
 
 impl<const WORD: usize, const PAGE: usize> Clone for SimFlash<WORD, PAGE> {
     /// A copy with bytes of its own.
     fn clone(&self) -> Self {
         let memory = Rc::new(RefCell::new(self.memory.borrow().clone()));
-        Self { memory, left: self.left, points: self.points }
+        Self { memory, left: self.left, points: self.points, flag: self.flag.clone() }
     }
 }
 
 impl<const WORD: usize, const PAGE: usize> SimFlash<WORD, PAGE> {
+    /// Returns erased flash.
     pub fn new(pages: usize) -> Self {
-        let memory = Memory { bytes: vec![0xff; PAGE * pages], torn: None };
-        Self { memory: Rc::new(RefCell::new(memory)), left: None, points: 0 }
+        let memory = Memory { bytes: vec![0xff; PAGE * pages], torn: None, random: 1 };
+        Self { memory: Rc::new(RefCell::new(memory)), left: None, points: 0, flag: None }
     }
 
     /// The same chip again: what is written through one is there in the other.
     pub fn handle(&self) -> Self {
-        Self { memory: Rc::clone(&self.memory), left: self.left, points: self.points }
+        Self { memory: Rc::clone(&self.memory), left: self.left, points: self.points, flag: self.flag.clone() }
+    }
+
+    /// Waits for ever where the supply is gone and somebody watches that.
+    async fn cut(&self) -> Cut {
+        if let Some(flag) = &self.flag {
+            flag.set(true);
+            pending::<()>().await;
+        }
+        Cut
     }
 
     fn point(&mut self) -> Result<(), Cut> {
@@ -92,7 +121,9 @@ impl<const WORD: usize, const PAGE: usize> NorFlash for SimFlash<WORD, PAGE> {
         assert!((from as usize).is_multiple_of(PAGE) && (to as usize).is_multiple_of(PAGE));
         let part = PAGE / ERASE_POINTS;
         for at in (from as usize..to as usize).step_by(part) {
-            self.point()?;
+            if self.point().is_err() {
+                return Err(self.cut().await);
+            }
             self.memory.borrow_mut().bytes[at..at + part].fill(0xff);
         }
         Ok(())
@@ -102,15 +133,12 @@ impl<const WORD: usize, const PAGE: usize> NorFlash for SimFlash<WORD, PAGE> {
         assert!((at as usize).is_multiple_of(WORD) && bytes.len().is_multiple_of(WORD));
         for (n, word) in bytes.chunks_exact(WORD).enumerate() {
             let at = at as usize + n * WORD;
-            let cut = self.point();
+            if self.point().is_err() {
+                self.memory.borrow_mut().tear(at, word);
+                return Err(self.cut().await);
+            }
             let memory = &mut *self.memory.borrow_mut();
             let old = &mut memory.bytes[at..at + WORD];
-            if cut.is_err() {
-                // Some of the word's bits have fallen already.
-                old.iter_mut().zip(word).for_each(|(old, new)| *old &= new | fastrand::u8(..));
-                memory.torn = Some(at);
-                return cut;
-            }
             // A torn word may be written again where bits only fall: the mark of a page.
             let falls = old.iter().zip(word).all(|(old, new)| old & new == *new);
             let erased = old.iter().all(|byte| *byte == 0xff);
