@@ -2,8 +2,9 @@
 
 /// From bursts and the times at which they were read to the time of each reading.
 ///
-/// The FIFO was read until it was empty, so its newest reading is less than a period old; readings are a period apart. Where both
-/// cannot hold, the sensor's clock and the board's differ: the times follow the board's. By more than [`GAP_PERIODS`] readings are missing.
+/// Readings are a period apart, and the newest of a FIFO that was read until it is empty is less than a period old. Where both cannot
+/// hold, the sensor's clock and the board's differ: the times follow the board's. By more than [`GAP_PERIODS`] readings are missing.
+/// Only after a start the times of what is read before the FIFO is empty are too late, by what is left in it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stamps {
     period_ns: u64,
@@ -26,15 +27,16 @@ impl Stamps {
         self.newest_ns = None;
     }
 
-    /// Takes the number of readings that were in the FIFO at `now_us`; returns the time of the first of them, ns, and whether readings
-    /// before it are missing.
-    pub fn burst(&mut self, now_us: u64, readings: u64) -> (u64, bool) {
+    /// Takes the number of readings that were read at `now_us`, and whether the FIFO is empty now; returns the time of the first of
+    /// them, ns, and whether readings before it are missing.
+    pub fn burst(&mut self, now_us: u64, readings: u64, empty: bool) -> (u64, bool) {
         let now_ns = now_us.saturating_mul(1000);
         let span_ns = self.period_ns.saturating_mul(readings);
         let oldest_ns = now_ns.saturating_sub(self.period_ns.saturating_mul(GAP_PERIODS));
         let expected_ns = self.newest_ns.map(|newest_ns| newest_ns.saturating_add(span_ns));
-        let gap = expected_ns.is_some_and(|expected_ns| expected_ns < oldest_ns);
+        let gap = empty && expected_ns.is_some_and(|expected_ns| expected_ns < oldest_ns);
         let newest_ns = match expected_ns {
+            Some(expected_ns) if !empty => expected_ns,
             Some(expected_ns) if !gap => expected_ns.clamp(now_ns.saturating_sub(self.period_ns), now_ns),
             _ => now_ns,
         };
@@ -59,7 +61,7 @@ mod tests {
         for late_us in [0, 900, 31_000, 0, 65_000, 12] {
             let now_us = (read + 32) * 32_000 + late_us;
             let there = now_us / 32_000 - read;
-            let (first_ns, gap) = stamps.burst(now_us, there);
+            let (first_ns, gap) = stamps.burst(now_us, there, true);
             assert_eq!((first_ns, gap), ((read + 1) * 32_000_000, false), "{late_us}");
             assert_eq!(stamps.time_us(first_ns, 31), (read + 32) * 32_000);
             read += there;
@@ -73,16 +75,19 @@ mod tests {
             let mut stamps = Stamps::new(32_000_000);
             for burst in 1..1000 {
                 let newest_ns = burst * 32 * actual_ns;
-                let (first_ns, gap) = stamps.burst(newest_ns / 1000, 32);
+                let (first_ns, gap) = stamps.burst(newest_ns / 1000, 32, true);
                 let told_ns = first_ns + 31 * 32_000_000;
                 assert!(!gap && told_ns.abs_diff(newest_ns) <= 32_000_000, "{burst}");
             }
         }
         let mut stamps = Stamps::new(32_000_000);
-        stamps.burst(1_024_000, 32);
-        let (first_ns, gap) = stamps.burst(9_024_000, 32);
+        stamps.burst(1_024_000, 32, true);
+        let (first_ns, gap) = stamps.burst(9_024_000, 32, true);
         assert_eq!((first_ns, gap), (9_024_000_000 - 31 * 32_000_000, true));
         stamps.restart();
-        assert_eq!(stamps.burst(20_000_000, 1), (20_000_000_000, false));
+        assert_eq!(stamps.burst(20_000_000, 1, true), (20_000_000_000, false));
+        // In two parts.
+        assert_eq!(stamps.burst(21_024_000, 20, false), (20_032_000_000, false));
+        assert_eq!(stamps.burst(21_024_000, 12, true), (20_672_000_000, false));
     }
 }

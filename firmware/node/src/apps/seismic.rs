@@ -132,8 +132,9 @@ impl<'m, S: Sensor, W: Sensor, P: Plan<'m>> Station<'_, 'm, '_, S, W, P> {
                 self.restart();
             }
             any |= burst.readings > 0;
-            self.push(shared, values.as_chunks().0.get(..burst.readings).unwrap_or_default()).await;
-            if burst.readings < VALUES / 3 {
+            let empty = burst.readings < VALUES / 3;
+            self.push(shared, values.as_chunks().0.get(..burst.readings).unwrap_or_default(), empty).await;
+            if empty {
                 if !any {
                     self.accelerometer.missing(shared).await;
                 }
@@ -149,11 +150,8 @@ impl<'m, S: Sensor, W: Sensor, P: Plan<'m>> Station<'_, 'm, '_, S, W, P> {
         self.pipeline.restart();
     }
 
-    async fn push<B: Board>(&mut self, shared: &Shared<'_, B>, samples: &[Sample]) {
-        if samples.is_empty() {
-            return;
-        }
-        let (first_ns, gap) = self.stamps.burst(shared.now_us(), samples.len() as u64);
+    async fn push<B: Board>(&mut self, shared: &Shared<'_, B>, samples: &[Sample], empty: bool) {
+        let (first_ns, gap) = self.stamps.burst(shared.now_us(), samples.len() as u64, empty);
         if gap {
             self.pipeline.restart();
             shared.fault(Trouble::Gap { number: self.accelerometer.number() }).await;

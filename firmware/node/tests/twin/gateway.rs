@@ -1,0 +1,103 @@
+//! A gateway that acknowledges, tells the time, asks for things, and is away now and then.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use tanbo_board_api::sim::{Down, FarEnd};
+use tanbo_wire::v1::{Event, Message, Opened, Unverified, seal};
+use tanbo_wire::{Direction, Key, Link, NodeId, Window};
+
+/// The node's name and key.
+pub const NODE: NodeId = NodeId(0x70b3_d57e_d000_0001);
+pub fn key() -> Key {
+    Key::from(*b"sixteen bytes ok")
+}
+
+/// From a frame to its answer, µs.
+const COMMIT_US: u64 = 60_000;
+/// The gateway's time of day at the start of the world, µs: 2026-11-27.
+pub const EPOCH_US: u64 = 1_795_737_600_000_000;
+
+/// The gateway.
+#[derive(Default)]
+pub struct Gateway {
+    window: Window,
+    next: u32,
+    /// When it does not hear.
+    pub away: Option<Range<u64>>,
+    /// What it asks for with the first answer after a time.
+    pub asks: Vec<(u64, Message<'static>)>,
+    /// All frames that were on the air, by number.
+    pub air: BTreeMap<u32, Vec<u8>>,
+    /// Accepted messages, as text, with their times and numbers.
+    pub heard: Vec<(u64, u32, String)>,
+    /// Accepted events.
+    pub events: Vec<Event>,
+    /// Payloads longer than an alarm's are lost on the way.
+    pub short_frames_only: bool,
+}
+
+impl Gateway {
+    /// Returns how many accepted messages begin with `kind`.
+    pub fn count(&self, kind: &str) -> usize {
+        self.heard.iter().filter(|(.., text)| text.starts_with(kind)).count()
+    }
+
+    fn down(&mut self, arrival_us: u64, message: &Message<'_>, down: &mut Down) {
+        let frame = seal(&key(), Link::Stream, NODE, self.next, message).expect("a frame");
+        self.next += 1;
+        down.put(arrival_us, &frame);
+    }
+
+    fn take(&mut self, now_us: u64, frame: &[u8], down: &mut Down) {
+        let unverified = Unverified::stream(frame, Direction::Up).expect("a frame");
+        assert_eq!(unverified.node(), NODE);
+        let Ok(opened) = unverified.open(&key(), &Window::default()) else { panic!("not authentic") };
+        let Opened::Fresh { counter, .. } = opened else { panic!("{opened:?}") };
+        if let Some(before) = self.air.insert(counter, frame.to_vec()) {
+            assert_eq!(before, frame, "number {counter} was used for something else");
+        }
+        if self.away.as_ref().is_some_and(|away| away.contains(&now_us)) {
+            return;
+        }
+        if self.short_frames_only && frame.len() > 25 {
+            return;
+        }
+        let mut answer_us = now_us + COMMIT_US;
+        let Ok(opened) = unverified.open(&key(), &self.window) else { return };
+        if let Opened::Fresh { counter, message } = opened {
+            self.window = self.window.with(counter);
+            self.heard.push((now_us, counter, format!("{message:?}")));
+            match message {
+                Message::Event(event) => self.events.push(event),
+                Message::TimeRequest => {
+                    let (received_us, sent_us) = (EPOCH_US + now_us, EPOCH_US + answer_us);
+                    self.down(
+                        answer_us,
+                        &Message::Time(tanbo_wire::v1::Time { request: counter, received_us, sent_us }),
+                        down,
+                    );
+                }
+                _ => {}
+            }
+        }
+        if let Some(ack) = self.window.ack() {
+            self.down(answer_us, &Message::Ack(ack), down);
+        }
+        while self.asks.first().is_some_and(|(at_us, _)| *at_us <= now_us) {
+            let (_, message) = self.asks.remove(0);
+            answer_us += 10_000;
+            self.down(answer_us, &message, down);
+        }
+    }
+}
+
+/// The gateway's end of the air.
+pub struct Air<'g>(pub &'g RefCell<Gateway>);
+
+impl FarEnd for Air<'_> {
+    fn up(&mut self, now_us: u64, frame: &[u8], down: &mut Down) {
+        self.0.borrow_mut().take(now_us, frame, down);
+    }
+}
