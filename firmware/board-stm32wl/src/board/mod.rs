@@ -1,0 +1,182 @@
+//! The parts of the board.
+
+mod brownout;
+mod power;
+#[cfg(feature = "lora")]
+mod radio;
+
+use core::cell::RefCell;
+
+use embassy_futures::block_on;
+use embassy_stm32::exti::{self, ExtiInput};
+use embassy_stm32::flash::{Blocking, Flash};
+use embassy_stm32::gpio::{Level, Output, Pull, Speed};
+use embassy_stm32::mode::Async;
+use embassy_stm32::rcc::{LsConfig, MSIRange, Sysclk, mux};
+use embassy_stm32::rng::{self, Rng};
+use embassy_stm32::time::Hertz;
+use embassy_stm32::usart::{self, BufferedUart, BufferedUartRx, BufferedUartTx, ConfigError};
+use embassy_stm32::{Config, Peri, bind_interrupts, dma, i2c, interrupt, peripherals, spi};
+use embassy_sync::blocking_mutex::Mutex;
+use embassy_time::{Delay, Duration};
+use embedded_hal_bus::spi::ExclusiveDevice;
+pub use power::WlPower;
+#[cfg(feature = "lora")]
+pub use radio::{Radio, WlRadio};
+use static_cell::StaticCell;
+use tanbo_parts::flash::Shared;
+use tanbo_parts::{FlashSlots, LastWords, SerialUplink, TickClock};
+
+use crate::flash::MAP;
+
+bind_interrupts!(struct Irqs {
+    DMA1_CHANNEL1 => dma::InterruptHandler<peripherals::DMA1_CH1>;
+    DMA1_CHANNEL2 => dma::InterruptHandler<peripherals::DMA1_CH2>;
+    DMA1_CHANNEL3 => dma::InterruptHandler<peripherals::DMA1_CH3>;
+    DMA1_CHANNEL4 => dma::InterruptHandler<peripherals::DMA1_CH4>;
+    DMA1_CHANNEL5 => dma::InterruptHandler<peripherals::DMA1_CH5>;
+    DMA1_CHANNEL6 => dma::InterruptHandler<peripherals::DMA1_CH6>;
+    EXTI0 => exti::InterruptHandler<interrupt::typelevel::EXTI0>;
+    EXTI3 => exti::InterruptHandler<interrupt::typelevel::EXTI3>;
+    I2C2_EV => i2c::EventInterruptHandler<peripherals::I2C2>;
+    I2C2_ER => i2c::ErrorInterruptHandler<peripherals::I2C2>;
+    RNG => rng::InterruptHandler<peripherals::RNG>;
+    USART1 => usart::BufferedInterruptHandler<peripherals::USART1>;
+});
+
+/// Tolerance of the 32,768 Hz crystal, parts per billion.
+const CRYSTAL_PPB: u32 = 20_000;
+/// Bytes of each direction's buffer: two of the longest frames.
+const UART_BYTES: usize = 512;
+/// Address of the flash.
+const FLASH_AT: usize = 0x0800_0000;
+
+/// The internal flash, by offsets from its start.
+pub type WlFlash = Shared<Flash<'static, Blocking>>;
+/// A device on the sensors' SPI.
+pub type WlSpi = ExclusiveDevice<spi::Spi<'static, Async, spi::mode::Master>, Output<'static>, Delay>;
+/// The sensors' I²C.
+pub type WlI2c = i2c::I2c<'static, Async, i2c::Master>;
+/// Frames on the UART.
+pub type WlSerial = SerialUplink<BufferedUartRx<'static>, BufferedUartTx<'static>>;
+
+/// All parts, once.
+pub struct Board {
+    /// Time, to 4 ms: by the real-time clock where the core was stopped.
+    pub clock: TickClock,
+    /// Sleep, supply, last words, watchdog.
+    pub power: WlPower,
+    /// Model slots.
+    pub slots: FlashSlots<WlFlash>,
+    /// Flash for the store: `MAP.store()` of it.
+    pub flash: WlFlash,
+    /// The accelerometer's SPI.
+    pub spi: WlSpi,
+    /// The other sensors' I²C.
+    pub i2c: WlI2c,
+    /// Supply of the sensors: on while this is high.
+    pub sensors: Output<'static>,
+    /// UART 1, switched off.
+    pub uart: Uart,
+    /// The radio, not started.
+    #[cfg(feature = "lora")]
+    pub radio: Radio,
+    /// Random, by noise.
+    pub seed: u64,
+}
+
+/// The UART before it is switched on: the core is not stopped while it listens.
+pub struct Uart {
+    uart: Peri<'static, peripherals::USART1>,
+    receive: Peri<'static, peripherals::PB7>,
+    send: Peri<'static, peripherals::PB6>,
+}
+
+impl Uart {
+    /// Switches it on at 115,200 baud.
+    ///
+    /// # Errors
+    /// The HAL's, for a clock that the rate cannot be made of.
+    pub fn listen(self) -> Result<WlSerial, ConfigError> {
+        static RECEIVED: StaticCell<[u8; UART_BYTES]> = StaticCell::new();
+        static SENT: StaticCell<[u8; UART_BYTES]> = StaticCell::new();
+        let mut config = usart::Config::default();
+        config.baudrate = 115_200;
+        // One byte is enough to look at.
+        config.eager_reads = Some(1);
+        // `self` is there once, so the buffers are free.
+        let (sent, received) = (SENT.init([0; UART_BYTES]), RECEIVED.init([0; UART_BYTES]));
+        let uart = BufferedUart::new(self.uart, self.receive, self.send, sent, received, Irqs, config)?;
+        let (sender, receiver) = uart.split();
+        Ok(SerialUplink::new(receiver, sender))
+    }
+}
+
+/// 48 MHz by the oscillator that the core wakes up with from every stop; the crystal for the time.
+fn config() -> Config {
+    let mut config = Config::default();
+    config.rcc.msi = Some(MSIRange::RANGE48M);
+    config.rcc.sys = Sysclk::MSI;
+    config.rcc.ls = LsConfig::default_lse();
+    config.rcc.mux.rngsel = mux::Rngsel::MSI;
+    config.rcc.mux.adcsel = mux::Adcsel::SYS;
+    // embassy-stm32 0.6 stops the core for shorter pauses than this too, and then sets no alarm: the guard in `power.rs` decides instead.
+    config.min_stop_pause = Duration::from_ticks(0);
+    // The debugger keeps clocks running: a field node's battery would pay for it.
+    config.enable_debug_during_sleep = cfg!(debug_assertions);
+    config
+}
+
+impl Board {
+    /// Starts the board; `None` if its memory does not work, or if it was started before.
+    pub fn take() -> Option<Self> {
+        static FLASH: StaticCell<tanbo_parts::flash::Flash<Flash<'static, Blocking>>> = StaticCell::new();
+        static TAKEN: StaticCell<()> = StaticCell::new();
+        TAKEN.try_init(())?;
+        let p = embassy_stm32::init(config());
+        let cause = power::cause();
+
+        let flash = FLASH.try_init(Mutex::new(RefCell::new(Flash::new_blocking(p.FLASH))))?;
+        // SAFETY: the chip's flash lies there for ever. Slots, selection, last words and store are different offsets of the map, and each
+        // has one user; only slots are read in place, borrowed from the one who writes them.
+        let flash = unsafe { Shared::new(flash, FLASH_AT) };
+        let (last_words, said) = LastWords::open(flash.clone(), MAP.offsets(MAP.last_words())).ok()?;
+        let slots = block_on(FlashSlots::open(flash.clone(), &MAP)).ok()?;
+        let power = WlPower::new(
+            power::Parts {
+                adc: p.ADC1,
+                watchdog: p.IWDG,
+                sensor: ExtiInput::new(p.PB3, p.EXTI3, Pull::Down, Irqs),
+                button: ExtiInput::new(p.PA0, p.EXTI0, Pull::Down, Irqs),
+            },
+            cause,
+            said,
+        )?;
+        brownout::watch(last_words);
+
+        let mut config = spi::Config::default();
+        // The ADXL355 takes up to 10 MHz.
+        config.frequency = Hertz(8_000_000);
+        let spi = spi::Spi::new(p.SPI2, p.PB13, p.PA10, p.PB14, p.DMA1_CH1, p.DMA1_CH2, Irqs, config);
+        let select = Output::new(p.PB9, Level::High, Speed::Low);
+        Some(Self {
+            clock: TickClock::new(CRYSTAL_PPB),
+            power,
+            slots,
+            flash,
+            // The pin is an output and cannot fail.
+            spi: ExclusiveDevice::new(spi, select, Delay).ok()?,
+            i2c: i2c::I2c::new(p.I2C2, p.PB15, p.PA15, p.DMA1_CH5, p.DMA1_CH6, Irqs, i2c::Config::default()),
+            sensors: Output::new(p.PA9, Level::Low, Speed::Low),
+            uart: Uart { uart: p.USART1, receive: p.PB7, send: p.PB6 },
+            #[cfg(feature = "lora")]
+            radio: Radio {
+                spi: p.SUBGHZSPI,
+                dma: (p.DMA1_CH3, p.DMA1_CH4),
+                receives: Output::new(p.PA4, Level::Low, Speed::High),
+                sends: Output::new(p.PA5, Level::Low, Speed::High),
+            },
+            seed: Rng::new(p.RNG, Irqs).next_u64(),
+        })
+    }
+}
