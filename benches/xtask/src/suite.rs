@@ -10,7 +10,7 @@ use crate::{board, budget, layers, setup, zoo};
 /// Targets without an operating system on which these crates must build: the least and the other ISA.
 const BARE_TARGETS: [&str; 2] = ["thumbv6m-none-eabi", "riscv32imc-unknown-none-elf"];
 /// Crates of the runtime, and what firmware of every board is made of.
-const NO_STD: [&str; 11] = [
+const NO_STD: [&str; 12] = [
     "tanbo-quant",
     "tanbo-packing",
     "tanbo-wire",
@@ -22,6 +22,7 @@ const NO_STD: [&str; 11] = [
     "tanbo-board-api",
     "tanbo-drivers",
     "tanbo-store",
+    "tanbo-journal",
 ];
 
 /// Runs every test; with `host_only`, those that need no emulator.

@@ -31,6 +31,11 @@ impl Position {
     /// The beginning of an inference.
     pub const START: Self = Self { chain: 0, given: 0, done: [0; MAX_CHAIN_STEPS] };
 
+    /// Returns how many rows of an input that comes row by row had been given.
+    pub fn given(&self) -> u32 {
+        self.given
+    }
+
     /// Returns the position as words, and how many of them there are: those after them are zero.
     pub fn to_words(&self) -> ([u32; Self::WORDS], usize) {
         let mut words = [0; Self::WORDS];
