@@ -20,8 +20,8 @@ const COMPONENTS: [&str; 2] = ["fmt", "clippy"];
 /// Something is missing and could not be installed.
 pub fn run() -> Result<(), Error> {
     let runners = Runner::list().map_err(|error| Error(error.to_string()))?;
-    // The plugin that counts instructions is compiled with gcc.
-    let mut packages: BTreeSet<String> = ["gcc", "libc6-dev"].map(String::from).into();
+    // The plugin that counts instructions is compiled with gcc; programs in C use the library, on this machine and on the board.
+    let mut packages: BTreeSet<String> = ["gcc", "g++", "libc6-dev", "gcc-arm-none-eabi"].map(String::from).into();
     let mut targets = BTreeSet::new();
     for runner in &runners {
         packages.extend(runner.apt.iter().cloned());

@@ -18,6 +18,7 @@ const NO_STD: [&str; 12] = [
     "tanbo-kernels",
     "tanbo-signal",
     "tanbo",
+    "tanbo-c",
     "tanbo-pipeline",
     "tanbo-board-api",
     "tanbo-drivers",

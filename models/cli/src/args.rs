@@ -55,6 +55,8 @@ pub enum Command {
     Sign(SignArgs),
     /// Check an artifact's hash, signature and self-test.
     Verify(VerifyArgs),
+    /// Write a C header with a model, its arena's size and its operators, for firmware in C.
+    Header(HeaderArgs),
 }
 
 #[cfg(feature = "compile")]
@@ -215,6 +217,21 @@ pub struct VerifyArgs {
     /// Public key that is trusted (SubjectPublicKeyInfo); repeat the flag.
     #[arg(short, long = "key", value_name = "KEY.pub.pem", required = true)]
     pub keys: Vec<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct HeaderArgs {
+    /// Model or artifact: .onnx, .tflite or .tnb.
+    pub file: PathBuf,
+    /// Header to write.
+    #[arg(short, long, value_name = "OUT.h")]
+    pub output: PathBuf,
+    /// Kernel family to pack for [default: portable].
+    #[arg(long, value_name = "FAMILY", value_parser = family)]
+    pub target: Option<Family>,
+    /// Name of the array; the macros begin with it in capitals.
+    #[arg(long, default_value = "model")]
+    pub name: String,
 }
 
 #[cfg(feature = "run")]

@@ -73,6 +73,7 @@ fn main() -> ExitCode {
         Command::Quantize(args) => command::quantize::quantize(args, &out),
         #[cfg(feature = "onnx")]
         Command::Validate(args) => command::validate::validate(args, &out),
+        Command::Header(args) => command::header::header(args, &out),
         Command::Inspect(args) => command::inspect::inspect(args, &out),
         Command::Demo(args) => command::demo::demo(args, &out),
         Command::Replay(args) => command::replay::replay(args, &out),

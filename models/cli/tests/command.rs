@@ -528,3 +528,29 @@ fn the_zoo_s_golden_vectors_come_out() {
     assert_eq!(run["outputs"][0]["type"], "float32");
     assert_eq!(from_npy(&fs::read(at("y.npy")).unwrap()).1, scores);
 }
+
+#[test]
+fn a_header_for_c_holds_the_artifact_and_names_its_operators() {
+    let folder = tempfile::tempdir().unwrap();
+    let artifact = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtime/engine/tests/data/two_layers.tnb");
+    let output = folder.path().join("net.h").display().to_string();
+    let arguments = ["header", artifact.to_str().unwrap(), "-o", &output, "--name", "net"];
+    let facts = document(0, &arguments);
+    let header = fs::read_to_string(&output).unwrap();
+    for line in [
+        format!("#define NET_ARENA_BYTES {}", facts["arena_bytes"]),
+        format!("#define NET_STEPS {}", facts["steps"]),
+        format!("static const TANBO_ALIGNED(16) uint8_t net[{}] = {{", facts["artifact_bytes"]),
+        "    &tanbo_reference_fully_connected".to_string(),
+    ] {
+        assert!(header.lines().any(|found| found == line), "{line}: {header}");
+    }
+    let (_, array) = header.split_once("= {").unwrap();
+    let bytes: Vec<u8> = array.split([',', '\n', ' ']).filter_map(|word| word.parse().ok()).collect();
+    assert_eq!(bytes, fs::read(&artifact).unwrap());
+    let packed = document(0, &[&arguments[..], &["--target", "dsp"]].concat());
+    assert_eq!(packed["family"], "dsp");
+    assert!(fs::read_to_string(&output).unwrap().contains("&tanbo_dsp_fully_connected_packed"));
+    let refused = tanbo(&["header", artifact.to_str().unwrap(), "-o", &output, "--name", "2nd"]);
+    assert_eq!(refused.status.code(), Some(2));
+}

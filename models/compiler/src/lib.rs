@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod binding;
+mod c_header;
 mod cost;
 pub mod emit;
 pub mod error;
@@ -29,5 +30,6 @@ pub mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use c_header::c_header;
 pub use emit::{Compiled, Options, compile, compile_reported};
 pub use error::{CompileError, CompileErrorKind};

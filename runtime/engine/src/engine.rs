@@ -7,7 +7,7 @@ use tanbo_format::schedule::Done;
 use tanbo_format::{ElementType, Model};
 
 use crate::error::EngineError;
-use crate::op_set::OpSet;
+use crate::operators::Operators;
 use crate::ops::Work;
 use crate::plan::{Parsed, Plan, Port};
 use crate::prepared::{Cache, Place, Slot};
@@ -43,12 +43,12 @@ pub struct Engine<'m, 'a, P: Plan<'m> = Parsed<'m, 'a>> {
     model: PhantomData<&'m ()>,
 }
 
-impl<'m, 'a> Engine<'m, 'a> {
+impl<'m, 'a, O: Operators> Engine<'m, 'a, Parsed<'m, 'a, O>> {
     /// Returns an engine that uses the first [`Model::arena_bytes`] bytes of `arena`.
     ///
     /// # Errors
     /// An arena too small or misaligned; an operator that `ops` lacks.
-    pub fn new(model: &Model<'m>, ops: &'static OpSet, arena: &'a mut [u8]) -> Result<Self, EngineError> {
+    pub fn new(model: &Model<'m>, ops: O, arena: &'a mut [u8]) -> Result<Self, EngineError> {
         Self::of(Parsed::new(model, ops), arena)
     }
 
@@ -85,11 +85,7 @@ impl<'m, 'a> Engine<'m, 'a> {
 
 impl<'m, 'a, P: Plan<'m>> Engine<'m, 'a, P> {
     pub(crate) fn of(plan: P, arena: &'a mut [u8]) -> Result<Self, EngineError> {
-        let (needed, given) = (plan.arena_bytes(), arena.len());
-        let arena = arena.get_mut(..needed).ok_or(EngineError::ArenaTooSmall { needed, given })?;
-        if !arena.as_ptr().addr().is_multiple_of(ALIGN) {
-            return Err(EngineError::ArenaMisaligned);
-        }
+        let arena = Self::fit(&plan, arena)?;
         plan.covered()?;
         let mut engine = Self {
             plan,
@@ -104,6 +100,25 @@ impl<'m, 'a, P: Plan<'m>> Engine<'m, 'a, P> {
         };
         engine.reset();
         Ok(engine)
+    }
+
+    /// Returns as much of `arena` as the plan needs.
+    fn fit(plan: &P, arena: &'a mut [u8]) -> Result<&'a mut [u8], EngineError> {
+        let (needed, given) = (plan.arena_bytes(), arena.len());
+        let arena = arena.get_mut(..needed).ok_or(EngineError::ArenaTooSmall { needed, given })?;
+        if !arena.as_ptr().addr().is_multiple_of(ALIGN) {
+            return Err(EngineError::ArenaMisaligned);
+        }
+        Ok(arena)
+    }
+
+    /// Goes on in `arena`, which holds what the engine's arena held: for callers that take the memory back between calls.
+    ///
+    /// # Errors
+    /// An arena too small or misaligned; the engine then stays where it was.
+    pub fn set_arena(&mut self, arena: &'a mut [u8]) -> Result<(), EngineError> {
+        self.arena = Self::fit(&self.plan, arena)?;
+        Ok(())
     }
 
     /// Lets large steps be shared among up to `threads` threads of rayon's global pool; 1, the default, is the caller's alone.

@@ -4,9 +4,8 @@ use tanbo_format::packing::{Layout, find, runs_apart};
 use tanbo_format::{Checks, FormatError, Model, OP_TABLE_LEN, Op, Step, WINOGRAD_BIT};
 use tanbo_kernels::Kernels;
 
-use crate::error::EngineError;
-use crate::ops::{self, Adapter, Records};
-use crate::prepared::Prepared;
+use crate::operators::{Found, Operators};
+use crate::ops::{self, Adapter};
 
 /// A set of operators of one kernel family. Built in `const` context, so that only what it names is linked.
 #[derive(Debug)]
@@ -78,50 +77,25 @@ impl OpSet {
     pub fn is_available(&self) -> bool {
         (self.available)()
     }
+}
 
-    /// Makes step `number` of `model` ready to run, in `into`.
-    // Out of line: what this needs on the stack is free again while the kernel runs.
-    #[inline(never)]
-    pub(crate) fn prepare<'m>(
-        &self,
-        model: &Model<'m>,
-        number: u16,
-        into: &mut Option<Prepared<'m>>,
-    ) -> Result<(), EngineError> {
-        let at = EngineError::Step(number);
-        let step = &model.step(number).ok_or(at)?;
-        let adapter = self.get(step).ok_or(EngineError::MissingOperator { op: step.op, step: number })?;
-        let records = Records { model, number, step, layouts: self.layouts };
-        Prepared::decode(into, &records, adapter).ok_or(at)
+impl Operators for &'static OpSet {
+    fn table_name(self) -> &'static str {
+        self.table_name
     }
 
-    fn get(&self, step: &Step<'_>) -> Option<&'static Adapter> {
-        if step.variant == 0 {
-            return self.portable.get(step.op as usize).copied().flatten();
-        }
-        find(self.layouts, step.variant)?;
-        if runs_apart(step.variant) {
-            return self.winograd;
-        }
-        self.packed.get(step.op as usize).copied().flatten()
+    fn unavailable(self) -> Option<&'static str> {
+        (!self.is_available()).then_some(self.table_name)
     }
 
-    /// Returns an error naming the first step of `model` that is not in the set.
-    pub(crate) fn covers(&self, model: &Model<'_>) -> Result<(), EngineError> {
-        if !self.is_available() {
-            return Err(EngineError::Unavailable { table: self.table_name });
-        }
-        for number in 0..model.step_count() as u16 {
-            let step = model.step(number).ok_or(EngineError::Step(number))?;
-            if self.get(&step).is_none() {
-                return Err(if step.variant == 0 {
-                    EngineError::MissingOperator { op: step.op, step: number }
-                } else {
-                    EngineError::MissingPacking { op: step.op, step: number, table: self.table_name }
-                });
-            }
-        }
-        Ok(())
+    fn find(self, step: &Step<'_>) -> Option<Found> {
+        let adapter = if step.variant == 0 {
+            self.portable.get(step.op as usize).copied().flatten()
+        } else {
+            find(self.layouts, step.variant)?;
+            if runs_apart(step.variant) { self.winograd } else { self.packed.get(step.op as usize).copied().flatten() }
+        };
+        Some(Found { adapter: adapter?, layouts: self.layouts })
     }
 }
 

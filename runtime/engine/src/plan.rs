@@ -8,6 +8,7 @@ use tanbo_format::{ElementType, Model, Storage};
 
 use crate::error::EngineError;
 use crate::op_set::OpSet;
+use crate::operators::{self, Operators};
 use crate::ops::Work;
 use crate::prepared::{Cache, Extent, MAX_STATES, Place, RowLayout, Slot, State};
 
@@ -129,9 +130,9 @@ pub(crate) mod sealed {
 
 /// A parsed artifact with the operators that run it.
 #[derive(Debug)]
-pub struct Parsed<'m, 'a> {
+pub struct Parsed<'m, 'a, O = &'static OpSet> {
     pub(crate) model: Model<'m>,
-    ops: &'static OpSet,
+    ops: O,
     pub(crate) cache: Cache<'m, 'a>,
     /// The chain that `schedule` is of. It stays while chains run that need none, so that a model with one chain of several
     /// steps makes its schedule once.
@@ -139,16 +140,16 @@ pub struct Parsed<'m, 'a> {
     schedule: Schedule,
 }
 
-impl<'m> Parsed<'m, '_> {
-    pub(crate) fn new(model: &Model<'m>, ops: &'static OpSet) -> Self {
+impl<'m, O> Parsed<'m, '_, O> {
+    pub(crate) fn new(model: &Model<'m>, ops: O) -> Self {
         let cache = Cache::new(model.step_count());
         Self { model: *model, ops, cache, scheduled: None, schedule: Schedule::EMPTY }
     }
 }
 
-impl sealed::Sealed for Parsed<'_, '_> {}
+impl<O: Operators> sealed::Sealed for Parsed<'_, '_, O> {}
 
-impl<'m> Plan<'m> for Parsed<'m, '_> {
+impl<'m, O: Operators> Plan<'m> for Parsed<'m, '_, O> {
     type Places = [SchedulePlace; tanbo_format::record::MAX_CHAIN_STEPS];
 
     fn arena_bytes(&self) -> usize {
@@ -184,7 +185,7 @@ impl<'m> Plan<'m> for Parsed<'m, '_> {
     }
 
     fn covered(&self) -> Result<(), EngineError> {
-        self.ops.covers(&self.model)
+        operators::cover(self.ops, &self.model)
     }
 
     fn begin_states(&self, arena: &mut [u8]) {
@@ -234,7 +235,7 @@ impl<'m> Plan<'m> for Parsed<'m, '_> {
         if let Some(slot) = &mut slot
             && slot.get().is_none()
         {
-            self.ops.prepare(&self.model, step, slot.place())?;
+            operators::prepare(self.ops, &self.model, step, slot.place())?;
         }
         match slot.as_ref().and_then(|slot| slot.get()) {
             Some(prepared) => prepared.run(work).ok_or(EngineError::Step(step)),
@@ -246,9 +247,9 @@ impl<'m> Plan<'m> for Parsed<'m, '_> {
 /// Decodes a step and runs it.
 // Out of line: a step that is in the cache needs no room for another.
 #[inline(never)]
-fn run_once(ops: &OpSet, model: &Model<'_>, step: u16, work: Work<'_>) -> Result<(), EngineError> {
+fn run_once(ops: impl Operators, model: &Model<'_>, step: u16, work: Work<'_>) -> Result<(), EngineError> {
     let mut prepared = Slot::EMPTY;
-    ops.prepare(model, step, prepared.place())?;
+    operators::prepare(ops, model, step, prepared.place())?;
     prepared.get().and_then(|prepared| prepared.run(work)).ok_or(EngineError::Step(step))
 }
 

@@ -26,7 +26,7 @@ pub mod record;
 pub mod schedule;
 mod verify;
 
-pub use check::Checks;
+pub use check::{Check, Checks, FindCheck};
 pub use error::{FormatError, FormatErrorKind, Place};
 pub use model::{Constant, Hops, Model, Start, Step, Storage, Tensor, WINOGRAD_BIT};
 pub use op::{ConstSpec, ConstType, ElementType, Family, MAX_RANK, OP_TABLE_LEN, Op};

@@ -2,7 +2,7 @@
 
 use tanbo_quant::Rounding;
 
-use crate::check::Checks;
+use crate::check::{Checks, FindCheck};
 use crate::error::{FormatError, FormatErrorKind as Kind, Place};
 use crate::op::{ConstType, ElementType, Family, Op};
 use crate::record::*;
@@ -220,7 +220,7 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     /// As [`Model::parse`]; `Operator` at the first step whose operator is not in the set.
-    pub fn parse_for(bytes: &'a [u8], checks: &Checks) -> Result<Self, FormatError> {
+    pub fn parse_for(bytes: &'a [u8], checks: &impl FindCheck) -> Result<Self, FormatError> {
         let fail = |kind| FormatError { kind, at: Place::Header };
         if !bytes.as_ptr().addr().is_multiple_of(ALIGN) {
             return Err(fail(Kind::Misaligned));

@@ -2,7 +2,7 @@
 //! overflow, or onto bytes another tensor owns. Linear in the artifact's size, except for the
 //! pairwise comparison of at most [`MAX_STORAGES`] storages.
 
-use crate::check::{self, Checks};
+use crate::check::{self, FindCheck};
 use crate::error::{FormatError, FormatErrorKind as Kind, Place};
 use crate::model::{Model, Step, Tensor};
 use crate::op::{ElementType, Op};
@@ -15,7 +15,7 @@ fn error(kind: Kind, at: Place) -> FormatError {
     FormatError { kind, at }
 }
 
-pub(crate) fn verify(model: &Model<'_>, checks: &Checks) -> Verified {
+pub(crate) fn verify(model: &Model<'_>, checks: &impl FindCheck) -> Verified {
     storages(model)?;
     tensors(model)?;
     hops(model)?;
@@ -145,7 +145,7 @@ fn tensor(model: &Model<'_>, record: &TensorRecord, at: Place) -> Verified {
     Ok(())
 }
 
-fn each_step(model: &Model<'_>, checks: &Checks) -> Verified {
+fn each_step(model: &Model<'_>, checks: &impl FindCheck) -> Verified {
     let (mut operands, mut constants, mut attributes, mut entries) = (0, 0, 0, 0u64);
     for (index, record) in model.steps.iter().enumerate() {
         let at = Place::Step(index as u16);
@@ -195,7 +195,8 @@ fn each_step(model: &Model<'_>, checks: &Checks) -> Verified {
         if step.scratch == Some(output.storage) || model.constant_tensor(&output).is_some() {
             return Err(error(Kind::Overlap, at));
         }
-        checks.step(model, &step, &output).map_err(|kind| error(kind, at))?;
+        let check = checks.find(op, step.variant).ok_or(error(Kind::Operator, at))?;
+        check.step(model, &step, &output).map_err(|kind| error(kind, at))?;
     }
     let lengths = [model.operands.len(), model.const_extents.len(), model.attributes.len()];
     for (section, (end, length)) in [Section::Operands, Section::ConstExtents, Section::Attributes]

@@ -96,6 +96,20 @@ impl Runner {
         Ok(image)
     }
 
+    /// Builds the static library of `package` for this runner, as [`Runner::build`] does programs; the library's path.
+    ///
+    /// # Errors
+    /// Those of [`Runner::build`].
+    pub fn build_library(&self, package: &str) -> Result<PathBuf, RunnerError> {
+        let _lock = build_lock()?;
+        let mut cargo = self.cargo()?;
+        cargo.args(["--package", package, "--lib"]);
+        self.built(cargo, package, |message| {
+            let files = message.get("filenames")?.as_array()?;
+            files.iter().filter_map(|file| file.as_str()).find(|file| file.ends_with(".a"))
+        })
+    }
+
     /// Runs `cargo build` with some more arguments and variables; the path of what it built.
     fn cargo_build(
         &self,
@@ -103,6 +117,22 @@ impl Runner {
         args: &[&str],
         variables: &[(&str, &Path)],
     ) -> Result<PathBuf, RunnerError> {
+        let mut cargo = self.cargo()?;
+        cargo.args(["--package", program.package, "--bin", program.bin]);
+        if let Some(machine) = &self.machine {
+            let this = env!("CARGO_PKG_NAME");
+            let feature = if program.package == this { machine.clone() } else { format!("{this}/{machine}") };
+            cargo.args(["--features", &feature]);
+        }
+        cargo.args(args).envs(variables.iter().copied());
+        self.built(cargo, program.bin, |message| {
+            let named = message.pointer("/target/name").and_then(|n| n.as_str()) == Some(program.bin);
+            message.get("executable").filter(|_| named)?.as_str()
+        })
+    }
+
+    /// Returns `cargo build` for this runner's target, in its profile.
+    fn cargo(&self) -> Result<Command, RunnerError> {
         let toolchain = self.toolchain()?;
         let profile = if self.machine.is_some() { "firmware" } else { "linux" };
         let mut cargo = match toolchain {
@@ -120,16 +150,20 @@ impl Runner {
         cargo
             .current_dir(workspace_root())
             .args(["build", "--profile", profile, "--message-format", "json-render-diagnostics"])
-            .args(["--target", &self.target, "--package", program.package, "--bin", program.bin])
+            .args(["--target", &self.target])
             // Exactly the table's flags, whatever the environment has for the host's sake.
             .env_remove("RUSTFLAGS")
             .env("CARGO_ENCODED_RUSTFLAGS", self.rustflags.join("\x1f"));
-        if let Some(machine) = &self.machine {
-            let this = env!("CARGO_PKG_NAME");
-            let feature = if program.package == this { machine.clone() } else { format!("{this}/{machine}") };
-            cargo.args(["--features", &feature]);
-        }
-        cargo.args(args).envs(variables.iter().copied());
+        Ok(cargo)
+    }
+
+    /// Runs `cargo`; the path that `path_in` finds in its messages about what it built.
+    fn built(
+        &self,
+        mut cargo: Command,
+        name: &str,
+        path_in: impl Fn(&serde_json::Value) -> Option<&str>,
+    ) -> Result<PathBuf, RunnerError> {
         if !stderr().is_terminal() {
             cargo.arg("--quiet");
         }
@@ -137,13 +171,19 @@ impl Runner {
             program: String::from("cargo"),
             remedy: format!("install Rust from https://rustup.rs ({e})"),
         })?;
-        let what = || format!("{} for {}", program.bin, self.name);
+        let what = || format!("{name} for {}", self.name);
         if !out.status.success() {
             let message = format!("cargo ended with {}, see above; its linker may need: {}", out.status, self.remedy());
             return Err(RunnerError::Build { what: what(), message });
         }
-        executable_of(&String::from_utf8_lossy(&out.stdout), program.bin)
-            .ok_or_else(|| RunnerError::Build { what: what(), message: String::from("cargo named no executable") })
+        let messages = String::from_utf8_lossy(&out.stdout);
+        let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        // The last: what was asked for is built after what it needs.
+        messages
+            .filter(|message| message.get("reason").and_then(|r| r.as_str()) == Some("compiler-artifact"))
+            .filter_map(|message| path_in(&message).map(PathBuf::from))
+            .last()
+            .ok_or_else(|| RunnerError::Build { what: what(), message: String::from("cargo named no file") })
     }
 
     /// Size of an image linked for `artifact` alone, which is run once over zeros; `None` for runners with an operating system, where it means nothing.
@@ -253,16 +293,6 @@ enum Toolchain {
     Current,
     /// Debian's rustc, linked into rustup as `debian`.
     Debian,
-}
-
-/// Path of `bin` in cargo's JSON messages.
-fn executable_of(messages: &str, bin: &str) -> Option<PathBuf> {
-    messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message.get("reason").and_then(|r| r.as_str()) == Some("compiler-artifact"))
-        .filter(|message| message.pointer("/target/name").and_then(|n| n.as_str()) == Some(bin))
-        .find_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
 }
 
 /// Directory for images and the plugin, below cargo's target directory.

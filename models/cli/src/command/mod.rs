@@ -6,6 +6,7 @@ pub mod card;
 #[cfg(feature = "compile")]
 pub mod compile;
 pub mod demo;
+pub mod header;
 pub mod inspect;
 pub mod keygen;
 #[cfg(feature = "onnx")]

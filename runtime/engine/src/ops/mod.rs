@@ -76,9 +76,9 @@ pub type Run = fn(&mut Call<'_, '_>) -> Option<()>;
 
 /// An operator: how its steps are made ready, and how they run.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Adapter {
-    pub prepare: Prepare,
-    pub run: Run,
+pub struct Adapter {
+    pub(crate) prepare: Prepare,
+    pub(crate) run: Run,
 }
 
 /// What a step is decoded from.

@@ -29,6 +29,47 @@ type Checked = Result<(), Kind>;
 /// Checks a step of one operator: its first input and its output are given, further inputs are in the step.
 type CheckFn = fn(&Model<'_>, &Step<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Checked;
 
+/// As [`CheckFn`], of a step with one of these packings.
+type PackedCheckFn = fn(&Model<'_>, &Step<'_>, y: &Tensor<'_>, &'static [Layout]) -> Checked;
+
+/// What steps of one operator and packing must satisfy.
+#[derive(Clone, Copy, Debug)]
+pub struct Check(Form);
+
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Portable(CheckFn),
+    Packed(PackedCheckFn, &'static [Layout]),
+}
+
+impl Check {
+    /// Returns the check of `op` in the portable packing. In `const` context, so that no other is linked.
+    pub const fn portable(op: Op) -> Self {
+        Self(Form::Portable(check_fn(op)))
+    }
+
+    /// Returns the check of the packings `layouts`.
+    pub const fn packed(layouts: &'static [Layout]) -> Self {
+        Self(Form::Packed(packed::step, layouts))
+    }
+
+    pub(crate) fn step(self, model: &Model<'_>, step: &Step<'_>, y: &Tensor<'_>) -> Checked {
+        match self.0 {
+            Form::Portable(check) => {
+                let x = step.inputs.first().and_then(|&t| model.tensor(t)).ok_or(Kind::Arity)?;
+                check(model, step, &x, y)
+            }
+            Form::Packed(check, layouts) => check(model, step, y, layouts),
+        }
+    }
+}
+
+/// Where [`Model::parse_for`] finds the checks: what has none is refused.
+pub trait FindCheck {
+    /// Returns the check of steps of `op` whose constants have the packing `variant`.
+    fn find(&self, op: Op, variant: u8) -> Option<Check>;
+}
+
 /// The checks of a set of operators and packings. An artifact with any other is refused.
 #[derive(Clone, Copy, Debug)]
 pub struct Checks {
@@ -56,16 +97,14 @@ impl Checks {
         // Without packings, their check is not linked.
         Self { portable: checks, packed: if layouts.is_empty() { None } else { Some(layouts) } }
     }
+}
 
-    /// Checks a step; an operator or a packing outside the set is an error of its own.
-    pub(crate) fn step(&self, model: &Model<'_>, step: &Step<'_>, y: &Tensor<'_>) -> Checked {
-        if step.variant != 0 {
-            let layouts = self.packed.ok_or(Kind::Operator)?;
-            return packed::step(model, step, y, layouts);
+impl FindCheck for Checks {
+    fn find(&self, op: Op, variant: u8) -> Option<Check> {
+        if variant != 0 {
+            return self.packed.map(Check::packed);
         }
-        let check = self.portable.get(step.op as usize).copied().flatten().ok_or(Kind::Operator)?;
-        let x = step.inputs.first().and_then(|&t| model.tensor(t)).ok_or(Kind::Arity)?;
-        check(model, step, &x, y)
+        self.portable.get(op as usize).copied().flatten().map(|check| Check(Form::Portable(check)))
     }
 }
 
