@@ -350,9 +350,26 @@ unsafe extern "C" fn four(job: *mut Job) {
     )
 }
 
-/// One pixel, all outputs. Registers: `r0`-`r3` terms, `r4` weight, `r5` sum, `r6` patch, `r7` weights, `r8` job, `r11` end of the patch.
+/// Four terms of one pixel, their weights at `$w0` to `$w3`: 13 instructions.
+macro_rules! group {
+    ($w0:literal, $w1:literal, $w2:literal, $w3:literal) => {
+        concat!(
+            "ldmia r6!, {{r0-r3}}\n",
+            group!(@ $w0, "r0"),
+            group!(@ $w1, "r1"),
+            group!(@ $w2, "r2"),
+            group!(@ $w3, "r3"),
+        )
+    };
+    (@ $w:literal, $x:literal) => {
+        concat!("ldrb r4, [r7, #", $w, "]\nmuls ", $x, ", r4, ", $x, "\nadds r5, r5, ", $x, "\n")
+    };
+}
+
+/// One pixel, all outputs. Registers: `r0`-`r3` terms, `r4` weight, `r5` sum, `r6` patch, `r7` weights, `r8` job, `r11` end of the
+/// patch. Stack: weights, bytes of weights before the entry of the first chunk, that entry.
 ///
-/// 3.25 instructions per MAC, 0.75 per group, 38 per output value.
+/// 3.25 instructions per MAC, 3 per chunk of 32, 42 per output value.
 ///
 /// # Safety
 /// As [`Machine::single`].
@@ -363,11 +380,22 @@ unsafe extern "C" fn one(job: *mut Job) {
         "mov r4, r8",
         "mov r5, r11",
         "push {{r4, r5}}",
-        "sub sp, #4",
+        "sub sp, #12",
         "mov r8, r0",
         "ldr r2, [r0, #4]",
         "mov r11, r2",
         "ldr r7, [r0, #8]",
+        // Entry into the unrolled chunk for the first, shorter one, as in `four`: 13 halfwords per group.
+        "ldr r3, [r0, #28]",
+        "movs r1, #8",
+        "subs r1, r1, r3",
+        "lsls r3, r1, #2",
+        "str r3, [sp, #4]",
+        "movs r3, #26",
+        "muls r1, r3, r1",
+        "adr r2, 20f",
+        "adds r2, r2, r1",
+        "str r2, [sp, #8]",
         "1:",
         "mov r0, r8",
         "ldr r6, [r0]",
@@ -375,23 +403,23 @@ unsafe extern "C" fn one(job: *mut Job) {
         "ldr r1, [r0, #12]",
         "ldr r1, [r1]",
         "adds r5, r5, r1",
-        "2:",
-        "ldmia r6!, {{r0-r3}}",
-        "ldrb r4, [r7]",
-        "muls r0, r4, r0",
-        "adds r5, r5, r0",
-        "ldrb r4, [r7, #1]",
-        "muls r1, r4, r1",
-        "adds r5, r5, r1",
-        "ldrb r4, [r7, #2]",
-        "muls r2, r4, r2",
-        "adds r5, r5, r2",
-        "ldrb r4, [r7, #3]",
-        "muls r3, r4, r3",
-        "adds r5, r5, r3",
-        "adds r7, #4",
+        "ldr r4, [sp, #4]",
+        "subs r7, r7, r4",
+        "ldr r4, [sp, #8]",
+        "mov pc, r4",
+        ".balign 4",
+        "20:",
+        group!("0", "1", "2", "3"),
+        group!("4", "5", "6", "7"),
+        group!("8", "9", "10", "11"),
+        group!("12", "13", "14", "15"),
+        group!("16", "17", "18", "19"),
+        group!("20", "21", "22", "23"),
+        group!("24", "25", "26", "27"),
+        group!("28", "29", "30", "31"),
+        "adds r7, #32",
         "cmp r6, r11",
-        "bne 2b",
+        "bne 20b",
         "str r7, [sp]",
         "mov r0, r5",
         "mov r7, r8",
@@ -414,7 +442,7 @@ unsafe extern "C" fn one(job: *mut Job) {
         "ldr r7, [sp]",
         "b 1b",
         "4:",
-        "add sp, #4",
+        "add sp, #12",
         "pop {{r4, r5}}",
         "mov r8, r4",
         "mov r11, r5",
