@@ -22,6 +22,8 @@ mod x86;
 mod arm;
 pub mod armv7;
 pub mod avx2;
+#[cfg(any(target_arch = "arm", target_arch = "riscv32"))]
+mod bare;
 pub mod dotprod;
 pub mod dsp;
 pub mod m0;

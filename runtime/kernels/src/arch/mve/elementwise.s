@@ -71,6 +71,71 @@ addition exact, exact, tflite, tflite
 addition tflite, both, tflite, tflite
 addition single, both, single, single
 
+@ Ends values in q0, scaled, with bounds less the zero point in q5 and q6, and stores them at \out.
+.macro bounded out, zero
+    vmax.s32 q0, q0, q5
+    vmin.s32 q0, q0, q6
+    vadd.i32 q0, q0, \zero
+    vstrb.32 q0, [\out], #4
+.endm
+
+@ Begins with the parameters at r0: words for r0 to r9, then the bounds less the zero point.
+.macro values_begin
+    push {r4-r9, lr}
+    vpush {d10-d13}
+    ldrd r1, r2, [r0, #40]
+    vdup.32 q5, r1
+    vdup.32 q6, r2
+    ldm r0, {r0-r9}
+    wlstp.32 lr, r3, 2f
+.endm
+
+.macro values_end
+    letp lr, 1b
+2:  vpop {d10-d13}
+    pop {r4-r9, pc}
+.endm
+
+@ Multiplies r3 values at r1 and r2 to r0. The parameters are `Values` in scaled.rs.
+@   r4 r5 zero points, negative, r7 r8 mantissa and shift, r9 zero point of the output; q0 q1 values
+@   12 to 14 instructions for four values
+.macro multiplication rounding
+function tanbo_mve_mul_\rounding
+    values_begin
+1:  vldrb.s32 q0, [r1], #4
+    vldrb.s32 q1, [r2], #4
+    vadd.i32 q0, q0, r4
+    vadd.i32 q1, q1, r5
+    vmul.i32 q0, q0, q1
+    scale \rounding, q0, r7, r8, q2
+    bounded r0, r9
+    values_end
+.endm
+
+multiplication cut
+multiplication tflite
+multiplication single
+
+@ Moves r3 values at r1 to another scale, to r0.
+@   r2 what of a value's sign is kept: 0xff for uint8, r4 zero point, negative, r6 power of two, r7 to r9 as above; q0 values, q3 r2
+@   11 to 13 instructions for four values
+.macro change rounding
+function tanbo_mve_requantize_\rounding
+    values_begin
+    vdup.32 q3, r2
+1:  vldrb.s32 q0, [r1], #4
+    vand q0, q0, q3
+    vadd.i32 q0, q0, r4
+    vmul.i32 q0, q0, r6
+    scale \rounding, q0, r7, r8, q2
+    bounded r0, r9
+    values_end
+.endm
+
+change cut
+change tflite
+change single
+
 @ Windows. r0: words first value, channels from there on, columns, bytes of a pixel, rows, bytes from row to row, result.
 @   r0 pixel, r1 channels, r2 columns, r3 bytes of a pixel, r4 rows, r5 from row to row, r6 result, r7 row; q0 values, q1
 @   results

@@ -13,6 +13,8 @@ pub mod pack;
 #[cfg(tanbo_profile = "v8m.main")]
 mod pool;
 #[cfg(tanbo_profile = "v8m.main")]
+mod scaled;
+#[cfg(tanbo_profile = "v8m.main")]
 mod table;
 
 #[cfg(not(tanbo_profile = "v8m.main"))]

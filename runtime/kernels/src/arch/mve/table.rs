@@ -4,8 +4,11 @@ use core::ops::Range;
 
 use tanbo_packing::{Kind, Layout, mve};
 
-use super::{Mve, conv, depthwise, elementwise, pool};
-use crate::{AveragePool2d, KernelResult, Kernels, MaxPool2d, Mean, Packed, Rows, RowsMut, Sum};
+use super::{Mve, conv, depthwise, elementwise, pool, scaled};
+use crate::arch::bare;
+use crate::{
+    AveragePool2d, KernelResult, Kernels, MaxPool2d, Mean, Packed, Product, Requantize, Rows, RowsMut, Softmax, Sum,
+};
 
 // `.cpu` in the files names what they use: the target's own features stop at Armv8-M.
 core::arch::global_asm!(include_str!("gemm.s"), options(raw));
@@ -75,6 +78,21 @@ impl Kernels for Mve {
     #[inline]
     fn add(params: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> KernelResult {
         elementwise::add(params, input1, input2, output)
+    }
+
+    #[inline]
+    fn mul(params: &Product<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> KernelResult {
+        scaled::mul(params, input1, input2, output)
+    }
+
+    #[inline]
+    fn requantize(params: &Requantize, input: &[u8], output: &mut [u8]) -> KernelResult {
+        scaled::requantize(params, input, output)
+    }
+
+    #[inline]
+    fn softmax(params: &Softmax<'_>, input: &[i8], output: &mut [i8]) -> KernelResult {
+        bare::softmax(params, input, output)
     }
 
     #[inline]

@@ -16,16 +16,24 @@ mod depthwise_conv2d;
 pub(crate) mod high_word;
 #[cfg(any(tanbo_profile = "v6m", tanbo_profile = "v7m", target_arch = "riscv32"))]
 mod machine;
+#[cfg(any(tanbo_profile = "v6m", tanbo_profile = "v7m", target_arch = "riscv32"))]
+mod mul;
+#[cfg(any(tanbo_profile = "v6m", tanbo_profile = "v7m", target_arch = "riscv32"))]
+mod narrow;
 #[cfg(feature = "pack")]
 pub(crate) mod pack;
+#[cfg(any(tanbo_profile = "v6m", tanbo_profile = "v7m", target_arch = "riscv32"))]
+mod requantize;
 
 #[cfg(any(tanbo_profile = "v6m", tanbo_profile = "v7m", target_arch = "riscv32"))]
 pub(crate) use self::{
-    add::add,
+    add::{add, add_in_place},
     average_pool2d::average_pool2d,
     conv2d::conv2d,
     depthwise_conv2d::depthwise_conv2d,
     machine::{Job, Lines, Machine},
+    mul::mul,
+    requantize::requantize,
 };
 use crate::Output;
 

@@ -5,6 +5,7 @@ use core::arch::naked_asm;
 
 use tanbo_quant::{Multiplier, Rounding};
 
+use super::scale::{product, word};
 use super::{clamp, ensure};
 use crate::{KernelResult, Sum, reference};
 
@@ -104,20 +105,11 @@ impl Constants {
     }
 }
 
-// The product of `$acc`, twice a value, with r9, as `RD(HM(..)) + ..` or rounded once, before the shift by r11.
-macro_rules! product {
-    (tflite $acc:literal) => {
-        concat!("add r12, r10, ", $acc, ", asr #31\nsmmlar ", $acc, ", ", $acc, ", r9, r12\n")
-    };
-    (single $acc:literal) => {
-        concat!("smmla ", $acc, ", ", $acc, ", r9, r10\n")
-    };
-}
-macro_rules! scaled {
+macro_rules! operand {
     ($rounding:ident $acc:literal) => {
         concat!(
             "ldrsb ", $acc, ", [r0], #1\nrsb ", $acc, ", r8, ", $acc, ", lsl #21\n",
-            product!($rounding $acc), "asr ", $acc, ", ", $acc, ", r11\n"
+            product!($rounding $acc "r12"), "asr ", $acc, ", ", $acc, ", r11\n"
         )
     };
 }
@@ -125,7 +117,7 @@ macro_rules! sum {
     ($rounding:ident $acc:literal) => {
         concat!(
             "ldrsb r12, [r1], #1\nrsb r12, r8, r12, lsl #20\nadd ", $acc, ", r12, ", $acc, ", lsl #1\n",
-            product!($rounding $acc), "asr ", $acc, ", ", $acc, ", r11\nssat ", $acc, ", #8, ", $acc, "\n"
+            product!($rounding $acc "r12"), "asr ", $acc, ", ", $acc, ", r11\nssat ", $acc, ", #8, ", $acc, "\n"
         )
     };
 }
@@ -150,19 +142,17 @@ macro_rules! four {
                 "ldr lr, [sp, #36]",
                 "2:",
                 "ldm lr!, {{r8-r11}}",
-                scaled!($name "r4"),
-                scaled!($name "r5"),
-                scaled!($name "r6"),
-                scaled!($name "r7"),
+                operand!($name "r4"),
+                operand!($name "r5"),
+                operand!($name "r6"),
+                operand!($name "r7"),
                 "ldm lr, {{r8-r11}}",
                 sum!($name "r4"),
                 sum!($name "r5"),
                 sum!($name "r6"),
                 sum!($name "r7"),
                 "sub lr, #16",
-                "bfi r4, r5, #8, #8",
-                "bfi r6, r7, #8, #8",
-                "pkhbt r4, r4, r6, lsl #16",
+                word!("r4" "r5" "r6" "r7"),
                 "str r4, [r2], #4",
                 "subs r3, #1",
                 "bne 2b",

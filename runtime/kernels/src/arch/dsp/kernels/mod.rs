@@ -7,8 +7,11 @@ mod depthwise_conv2d;
 mod lanes;
 mod max_pool2d;
 mod mean;
+mod mul;
 mod patch;
 mod pointwise;
+mod requantize;
+mod scale;
 mod taps;
 mod tile;
 mod window3x3;
@@ -19,7 +22,11 @@ use core::ops::Range;
 use tanbo_packing::{Kind, Layout, Packing, Sizes, dsp};
 
 use super::Dsp;
-use crate::{AveragePool2d, KernelResult, Kernels, LengthError, MaxPool2d, Mean, Output, Packed, Rows, RowsMut, Sum};
+use crate::arch::bare;
+use crate::{
+    AveragePool2d, KernelResult, Kernels, LengthError, MaxPool2d, Mean, Output, Packed, Product, Requantize, Rows,
+    RowsMut, Softmax, Sum,
+};
 
 /// First line of the assembly. The targets for v8-M leave the DSP extension out.
 #[cfg(tanbo_profile = "v8m.main")]
@@ -103,6 +110,24 @@ impl Kernels for Dsp {
 
     fn add(params: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> KernelResult {
         add::run(params, input1, input2, output)
+    }
+
+    fn mul(params: &Product<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> KernelResult {
+        mul::run(params, input1, input2, output)
+    }
+
+    fn requantize(params: &Requantize, input: &[u8], output: &mut [u8]) -> KernelResult {
+        requantize::run(params, input, output)
+    }
+
+    #[inline]
+    fn lut(table: &[i8], input: &[i8], output: &mut [i8]) -> KernelResult {
+        bare::lut(table, input, output)
+    }
+
+    #[inline]
+    fn softmax(params: &Softmax<'_>, input: &[i8], output: &mut [i8]) -> KernelResult {
+        bare::softmax(params, input, output)
     }
 }
 
