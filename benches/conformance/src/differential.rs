@@ -8,6 +8,7 @@ use tanbo::{Engine, Family, Model, Progress};
 use tanbo_format::emit::Aligned;
 
 use crate::generated::RandomCase;
+use crate::suite::{run_bytes, set_inputs};
 
 /// Runs a case packed for `family`, whole and in portions of `rows` rows; returns whether its step is packed.
 ///
@@ -24,11 +25,10 @@ pub fn compare(case: &RandomCase, family: Family, rows: u32) -> Result<bool, Str
     let mut arena = Aligned::new(&vec![0xa5; model.arena_bytes()]);
     let mut engine = Engine::new(&model, ops, &mut arena).map_err(|error| fail(&error))?;
     for budget in [u32::MAX, rows] {
-        let length = engine.input_bytes_mut(0).map_err(|error| fail(&error))?.len();
         let mut wanted = case.expected.as_slice();
-        for input in case.inputs.chunks_exact(length) {
+        for input in case.inputs.chunks_exact(run_bytes(&model)) {
             engine.restart();
-            engine.input_bytes_mut(0).map_err(|error| fail(&error))?.copy_from_slice(input);
+            set_inputs(&mut engine, input).map_err(|error| format!("{} on {}: {error:?}", case.name, family.name()))?;
             while engine.step(budget).map_err(|error| fail(&error))? == Progress::More {}
             let output = engine.output_bytes(0).map_err(|error| fail(&error))?;
             let (now, rest) = wanted.split_at(output.len());

@@ -17,6 +17,8 @@ use crate::FULL;
 use crate::draw::Draw;
 use crate::pack::Pack;
 use crate::pack_writer::{Entry, write};
+use crate::suite::{run_bytes, set_inputs};
+use crate::values::Values;
 
 static REFERENCE: OpSet = OpSet::all::<Reference>();
 
@@ -36,8 +38,8 @@ pub fn packed(family: Family) -> Result<Vec<u8>, String> {
 }
 
 /// Returns convolutions, depthwise convolutions and matrix products of every number of channels, outputs and columns up to
-/// a little more than twice any kernel's tile, extremes first, packed for `family`. The reference kernels say what is
-/// expected.
+/// a little more than twice any kernel's tile, extremes first, packed for `family`, and [`Values`] of every length. The reference
+/// kernels say what is expected.
 ///
 /// # Errors
 /// A case that cannot be packed or run, with its name.
@@ -50,6 +52,11 @@ pub fn lengths(family: Family) -> Result<Vec<u8>, String> {
         .collect::<Result<Vec<_>, _>>()?;
     for (number, layer) in square_windows().iter().enumerate() {
         entries.push(layer.numbered((usual.len() + number) as u64, family, last_packing)?);
+    }
+    for (number, step) in Values::all().iter().enumerate() {
+        let mut random = Rng::with_seed(number as u64 + 1);
+        let artifact = step.artifact(&mut random);
+        entries.push(entry(step.name(), &artifact, step.inputs(&mut random), family, pack_step)?);
     }
     write(&entries.iter().collect::<Vec<_>>()).ok_or_else(|| "more than 4 GiB of cases".into())
 }
@@ -82,6 +89,17 @@ impl RandomCase {
     /// A case that the reference cannot run, with its name.
     pub fn new(number: u64) -> Result<Self, String> {
         let mut random = Rng::with_seed(number ^ 0x7461_6e62_6f00);
+        if random.u32(0..5) == 0 {
+            let step = Values::random(&mut random);
+            let artifact = step.artifact(&mut random);
+            return Self::portable(entry(
+                step.name(),
+                &artifact,
+                step.inputs(&mut random),
+                Family::Portable,
+                pack_step,
+            )?);
+        }
         Self::of(&Layer::random(&mut random), number)
     }
 
@@ -93,14 +111,19 @@ impl RandomCase {
     pub fn from_bytes(bytes: &[u8]) -> Result<Option<Self>, String> {
         const MOST_MACS: u64 = 1 << 20;
         let mut source = Unstructured::new(bytes);
+        if source.u32(0..5) == 4 {
+            let step = Values::random(&mut source);
+            let artifact = step.artifact(&mut source);
+            let entry = entry(step.name(), &artifact, step.inputs(&mut source), Family::Portable, pack_step)?;
+            return Self::portable(entry).map(Some);
+        }
         let layer = Layer::random(&mut source);
         let outputs: u64 = layer.output.iter().map(|&length| u64::from(length)).product();
         if outputs * layer.terms() as u64 > MOST_MACS {
             return Ok(None);
         }
         let name = format!("{}/{layer:?}", layer.op.name());
-        let Entry { name, artifact, inputs, expected } = layer.entry(name, &mut source, Family::Portable, pack_step)?;
-        Ok(Some(Self { name, artifact, inputs, expected }))
+        Self::portable(layer.entry(name, &mut source, Family::Portable, pack_step)?).map(Some)
     }
 
     /// Returns a case with millions of multiplications: what threads share.
@@ -124,7 +147,10 @@ impl RandomCase {
     }
 
     fn of(layer: &Layer, number: u64) -> Result<Self, String> {
-        let Entry { name, artifact, inputs, expected } = layer.numbered(number, Family::Portable, pack_step)?;
+        Self::portable(layer.numbered(number, Family::Portable, pack_step)?)
+    }
+
+    fn portable(Entry { name, artifact, inputs, expected }: Entry) -> Result<Self, String> {
         Ok(Self { name, artifact, inputs, expected })
     }
 }
@@ -358,21 +384,8 @@ impl Layer {
     }
 
     fn entry(&self, name: String, random: &mut impl Draw, family: Family, pack: PackStep) -> Result<Entry, String> {
-        let fail = |error: &dyn std::fmt::Display| format!("{name}: {error}");
-        let artifact = self.artifact(random).emit().map_err(|error| fail(&error))?;
-        let inputs = self.inputs(random);
-        let aligned = Aligned::new(&artifact);
-        let model = Model::parse(&aligned).map_err(|error| fail(&error))?;
-        let mut arena = Aligned::new(&vec![0; model.arena_bytes()]);
-        let mut engine = Engine::new(&model, &REFERENCE, &mut arena).map_err(|error| fail(&error))?;
-        let mut expected = Vec::new();
-        for run in inputs.chunks_exact(self.input.iter().product::<u32>() as usize) {
-            engine.input_bytes_mut(0).map_err(|error| fail(&error))?.copy_from_slice(run);
-            engine.run().map_err(|error| fail(&error))?;
-            expected.extend_from_slice(engine.output_bytes(0).map_err(|error| fail(&error))?);
-        }
-        let artifact = for_family(&name, &artifact, family, pack)?;
-        Ok(Entry { name, artifact, inputs, expected })
+        let artifact = self.artifact(random);
+        entry(name, &artifact, self.inputs(random), family, pack)
     }
 
     /// Two runs: one at the extremes or all random, one random.
@@ -442,34 +455,66 @@ impl Layer {
             zero_point: 0,
             storage,
         };
-        Artifact {
-            family: Family::Portable,
-            storages: vec![storage(0, self.input), storage(bytes(self.input).next_multiple_of(4), self.output)],
-            tensors: vec![tensor(0, self.input), tensor(1, self.output)],
-            steps: vec![StepSpec {
-                op: self.op,
-                variant: 0,
-                rounding: if random.bool() { Rounding::Single } else { Rounding::Tflite },
-                inputs: vec![0],
-                states: Vec::new(),
-                output: 1,
-                consts: vec![
-                    ConstData::I8(weights),
-                    ConstData::I32(bias),
-                    ConstData::I32(mantissas),
-                    ConstData::I8(shifts),
-                ],
-                attrs,
-                scratch: None,
-            }],
-            chains: vec![1],
-            inputs: vec![0],
-            outputs: vec![1],
-            source_macs: 0,
-            hops: None,
-            front_end: Vec::new(),
-            card: String::new(),
-            signature: Vec::new(),
-        }
+        let storages = vec![storage(0, self.input), storage(bytes(self.input).next_multiple_of(4), self.output)];
+        let consts =
+            vec![ConstData::I8(weights), ConstData::I32(bias), ConstData::I32(mantissas), ConstData::I8(shifts)];
+        let rounding = if random.bool() { Rounding::Single } else { Rounding::Tflite };
+        one_step(self.op, rounding, storages, vec![tensor(0, self.input), tensor(1, self.output)], consts, attrs)
+    }
+}
+
+/// Returns the case of an artifact with the bytes of its inputs, run after run, packed for `family`. The reference kernels say what
+/// is expected.
+fn entry(name: String, artifact: &Artifact, inputs: Vec<u8>, family: Family, pack: PackStep) -> Result<Entry, String> {
+    let fail = |error: &dyn std::fmt::Display| format!("{name}: {error}");
+    let artifact = artifact.emit().map_err(|error| fail(&error))?;
+    let aligned = Aligned::new(&artifact);
+    let model = Model::parse(&aligned).map_err(|error| fail(&error))?;
+    let mut arena = Aligned::new(&vec![0; model.arena_bytes()]);
+    let mut engine = Engine::new(&model, &REFERENCE, &mut arena).map_err(|error| fail(&error))?;
+    let mut expected = Vec::new();
+    for run in inputs.chunks_exact(run_bytes(&model)) {
+        set_inputs(&mut engine, run).map_err(|error| format!("{name}: {error:?}"))?;
+        engine.run().map_err(|error| fail(&error))?;
+        expected.extend_from_slice(engine.output_bytes(0).map_err(|error| fail(&error))?);
+    }
+    let artifact = for_family(&name, &artifact, family, pack)?;
+    Ok(Entry { name, artifact, inputs, expected })
+}
+
+/// Returns an artifact of one step, which reads all tensors but the last, its output.
+pub(crate) fn one_step(
+    op: Op,
+    rounding: Rounding,
+    storages: Vec<StorageSpec>,
+    tensors: Vec<TensorSpec>,
+    consts: Vec<ConstData>,
+    attrs: Vec<i32>,
+) -> Artifact {
+    let output = tensors.len().saturating_sub(1) as u16;
+    let inputs: Vec<u16> = (0..output).collect();
+    Artifact {
+        family: Family::Portable,
+        storages,
+        tensors,
+        steps: vec![StepSpec {
+            op,
+            variant: 0,
+            rounding,
+            inputs: inputs.clone(),
+            states: Vec::new(),
+            output,
+            consts,
+            attrs,
+            scratch: None,
+        }],
+        chains: vec![1],
+        inputs,
+        outputs: vec![output],
+        source_macs: 0,
+        hops: None,
+        front_end: Vec::new(),
+        card: String::new(),
+        signature: Vec::new(),
     }
 }

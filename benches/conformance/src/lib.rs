@@ -21,6 +21,8 @@ pub mod pack_writer;
 #[cfg(all(feature = "host", not(target_os = "none")))]
 pub mod runners;
 pub mod suite;
+#[cfg(all(feature = "host", not(target_os = "none")))]
+mod values;
 
 use tanbo::{Family, OpSet};
 

@@ -179,14 +179,20 @@ fn run_case(
 
 /// The inputs' bytes of each run.
 fn runs<'c>(model: &Model<'_>, case: &Case<'c>) -> Result<core::slice::ChunksExact<'c, u8>, FailureKind> {
-    let bytes = model.inputs().iter().filter_map(|&input| model.tensor(input)).map(|tensor| tensor.bytes()).sum();
+    let bytes = run_bytes(model);
     if bytes == 0 || case.inputs.is_empty() || !case.inputs.len().is_multiple_of(bytes) {
         return Err(FailureKind::Length);
     }
     Ok(case.inputs.chunks_exact(bytes))
 }
 
-fn set_inputs(engine: &mut Engine<'_, '_>, mut bytes: &[u8]) -> Result<(), FailureKind> {
+/// Returns the bytes of all inputs of one run.
+pub(crate) fn run_bytes(model: &Model<'_>) -> usize {
+    model.inputs().iter().filter_map(|&input| model.tensor(input)).map(|tensor| tensor.bytes()).sum()
+}
+
+/// Writes the inputs of a run, one after the other in `bytes`.
+pub(crate) fn set_inputs(engine: &mut Engine<'_, '_>, mut bytes: &[u8]) -> Result<(), FailureKind> {
     for index in 0..engine.model().inputs().len() {
         let input = engine.input_bytes_mut(index)?;
         let (own, rest) = bytes.split_at_checked(input.len()).ok_or(FailureKind::Length)?;

@@ -22,7 +22,7 @@ mod x86;
 mod arm;
 pub mod armv7;
 pub mod avx2;
-#[cfg(any(target_arch = "arm", target_arch = "riscv32"))]
+#[cfg(all(target_os = "none", any(target_arch = "arm", target_arch = "riscv32")))]
 mod bare;
 pub mod dotprod;
 pub mod dsp;

@@ -12,7 +12,8 @@ pub(crate) fn add(p: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) 
     if !same || lengths.map(Some) != [elements; 3] {
         return reference::add::run(p, input1, input2, output);
     }
-    every(p, 0, input1.iter().zip(input2).zip(output).map(|((&x1, &x2), y)| (x1, x2, y)));
+    // SAFETY: the three have one length.
+    unsafe { every(p, [0, 1], [input1.as_ptr(), input2.as_ptr()], output.as_mut_ptr(), output.len()) };
     Ok(())
 }
 
@@ -21,38 +22,55 @@ pub(crate) fn add_in_place(p: &Sum<'_>, place: usize, values: &mut [i8], other: 
     if place > 1 || values.len() != other.len() {
         return Err(LengthError);
     }
-    every(p, place, values.iter_mut().zip(other).map(|(value, &x)| (*value, x, value)));
+    let output = values.as_mut_ptr();
+    // SAFETY: both have one length; a value is read before an output is written where it was.
+    unsafe { every(p, [place, 1 - place], [output.cast_const(), other.as_ptr()], output, other.len()) };
     Ok(())
 }
 
-/// Computes outputs: of each item the values of input `first` and of the other, and where their sum goes.
-#[inline(always)]
-fn every<'v>(p: &Sum<'_>, first: usize, items: impl Iterator<Item = (i8, i8, &'v mut i8)>) {
-    match p.range.rounding {
-        Rounding::Single => each(p, first, items, |a, by| by.apply(a, Rounding::Single)),
-        // Inputs scale down, sums too: what else there may be goes the way of the reference.
-        Rounding::Tflite if [p.multipliers[0], p.multipliers[1], p.multiplier].iter().all(|by| by.shift <= 0) => {
-            each(p, first, items, |a, by| {
-                rounding_divide_by_pot(rounding_doubling_high_mul(a, by.mantissa), -by.shift)
-            });
+/// Computes `count` outputs from values of the inputs with these numbers.
+///
+/// # Safety
+/// The pointers must be valid for `count` values; the output may be one of the inputs.
+unsafe fn every(p: &Sum<'_>, numbers: [usize; 2], inputs: [*const i8; 2], output: *mut i8, count: usize) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match p.range.rounding {
+            Rounding::Single => {
+                each(p, numbers, inputs, output, count, |a, by| by.apply(a, Rounding::Single));
+            }
+            // Inputs scale down, sums too: what else there may be goes the way of the reference.
+            Rounding::Tflite if [p.multipliers[0], p.multipliers[1], p.multiplier].iter().all(|by| by.shift <= 0) => {
+                each(p, numbers, inputs, output, count, |a, by| {
+                    rounding_divide_by_pot(rounding_doubling_high_mul(a, by.mantissa), -by.shift)
+                });
+            }
+            Rounding::Tflite => each(p, numbers, inputs, output, count, |a, by| by.apply(a, Rounding::Tflite)),
         }
-        Rounding::Tflite => each(p, first, items, |a, by| by.apply(a, Rounding::Tflite)),
     }
 }
 
+/// As [`every`], for one way to scale.
+///
+/// # Safety
+/// As there.
 #[inline(always)]
-fn each<'v>(
+unsafe fn each(
     p: &Sum<'_>,
-    first: usize,
-    items: impl Iterator<Item = (i8, i8, &'v mut i8)>,
+    numbers: [usize; 2],
+    [input1, input2]: [*const i8; 2],
+    output: *mut i8,
+    count: usize,
     apply: impl Fn(i32, Multiplier) -> i32,
 ) {
-    let [(by1, zero1), (by2, zero2)] = [first, 1 - first].map(|input| (p.multipliers[input], p.zero_points[input]));
+    let [(by1, zero1), (by2, zero2)] = numbers.map(|input| (p.multipliers[input], p.zero_points[input]));
     let (left, by, range) = (p.left_shift, p.multiplier, p.range);
-    for (x1, x2, y) in items {
-        let u1 = apply((i32::from(x1) - zero1) << left, by1);
-        let u2 = apply((i32::from(x2) - zero2) << left, by2);
+    for at in 0..count {
+        // SAFETY: as the caller promises.
+        let [x1, x2] = [input1, input2].map(|input| i32::from(unsafe { input.add(at).read() }));
+        let (u1, u2) = (apply((x1 - zero1) << left, by1), apply((x2 - zero2) << left, by2));
         let value = apply(u1 + u2, by).saturating_add(range.zero_point);
-        *y = value.min(range.high).max(range.low) as i8;
+        // SAFETY: as the caller promises.
+        unsafe { output.add(at).write(value.min(range.high).max(range.low) as i8) };
     }
 }
