@@ -7,6 +7,7 @@
 
 mod error;
 mod fault;
+mod versions;
 
 use core::ops::Range;
 
@@ -16,6 +17,7 @@ pub use fault::{FAULTS, Fault};
 use sequential_storage::cache::{Cache, Uncached};
 use sequential_storage::map::{MapConfig, MapStorage};
 use tanbo_wire::{Window, v1::Ack};
+pub use versions::Versions;
 
 /// Longest record of an event, bytes.
 pub const RECORD_BYTES: usize = 56;
@@ -34,6 +36,8 @@ mod key {
     pub const WINDOW: u16 = 0xc001;
     /// Starts of the node.
     pub const STARTS: u16 = 0xc002;
+    /// Versions of models.
+    pub const VERSIONS: u16 = 0xc003;
 }
 
 /// Length of a key in flash.
@@ -64,6 +68,7 @@ pub struct Store<F: NorFlash, const EVENTS: usize> {
     ceiling: u32,
     window: Window,
     starts: u32,
+    versions: Versions,
 }
 
 impl<F: NorFlash, const EVENTS: usize> Store<F, EVENTS> {
@@ -76,7 +81,15 @@ impl<F: NorFlash, const EVENTS: usize> Store<F, EVENTS> {
         let config = Self::config(range)?;
         let map = MapStorage::new(flash, config, Cache::new_uncached());
         let events = [None; EVENTS];
-        let mut store = Self { map, events, next_fault: 0, ceiling: 0, window: Window::default(), starts: 0 };
+        let mut store = Self {
+            map,
+            events,
+            next_fault: 0,
+            ceiling: 0,
+            window: Window::default(),
+            starts: 0,
+            versions: Versions::default(),
+        };
         store.load().await?;
         store.starts = store.starts.wrapping_add(1);
         store.put(key::STARTS, &store.starts.to_le_bytes()).await?;
@@ -108,7 +121,8 @@ impl<F: NorFlash, const EVENTS: usize> Store<F, EVENTS> {
             + usize::from(SETTINGS) * item(4)
             + FAULTS * item(fault::BYTES)
             + item(4) * 2
-            + item(Window::BYTES);
+            + item(Window::BYTES)
+            + item(Versions::BYTES);
         // One page is always on its way to being erased; the marks and the rest that the next item did not fit into are lost in each.
         let pages = range.len() / F::ERASE_SIZE.max(1);
         let usable = F::ERASE_SIZE.saturating_sub(2 * word + item(VALUE_BYTES));
@@ -130,6 +144,9 @@ impl<F: NorFlash, const EVENTS: usize> Store<F, EVENTS> {
                 key::STARTS => self.starts = word.ok_or(StoreError::Corrupt)?,
                 key::WINDOW => {
                     self.window = Window::from_bytes(value.try_into().map_err(|_| StoreError::Corrupt)?);
+                }
+                key::VERSIONS => {
+                    self.versions = Versions::from_bytes(value.try_into().map_err(|_| StoreError::Corrupt)?);
                 }
                 key::FAULTS.. => {
                     let number = word.ok_or(StoreError::Corrupt)?;
@@ -274,6 +291,21 @@ impl<F: NorFlash, const EVENTS: usize> Store<F, EVENTS> {
     pub async fn accept(&mut self, window: Window) -> Result<(), StoreError<F::Error>> {
         self.put(key::WINDOW, &window.to_bytes()).await?;
         self.window = window;
+        Ok(())
+    }
+
+    /// Returns which versions of models were committed and tried.
+    pub fn versions(&self) -> Versions {
+        self.versions
+    }
+
+    /// Stores which versions of models were committed and tried.
+    ///
+    /// # Errors
+    /// [`StoreError::Flash`]: after a cut the old ones or these.
+    pub async fn set_versions(&mut self, versions: Versions) -> Result<(), StoreError<F::Error>> {
+        self.put(key::VERSIONS, &versions.to_bytes()).await?;
+        self.versions = versions;
         Ok(())
     }
 

@@ -124,12 +124,24 @@ pub struct Decoder<'a> {
     /// Equations.
     rows: u16,
     complete: bool,
+    memory: &'a mut [u32],
+}
+
+/// What lies in the memory.
+struct Parts<'p> {
     /// A bit for each fragment: came as it is before the unknowns were counted.
-    known: &'a mut [u32],
+    known: &'p mut [u32],
     /// The line of the fragment in hand.
-    line: &'a mut [u32],
+    line: &'p mut [u32],
     /// Two rows in hand, then two for each unknown: unknowns and raw rows that it combines. Unknown n's row has no unknown below n.
-    matrix: &'a mut [u32],
+    matrix: &'p mut [u32],
+}
+
+fn parts(memory: &mut [u32], fragments: u16) -> Option<Parts<'_>> {
+    let bitmap = words(fragments.into());
+    let (known, rest) = memory.split_at_mut_checked(bitmap)?;
+    let (line, matrix) = rest.split_at_mut_checked(bitmap)?;
+    Some(Parts { known, line, matrix })
 }
 
 impl<'a> Decoder<'a> {
@@ -143,7 +155,6 @@ impl<'a> Decoder<'a> {
         let bytes = session.padded_bytes();
         let behind = room.checked_sub(bytes).ok_or(Refusal::TooLong { bytes, room })?;
         let fragments = session.fragments();
-        let bitmap = words(fragments.into());
         let refused = Refusal::Memory { needed: memory_words(fragments, 0), given: memory.len() };
         let room_for = behind.checked_div(session.fragment_bytes()).unwrap_or(0).min(fragments.into()) as u16;
         let given = memory.len();
@@ -154,9 +165,13 @@ impl<'a> Decoder<'a> {
             if memory_words(fragments, middle) <= given { limit = middle } else { above = middle }
         }
         memory.fill(0);
-        let (known, rest) = memory.split_at_mut_checked(bitmap).ok_or(refused)?;
-        let (line, matrix) = rest.split_at_mut_checked(bitmap).ok_or(refused)?;
-        Ok(Self { session, limit, came: 0, unknowns: 0, rows: 0, complete: false, known, line, matrix })
+        parts(memory, fragments).ok_or(refused)?;
+        Ok(Self { session, limit, came: 0, unknowns: 0, rows: 0, complete: false, memory })
+    }
+
+    /// Ends the session and returns the memory.
+    pub fn release(self) -> &'a mut [u32] {
+        self.memory
     }
 
     /// Returns what is received.
@@ -202,21 +217,22 @@ impl<'a> Decoder<'a> {
             return Ok(Progress::Complete);
         }
         let fragments = self.session.fragments();
+        let Some(Parts { known, line, .. }) = parts(self.memory, fragments) else { return Ok(self.progress()) };
         match number.checked_sub(fragments) {
             None | Some(0) => {
                 let index = usize::from(number) - 1;
-                if has(self.known, index) {
+                if has(known, index) {
                     return Ok(self.progress());
                 }
                 if self.unknowns == 0 {
                     block.write(index * bytes, data).await.map_err(DecodeError::Block)?;
-                    Bits(self.known).set(index);
+                    Bits(known).set(index);
                     self.came += 1;
                     self.complete = self.came == fragments;
                     return Ok(self.progress());
                 }
                 // It comes late: an equation with one unknown.
-                let mut line = Bits(self.line);
+                let mut line = Bits(line);
                 line.clear();
                 line.set(index);
             }
@@ -226,7 +242,7 @@ impl<'a> Decoder<'a> {
                     return Ok(Progress::TooManyLost { lost, limit: self.limit });
                 }
                 self.unknowns = lost;
-                parity_line(parity, fragments, &mut Bits(self.line));
+                parity_line(parity, fragments, &mut Bits(line));
             }
         }
         self.equation(data, block).await?;
@@ -239,19 +255,20 @@ impl<'a> Decoder<'a> {
         let row_words = words(self.limit.into());
         let (mut unknown, mut other) = (0, [0; MAX_FRAGMENT_BYTES]);
         let other = other.get_mut(..bytes).unwrap_or_default();
-        let Some((hand, matrix)) = self.matrix.split_at_mut_checked(2 * row_words) else { return Ok(()) };
+        let Some(Parts { known, line, matrix }) = parts(self.memory, self.session.fragments()) else { return Ok(()) };
+        let Some((hand, matrix)) = matrix.split_at_mut_checked(2 * row_words) else { return Ok(()) };
         hand.fill(0);
         let (left, right) = hand.split_at_mut(row_words);
         let (mut left, mut right) = (Bits(left), Bits(right));
         for index in 0..usize::from(self.session.fragments()) {
-            let (known, named) = (has(self.known, index), has(self.line, index));
-            if named && known {
+            let (is_known, named) = (has(known, index), has(line, index));
+            if named && is_known {
                 block.read(index * bytes, other).map_err(DecodeError::Block)?;
                 data.iter_mut().zip(&*other).for_each(|(to, byte)| *to ^= byte);
             } else if named {
                 left.set(unknown);
             }
-            unknown += usize::from(!known);
+            unknown += usize::from(!is_known);
         }
         // Rows that have its first unknowns as theirs.
         let mut pivot = None;
@@ -285,7 +302,8 @@ impl<'a> Decoder<'a> {
     async fn solve<B: Block>(&mut self, data: &mut [u8], block: &mut B) -> Result<(), DecodeError<B::Error>> {
         let (bytes, unknowns) = (self.session.fragment_bytes(), usize::from(self.unknowns));
         let row_words = words(self.limit.into());
-        let Some(matrix) = self.matrix.get_mut(2 * row_words..) else { return Ok(()) };
+        let Some(Parts { known, matrix, .. }) = parts(self.memory, self.session.fragments()) else { return Ok(()) };
+        let Some(matrix) = matrix.get_mut(2 * row_words..) else { return Ok(()) };
         // From the last: the rows of later unknowns have no other unknown any more.
         for index in (0..unknowns).rev() {
             let Some((before, later)) = matrix.split_at_mut_checked(2 * row_words * (index + 1)) else { return Ok(()) };
@@ -301,7 +319,7 @@ impl<'a> Decoder<'a> {
         let other = other.get_mut(..bytes).unwrap_or_default();
         let mut rows = matrix.chunks_exact(2 * row_words);
         for index in 0..usize::from(self.session.fragments()) {
-            if has(self.known, index) {
+            if has(known, index) {
                 continue;
             }
             let Some(row) = rows.next() else { return Ok(()) };

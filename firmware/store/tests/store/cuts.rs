@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use embassy_futures::block_on;
 use embedded_storage_async::nor_flash::NorFlash as Flash;
 use fastrand::Rng;
-use tanbo_store::{FAULTS, Fault, RECORD_BYTES, Store, StoreError};
+use tanbo_store::{FAULTS, Fault, RECORD_BYTES, Store, StoreError, Versions};
 use tanbo_wire::{Window, v1::Ack};
 
 use tanbo_board_api::sim::{Cut, SimFlash};
@@ -23,6 +23,7 @@ struct Model {
     ceiling: u32,
     window: Window,
     faults: Vec<Fault>,
+    versions: Versions,
 }
 
 #[derive(Clone, Debug)]
@@ -33,13 +34,14 @@ enum Operation {
     Reserve(u32),
     Accept(Window),
     Fault(Fault),
+    Versions(Versions),
 }
 
 impl Operation {
     fn random(random: &mut Rng, model: &Model) -> Self {
         let number = model.events.keys().next_back().map_or(0, |last| last + 1).max(model.ceiling);
         let waiting: Vec<u32> = model.events.keys().copied().collect();
-        match random.u8(0..10) {
+        match random.u8(0..11) {
             0..4 if waiting.len() < EVENTS => {
                 let len = random.usize(0..=RECORD_BYTES);
                 Self::Push(number, (0..len).map(|_| random.u8(..)).collect())
@@ -54,6 +56,11 @@ impl Operation {
                 code: random.u8(..),
                 detail: random.u32(..),
             }),
+            9 => Self::Versions(Versions {
+                committed: model.versions.committed + random.u32(0..3),
+                tried: random.u32(..),
+                attempts: random.u8(..),
+            }),
             _ => Self::Set(random.u16(0..8), random.i32(..)),
         }
     }
@@ -65,6 +72,7 @@ impl Operation {
             Self::Set(key, value) => _ = model.settings.insert(*key, *value),
             Self::Reserve(block) => model.ceiling += block,
             Self::Accept(window) => model.window = *window,
+            Self::Versions(versions) => model.versions = *versions,
             Self::Fault(fault) => {
                 model.faults.push(*fault);
                 if model.faults.len() > FAULTS {
@@ -84,6 +92,7 @@ impl Operation {
             Self::Reserve(block) => block_on(store.reserve(*block)).map(|_| ()),
             Self::Accept(window) => block_on(store.accept(*window)),
             Self::Fault(fault) => block_on(store.fault(*fault)),
+            Self::Versions(versions) => block_on(store.set_versions(*versions)),
         }
     }
 }
@@ -93,7 +102,8 @@ fn contents<F: Flash>(store: &mut Store<F, EVENTS>, deep: bool) -> Model
 where
     F::Error: PartialEq,
 {
-    let mut model = Model { ceiling: store.ceiling(), window: store.window(), ..Model::default() };
+    let mut model =
+        Model { ceiling: store.ceiling(), window: store.window(), versions: store.versions(), ..Model::default() };
     let waiting: Vec<u32> = store.waiting().collect();
     for number in waiting {
         let mut record = [0; RECORD_BYTES];
