@@ -10,7 +10,7 @@ use crate::{board, budget, layers, setup, zoo};
 /// Targets without an operating system on which these crates must build: the least and the other ISA.
 const BARE_TARGETS: [&str; 2] = ["thumbv6m-none-eabi", "riscv32imc-unknown-none-elf"];
 /// Crates of the runtime, and what firmware of every board is made of.
-const NO_STD: [&str; 12] = [
+const NO_STD: &[&str] = &[
     "tanbo-quant",
     "tanbo-packing",
     "tanbo-wire",
