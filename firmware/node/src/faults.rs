@@ -23,7 +23,7 @@ pub enum Trouble {
     },
     /// The detector failed.
     Detector,
-    /// An event found no place in flash.
+    /// Flash took no event, or no setting.
     Full,
     /// An event in flash cannot be read; its number is the detail.
     Unreadable(u32),

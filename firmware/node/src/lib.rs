@@ -50,6 +50,6 @@ pub mod slots;
 mod stamps;
 pub mod update;
 
-pub use apps::{Seismic, Water, seismic, water};
+pub use apps::{Cyclone, Paddy, Seismic, Water, cyclone, paddy, seismic, water};
 pub use board::{Board, Parts, Setup, Stop};
 pub use observe::{Note, Observer, Sleep};

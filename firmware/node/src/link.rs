@@ -13,7 +13,7 @@ use crate::board::{Board, Stop};
 use crate::duty::Mode;
 use crate::faults::Trouble;
 use crate::observe::Note;
-use crate::outbox::{READINGS, report_s};
+use crate::outbox::{ALSO_EACH, Outbox, READINGS, report_s};
 use crate::plan::{AIR, ANSWER, QUIET, RadioState, Retry, retry};
 use crate::settings::key;
 use crate::shared::{FlashError, Shared, Stored};
@@ -64,6 +64,8 @@ struct Sender<'s, 'p, B: Board> {
     event_us: u64,
     report_us: u64,
     telemetry_us: u64,
+    /// Reports with readings so far.
+    reports: u32,
     /// Questions for the time that nobody answered, in a row, and when the next may go.
     time_failures: u32,
     time_us: u64,
@@ -86,6 +88,7 @@ pub(crate) async fn run<B: Board>(shared: &Shared<'_, B>, uplink: &mut B::Uplink
         event_us: now_us,
         report_us: now_us,
         telemetry_us: now_us,
+        reports: 0,
         time_failures: 0,
         time_us: now_us,
         broken: 0,
@@ -234,7 +237,12 @@ impl<B: Board> Sender<'_, '_, B> {
             }
         } else if shared.mode() > Mode::Survive {
             let mut values = [0; 2 + 2 * READINGS];
-            let taken = shared.outbox.borrow_mut().readings.take(&mut values);
+            let taken = {
+                let Outbox { readings, also, .. } = &mut *shared.outbox.borrow_mut();
+                self.reports = self.reports.wrapping_add(1);
+                let other = self.reports.is_multiple_of(ALSO_EACH.into()) && !also.is_empty();
+                if other { also.take(&mut values) } else { readings.take(&mut values) }
+            };
             if let Some((start_us, period_s, quantity, values)) = taken
                 && let Some(utc) = shared.utc_at(start_us)
             {

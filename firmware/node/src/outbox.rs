@@ -12,6 +12,9 @@ pub(crate) const READINGS: usize = 16;
 /// Bytes of a frame of readings before its values: start, period, quantity.
 const HEAD_BYTES: usize = 4 + 2 + 1;
 
+/// Of so many reports one has the second series.
+pub(crate) const ALSO_EACH: u16 = 4;
+
 /// What waits.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
@@ -31,6 +34,8 @@ pub(crate) struct Outbox {
     pub self_test: bool,
     /// Readings since the last report.
     pub readings: Series,
+    /// Readings of something else, for one report of [`ALSO_EACH`].
+    pub also: Series,
 }
 
 fn push<T>(queue: &mut Deque<T, WAITING>, item: T) {
@@ -99,9 +104,17 @@ pub(crate) fn report_s(plan: &Plan) -> u32 {
 }
 
 impl Series {
-    /// Begins anew, with readings of `quantity` as `plan` sends them.
-    pub fn restart(&mut self, quantity: Quantity, plan: &Plan) {
-        *self = Self { quantity: Some(quantity), period_s: report_period_s(plan), ..Self::default() };
+    /// Begins anew, with readings of `quantity` as `plan` sends them in one report of `each`.
+    pub fn restart(&mut self, quantity: Quantity, plan: &Plan, each: u16) {
+        let period_s = report_period_s(plan).saturating_mul(each);
+        *self = Self { quantity: Some(quantity), period_s, ..Self::default() };
+    }
+
+    /// Holds one value alone.
+    pub fn single(&mut self, quantity: Quantity, now_us: u64, value: i32) {
+        *self = Self { quantity: Some(quantity), period_s: 0, start_us: now_us, values: Vec::new() };
+        // There is room for more.
+        let _ = self.values.push(Some(value));
     }
 
     /// Takes the reading of `now_us`, if it is the first of its period; what earlier periods lack is missing.
@@ -122,6 +135,11 @@ impl Series {
             // What comes too late for the frame is left out.
             let _ = self.values.push(value);
         }
+    }
+
+    /// Returns whether there is nothing to send.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
     }
 
     /// Returns start, period and quantity, with the values in `room`, as many as a frame holds, and begins anew; `None` if there is none.
@@ -152,7 +170,7 @@ mod tests {
         let mut room = [0; 64];
         assert!(series.take(&mut room).is_none());
         let plan = plan(Application::Water, Mode::Full);
-        series.restart(Quantity::WaterLevel, &plan);
+        series.restart(Quantity::WaterLevel, &plan, 1);
         assert_eq!(report_period_s(&plan), 120);
         let minute = 60_000_000;
         series.push(5 * minute, None);

@@ -139,6 +139,12 @@ impl<'s, S: Sensor> Part<'s, S> {
     }
 }
 
+/// Returns whether a sensor gives all of `quantities` whenever it is read, in at most `most` channels.
+pub(crate) fn gives(format: &Format, quantities: &[Quantity], most: usize) -> bool {
+    let has = |quantity: &Quantity| format.channels.iter().any(|channel| channel.quantity == *quantity);
+    format.period_ns == 0 && format.channels.len() <= most && quantities.iter().all(has)
+}
+
 /// Returns the first channel of `quantity` in a reading, in units of 10^`exponent`; `None` if there is none, or it is out of the
 /// sensor's range.
 pub(crate) fn channel(format: &Format, reading: &[i32], quantity: Quantity, exponent: i8) -> Option<i32> {

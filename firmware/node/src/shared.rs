@@ -235,6 +235,11 @@ impl<'p, B: Board> Shared<'p, B> {
         }
     }
 
+    /// Returns what a reset keeps.
+    pub fn retained(&self) -> Retained {
+        self.retained.get()
+    }
+
     /// Adds to the fault log.
     pub async fn fault(&self, trouble: Trouble) {
         let (kind, code, detail) = trouble.entry();

@@ -149,6 +149,10 @@ impl SimPower<'_> {
 
 impl Power for SimPower<'_> {
     async fn sleep_until(&mut self, deadline_us: u64, _: Depth, wake: WakeMask) -> WakeCause {
+        if self.world.is_cut() {
+            // In the middle of something else.
+            self.world.cut().await;
+        }
         let (at_us, next) = self.next(deadline_us, wake);
         self.world.slept(at_us);
         if self.watchdog_asleep {

@@ -1,9 +1,9 @@
 //! A gauge: a sensor of the water's level, or of the pressure in it.
 
-use tanbo_board_api::{Format, Mode, Quantity, Sensor};
+use tanbo_board_api::{Mode, Quantity, Sensor};
 
 use crate::board::Board;
-use crate::part::{Part, channel};
+use crate::part::{Part, channel, gives};
 use crate::settings::key;
 use crate::shared::Shared;
 
@@ -24,11 +24,9 @@ impl<'s, S: Sensor> Gauge<'s, S> {
 
     /// Returns a gauge; `None` for a sensor that gives neither level nor pressure.
     pub fn new(part: Part<'s, S>) -> Option<Self> {
-        let Format { channels, period_ns, .. } = part.format();
-        let has = |quantity| channels.iter().any(|channel| channel.quantity == quantity);
-        let pressure = !has(Quantity::Level);
-        let fits = channels.len() <= CHANNELS && period_ns == 0 && (!pressure || has(Quantity::Pressure));
-        fits.then_some(Self { part, pressure })
+        let format = part.format();
+        let pressure = !gives(&format, &[Quantity::Level], CHANNELS);
+        (!pressure || gives(&format, &[Quantity::Pressure], CHANNELS)).then_some(Self { part, pressure })
     }
 
     /// Returns the level, mm over the station's zero; `None` where there is none, or none that the sensor can measure.
@@ -57,8 +55,8 @@ impl<'s, S: Sensor> Gauge<'s, S> {
     }
 
     /// As [`Part::start_again`].
-    pub async fn start_again<B: Board>(&mut self, shared: &Shared<'_, B>) {
-        self.part.start_again(shared).await;
+    pub async fn start_again<B: Board>(&mut self, shared: &Shared<'_, B>) -> bool {
+        self.part.start_again(shared).await
     }
 
     /// As [`Part::news`].

@@ -105,7 +105,7 @@ impl<S: Sensor> Watch<'_, S> {
 impl<B: Board, S: Sensor> App<B> for Watch<'_, S> {
     async fn enter(&mut self, shared: &Shared<'_, B>) {
         self.gauge.rest(shared).await;
-        shared.outbox.borrow_mut().readings.restart(Quantity::WaterLevel, &shared.plan());
+        shared.outbox.borrow_mut().readings.restart(Quantity::WaterLevel, &shared.plan(), 1);
         self.next_us = shared.now_us();
     }
 
@@ -125,7 +125,8 @@ impl<B: Board, S: Sensor> App<B> for Watch<'_, S> {
             self.read(shared).await;
         }
         if core::mem::take(&mut shared.outbox.borrow_mut().self_test) {
-            self.gauge.start_again(shared).await;
+            let well = self.gauge.start_again(shared).await;
+            shared.outbox.borrow_mut().report |= well;
         }
         if let Some(dead) = self.gauge.news() {
             tell(shared, dead, Severity::Moderate, 0).await;

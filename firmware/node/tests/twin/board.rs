@@ -19,6 +19,7 @@ use crate::gateway::{Air, Gateway, NODE, key};
 pub const SECOND_US: u64 = 1_000_000;
 pub const MINUTE_US: u64 = 60 * SECOND_US;
 pub const HOUR_US: u64 = 60 * MINUTE_US;
+pub const DAY_US: u64 = 24 * HOUR_US;
 
 pub type Flash = SimFlash<4, 4096>;
 /// Pages of the node's flash.
@@ -102,6 +103,9 @@ impl Watcher<'_> {
 
 impl Observer for Watcher<'_> {
     fn note(&mut self, now_us: u64, note: Note<'_>) {
+        if self.world.is_cut() {
+            return;
+        }
         let mut seen = self.seen.borrow_mut();
         writeln!(seen.log, "{now_us} {note:?}").expect("text");
         match note {
@@ -146,12 +150,15 @@ pub fn parts<'w>(
     application: Application,
     seen: &'w RefCell<Seen>,
 ) -> Parts<Twin<'w>> {
+    let frame_bytes = gateway.borrow().room.unwrap_or(tanbo_wire::MAX_FRAME);
+    let mut uplink = SimUplink::new(world, Air(gateway));
+    uplink.frame_bytes = frame_bytes;
     let mut flash = flash.handle();
     flash.flag = Some(world.cut_flag());
     Parts {
         clock: SimClock::new(world),
         power,
-        uplink: SimUplink::new(world, Air(gateway)),
+        uplink,
         flash,
         flash_range: 0..(PAGES * 4096) as u32,
         observer: Watcher { world, application, seen },

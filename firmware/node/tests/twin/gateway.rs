@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use tanbo_board_api::sim::{Down, FarEnd};
-use tanbo_wire::v1::{Event, Message, Opened, Unverified, seal};
+use tanbo_wire::v1::{Alarm, Event, Message, Opened, Readings, Unverified, seal};
 use tanbo_wire::{Direction, Key, Link, NodeId, Window};
 
 /// The node's name and key.
@@ -34,8 +34,12 @@ pub struct Gateway {
     pub heard: Vec<(u64, u32, String)>,
     /// Accepted events.
     pub events: Vec<Event>,
-    /// Payloads longer than an alarm's are lost on the way.
-    pub short_frames_only: bool,
+    /// Alarms that were on the air.
+    pub alarms_on_air: Vec<Alarm>,
+    /// Accepted readings: time, s since the Unix epoch, and value.
+    pub readings: Vec<(u64, i32)>,
+    /// Longest frame that the air takes, if not the longest of all.
+    pub room: Option<usize>,
 }
 
 impl Gateway {
@@ -54,14 +58,14 @@ impl Gateway {
         let unverified = Unverified::stream(frame, Direction::Up).expect("a frame");
         assert_eq!(unverified.node(), NODE);
         let Ok(opened) = unverified.open(&key(), &Window::default()) else { panic!("not authentic") };
-        let Opened::Fresh { counter, .. } = opened else { panic!("{opened:?}") };
+        let Opened::Fresh { counter, message } = opened else { panic!("{opened:?}") };
+        if let Message::Alarm(alarm) = message {
+            self.alarms_on_air.push(alarm);
+        }
         if let Some(before) = self.air.insert(counter, frame.to_vec()) {
             assert_eq!(before, frame, "number {counter} was used for something else");
         }
         if self.away.as_ref().is_some_and(|away| away.contains(&now_us)) {
-            return;
-        }
-        if self.short_frames_only && frame.len() > 25 {
             return;
         }
         let mut answer_us = now_us + COMMIT_US;
@@ -71,6 +75,10 @@ impl Gateway {
             self.heard.push((now_us, counter, format!("{message:?}")));
             match message {
                 Message::Event(event) => self.events.push(event),
+                Message::Readings(Readings { start_s, period_s, values, .. }) => {
+                    let times = (0..).map(|number| u64::from(start_s) + number * u64::from(period_s));
+                    self.readings.extend(times.zip(values.iter()).filter_map(|(time_s, value)| Some((time_s, value?))));
+                }
                 Message::TimeRequest => {
                     let (received_us, sent_us) = (EPOCH_US + now_us, EPOCH_US + answer_us);
                     self.down(

@@ -3,5 +3,8 @@
 //! Every sleep is compared with the plan, and the plan with what the simulated devices really do.
 
 mod board;
+mod cyclone;
 mod gateway;
+mod paddy;
 mod seismic;
+mod water;
