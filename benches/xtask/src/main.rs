@@ -9,6 +9,7 @@ mod budget;
 mod layers;
 mod life;
 mod models;
+mod node_sim;
 mod peers;
 mod report;
 mod results;
@@ -86,6 +87,8 @@ enum Command {
     },
     /// Estimates how long a node lives on a battery, month by month, with sun, clouds and temperature.
     Life(life::Arguments),
+    /// Runs a node's real image for days on the emulated board: wakes, energy, events, twice the same, and as on this machine.
+    NodeSim(node_sim::Arguments),
     /// Decodes the defmt log of an image, from standard input.
     Decode {
         /// The image, an ELF file.
@@ -118,6 +121,7 @@ fn main() -> ExitCode {
         Command::Bench { runners, models, save, .. } => bench::run(&runners, &models, save),
         Command::Peers { models, rounds, save } => peers::run(models.as_deref(), rounds, save).map(|()| true),
         Command::Life(arguments) => life::run(&arguments).map(|()| true),
+        Command::NodeSim(arguments) => node_sim::run(&arguments),
         Command::Decode { image } => board::decode_stdin(&image).map(|()| true),
         Command::Zoo { update } => zoo::check(update).map(|wrong| report::findings("zoo", &wrong)),
         Command::Lint => suite::lint(),

@@ -2,28 +2,30 @@
 
 /// Logs what happened.
 #[cfg(target_os = "none")]
+#[macro_export]
 macro_rules! info {
     ($($arg:tt)*) => { defmt::info!($($arg)*) };
 }
 /// Logs what happened.
 #[cfg(not(target_os = "none"))]
+#[macro_export]
 macro_rules! info {
     ($($arg:tt)*) => { std::println!($($arg)*) };
 }
 
-/// Logs why the station stops.
+/// Logs why the program stops.
 #[cfg(target_os = "none")]
+#[macro_export]
 macro_rules! error {
     ($error:expr) => {
         defmt::error!("{}", defmt::Display2Format(&$error))
     };
 }
-/// Logs why the station stops.
+/// Logs why the program stops.
 #[cfg(not(target_os = "none"))]
+#[macro_export]
 macro_rules! error {
     ($error:expr) => {
         std::eprintln!("{}", $error)
     };
 }
-
-pub(crate) use {error, info};

@@ -2,13 +2,12 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![forbid(unsafe_code)]
 
-mod log;
 mod stop;
 
-use log::{error, info};
 use static_cell::ConstStaticCell;
 use stop::Stop;
 use tanbo::Arena;
+use tanbo_board_mps2::{error, info};
 use tanbo_emulated::{arguments, files, ram, stack::Stack};
 use tanbo_pipeline::{Change, Pipeline, Recording};
 #[cfg(target_os = "none")]

@@ -110,7 +110,11 @@ impl Timer {
 
     /// Waits with the core asleep until `deadline_us`; with `uart` also until a byte comes in.
     pub fn wait_until(&self, deadline_us: u64, uart: bool) -> Woken {
-        let deadline = deadline_us.saturating_mul(TICKS_PER_US.into());
+        self.wait_until_tick(deadline_us.saturating_mul(TICKS_PER_US.into()), uart)
+    }
+
+    /// As [`Timer::wait_until`], by [`Timer::ticks`].
+    pub fn wait_until_tick(&self, deadline: u64, uart: bool) -> Woken {
         let mask = 1 << TIMER0 | if uart { 1 << UART0_RX } else { 0 };
         loop {
             let left = deadline.saturating_sub(self.ticks());

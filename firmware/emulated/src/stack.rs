@@ -15,6 +15,29 @@ pub struct StackOverflow {
     pub available: usize,
 }
 
+/// A stack that is watched: [`Stack::watch`].
+#[cfg(target_os = "none")]
+#[derive(Clone, Copy, Debug)]
+pub struct Watch {
+    stack: Stack,
+    top: usize,
+}
+
+#[cfg(target_os = "none")]
+impl Watch {
+    /// Returns the bytes of stack that were used so far.
+    ///
+    /// # Errors
+    /// [`StackOverflow`] as [`Stack::measure`].
+    pub fn deepest(&self) -> Result<usize, StackOverflow> {
+        let lowest = self.stack.lowest_touched(self.top);
+        if lowest == self.stack.limit {
+            return Err(StackOverflow { available: self.top - self.stack.limit });
+        }
+        Ok(self.top - lowest)
+    }
+}
+
 /// The unused part of the current stack.
 #[derive(Clone, Copy, Debug)]
 pub struct Stack {
@@ -51,6 +74,14 @@ impl Stack {
         Ok((result, top - lowest))
     }
 
+    /// Begins to watch the whole stack, for a program that does not come back to where it began.
+    #[cfg(target_os = "none")]
+    #[inline(never)]
+    pub fn watch(&self) -> Watch {
+        self.paint();
+        Watch { stack: *self, top: top() }
+    }
+
     // Out of line, so that whatever of `f` is inlined lies below `top`.
     #[inline(never)]
     fn painted<R>(&self, f: impl FnOnce() -> R) -> R {
@@ -84,11 +115,20 @@ impl Stack {
 #[cfg(target_os = "none")]
 pub(crate) fn limit() -> usize {
     unsafe extern "C" {
-        // Both from link scripts; only their addresses mean something.
-        static _stack_start: u8;
+        // From the link script; only its address means something.
         static _tanbo_stack_size: u8;
     }
-    (&raw const _stack_start as usize) - (&raw const _tanbo_stack_size as usize)
+    top() - (&raw const _tanbo_stack_size as usize)
+}
+
+/// Where the stack begins, above its highest address.
+#[cfg(target_os = "none")]
+fn top() -> usize {
+    unsafe extern "C" {
+        // From the link script; only its address means something.
+        static _stack_start: u8;
+    }
+    &raw const _stack_start as usize
 }
 
 /// Result of `f` on a thread of its own with at least `bytes` of measurable stack; `None` if it panicked or the thread

@@ -11,7 +11,7 @@ pub struct Mps2I2c {
 }
 
 impl Mps2I2c {
-    pub(super) fn new(lines: TwoWire) -> Self {
+    pub(crate) fn new(lines: TwoWire) -> Self {
         Self { lines }
     }
 

@@ -17,7 +17,7 @@ mod table;
 
 pub use build::{ImageSize, Program};
 pub use error::RunnerError;
-pub use run::Outcome;
+pub use run::{Outcome, Profile};
 pub use table::Runner;
 
 use crate::job;

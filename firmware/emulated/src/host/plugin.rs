@@ -1,4 +1,4 @@
-//! The counting plugin: building it, and finding the markers in an image.
+//! The plugins: building them, and finding the markers in an image.
 
 use super::{RunnerError, build::shared_dir};
 use object::{Object as _, ObjectSymbol as _};
@@ -9,22 +9,44 @@ use std::{
     string::{String, ToString as _},
 };
 
-/// The plugin's files; the first is compiled.
-const SOURCES: [(&str, &str); 2] =
-    [("count.c", include_str!("../../plugin/count.c")), ("cortex_m4.h", include_str!("../../plugin/cortex_m4.h"))];
+/// A plugin.
+pub(super) struct Plugin {
+    name: &'static str,
+    /// Its files; the first is compiled.
+    sources: &'static [(&'static str, &'static str)],
+    /// Functions between which it counts, or does not.
+    markers: [&'static str; 2],
+}
+
+/// Counts between two markers.
+pub(super) const COUNT: Plugin = Plugin {
+    name: "count",
+    sources: &[
+        ("count.c", include_str!("../../plugin/count.c")),
+        ("cortex_m4.h", include_str!("../../plugin/cortex_m4.h")),
+    ],
+    markers: ["tanbo_count_begin", "tanbo_count_end"],
+};
+/// Counts each instruction, but for those between two markers.
+pub(super) const PROFILE: Plugin = Plugin {
+    name: "profile",
+    sources: &[("profile.c", include_str!("../../plugin/profile.c"))],
+    markers: ["tanbo_profile_enter", "tanbo_profile_leave"],
+};
 
 /// Path of the compiled plugin, compiled now if this source was not before.
-pub(super) fn compiled() -> Result<PathBuf, RunnerError> {
+pub(super) fn compiled(plugin: &Plugin) -> Result<PathBuf, RunnerError> {
+    let Plugin { name, sources, .. } = plugin;
     let dir = shared_dir()?;
-    let library = dir.join(format!("count-{:016x}.so", fnv1a(SOURCES.iter().flat_map(|(_, text)| text.bytes()))));
+    let library = dir.join(format!("{name}-{:016x}.so", fnv1a(sources.iter().flat_map(|(_, text)| text.bytes()))));
     if library.exists() {
         return Ok(library);
     }
     // A folder of its own until it is whole: several threads and processes may be here.
     let work = tempfile::tempdir_in(&dir).map_err(|e| RunnerError::file(dir.display(), e))?;
-    let source = work.path().join("count.c");
-    let fresh = work.path().join("count.so");
-    for (name, text) in SOURCES {
+    let source = work.path().join(format!("{name}.c"));
+    let fresh = work.path().join(format!("{name}.so"));
+    for (name, text) in *sources {
         let path = work.path().join(name);
         fs::write(&path, text).map_err(|e| RunnerError::file(path.display(), e))?;
     }
@@ -38,7 +60,7 @@ pub(super) fn compiled() -> Result<PathBuf, RunnerError> {
     })?;
     if !out.status.success() {
         return Err(RunnerError::Build {
-            what: String::from("the counting plugin"),
+            what: format!("the plugin {name}"),
             message: String::from_utf8_lossy(&out.stderr).to_string(),
         });
     }
@@ -46,14 +68,15 @@ pub(super) fn compiled() -> Result<PathBuf, RunnerError> {
     Ok(library)
 }
 
-/// Addresses of the two markers in `image`; `None` if it has none.
-pub(super) fn markers(image: &Path) -> Result<Option<(u64, u64)>, RunnerError> {
+/// Addresses of a plugin's two markers in `image`; `None` if it has none.
+pub(super) fn markers(plugin: &Plugin, image: &Path) -> Result<Option<(u64, u64)>, RunnerError> {
     let bytes = fs::read(image).map_err(|e| RunnerError::file(image.display(), e))?;
     let elf = object::File::parse(&*bytes)
         .map_err(|e| RunnerError::Build { what: image.display().to_string(), message: e.to_string() })?;
     // Bit 0 of a function's symbol says Thumb; instructions are at even addresses on every runner.
     let find = |name| elf.symbols().find(|s| s.name() == Ok(name)).map(|s| s.address() & !1);
-    Ok(find("tanbo_count_begin").zip(find("tanbo_count_end")))
+    let [first, second] = plugin.markers;
+    Ok(find(first).zip(find(second)))
 }
 
 /// FNV-1a, 64 bit (Fowler, Noll, Vo): names the compiled plugin after its source.

@@ -5,7 +5,7 @@ use std::{
     format, fs,
     fs::File,
     io,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     string::String,
     thread,
@@ -28,6 +28,15 @@ pub struct Outcome {
     pub total: Option<u64>,
 }
 
+/// How often each instruction of an image was executed.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// Exit code of the program; `None` if a signal ended QEMU.
+    pub exit_code: Option<i32>,
+    /// Addresses and counts.
+    pub counts: Vec<(u64, u64)>,
+}
+
 impl Outcome {
     pub(super) fn failed(&self, runner: &Runner) -> RunnerError {
         RunnerError::Failed { runner: runner.name.clone(), exit_code: self.exit_code, console: self.console.clone() }
@@ -43,7 +52,58 @@ impl Runner {
     /// [`RunnerError::Missing`], [`RunnerError::Timeout`], [`RunnerError::File`], and those of building the plugin. An
     /// exit code other than 0 is no error here.
     pub fn run(&self, image: &Path, dir: &Path, timeout: Duration) -> Result<Outcome, RunnerError> {
-        let counts_path = dir.join("counts.txt");
+        let plugin = plugin::markers(&plugin::COUNT, image)?.map(|(begin, end)| {
+            let timings = self.timings.as_ref().map_or_else(String::new, |core| format!(",timings={core}"));
+            Ok((plugin::compiled(&plugin::COUNT)?, format!("begin={begin:#x},end={end:#x},out=counts.txt{timings}")))
+        });
+        let (status, console) = self.emulate(image, dir, timeout, plugin.transpose()?)?;
+        let mut outcome = Outcome { exit_code: status, console, pairs: Vec::new(), cycles: Vec::new(), total: None };
+        let Ok(counts) = fs::read_to_string(dir.join("counts.txt")) else { return Ok(outcome) };
+        for line in counts.lines() {
+            let words: Vec<&str> = line.split(' ').collect();
+            let numbers: Option<Vec<u64>> = words.iter().skip(1).map(|word| word.parse().ok()).collect();
+            match (words.first().copied(), numbers.as_deref()) {
+                (Some("pair"), Some(&[count, ref cycles @ ..])) if cycles.len() < 2 => {
+                    outcome.pairs.push(count);
+                    outcome.cycles.extend(cycles);
+                }
+                (Some("total"), Some(&[count])) => outcome.total = Some(count),
+                _ => return Err(RunnerError::BadReport { runner: self.name.clone(), text: counts }),
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Runs `image` as [`Runner::run`], counting how often each instruction is executed outside of
+    /// [`left_out`](crate::count::left_out).
+    ///
+    /// # Errors
+    /// As [`Runner::run`].
+    pub fn profile(&self, image: &Path, dir: &Path, timeout: Duration) -> Result<Profile, RunnerError> {
+        let markers = plugin::markers(&plugin::PROFILE, image)?;
+        let bad = |text: &str| RunnerError::BadReport { runner: self.name.clone(), text: String::from(text) };
+        let (enter, leave) = markers.ok_or_else(|| bad("the image has no markers of a profile"))?;
+        let plugin = plugin::compiled(&plugin::PROFILE)?;
+        let arguments = format!("enter={enter:#x},leave={leave:#x},out=profile.txt");
+        let (status, _) = self.emulate(image, dir, timeout, Some((plugin, arguments)))?;
+        let path = dir.join("profile.txt");
+        let text = fs::read_to_string(&path).map_err(|e| RunnerError::file(path.display(), e))?;
+        let line = |line: &str| {
+            let (address, count) = line.split_once(' ')?;
+            Some((u64::from_str_radix(address, 16).ok()?, count.parse().ok()?))
+        };
+        let counts = text.lines().map(|text| line(text).ok_or_else(|| bad(text))).collect::<Result<_, _>>()?;
+        Ok(Profile { exit_code: status, counts })
+    }
+
+    /// Runs `image` with a plugin and its arguments; exit code and console.
+    fn emulate(
+        &self,
+        image: &Path,
+        dir: &Path,
+        timeout: Duration,
+        plugin: Option<(PathBuf, String)>,
+    ) -> Result<(Option<i32>, String), RunnerError> {
         let console_path = dir.join("console.txt");
         let console = File::create(&console_path).map_err(|e| RunnerError::file(console_path.display(), e))?;
         let console_too = console.try_clone().map_err(|e| RunnerError::file(console_path.display(), e))?;
@@ -52,12 +112,9 @@ impl Runner {
         let program = command.next().unwrap_or_default();
         let mut qemu = Command::new(program);
         qemu.args(command).current_dir(dir).stdin(Stdio::null()).stdout(console).stderr(console_too);
-        if let Some((begin, end)) = plugin::markers(image)? {
-            let library = plugin::compiled()?;
+        if let Some((library, arguments)) = plugin {
             let library = library.canonicalize().map_err(|e| RunnerError::file(library.display(), e))?;
-            let timings = self.timings.as_ref().map_or_else(String::new, |core| format!(",timings={core}"));
-            let library = library.display();
-            qemu.arg("-plugin").arg(format!("{library},begin={begin:#x},end={end:#x},out=counts.txt{timings}"));
+            qemu.arg("-plugin").arg(format!("{},{arguments}", library.display()));
         }
         let image = image.canonicalize().map_err(|e| RunnerError::file(image.display(), e))?;
         if self.machine.is_some() {
@@ -92,22 +149,6 @@ impl Runner {
             let seconds = timeout.as_secs();
             return Err(RunnerError::Timeout { runner: self.name.clone(), seconds, console });
         };
-        let mut outcome =
-            Outcome { exit_code: status.code(), console, pairs: Vec::new(), cycles: Vec::new(), total: None };
-        if let Ok(counts) = fs::read_to_string(&counts_path) {
-            for line in counts.lines() {
-                let words: Vec<&str> = line.split(' ').collect();
-                let numbers: Option<Vec<u64>> = words.iter().skip(1).map(|word| word.parse().ok()).collect();
-                match (words.first().copied(), numbers.as_deref()) {
-                    (Some("pair"), Some(&[count, ref cycles @ ..])) if cycles.len() < 2 => {
-                        outcome.pairs.push(count);
-                        outcome.cycles.extend(cycles);
-                    }
-                    (Some("total"), Some(&[count])) => outcome.total = Some(count),
-                    _ => return Err(RunnerError::BadReport { runner: self.name.clone(), text: counts }),
-                }
-            }
-        }
-        Ok(outcome)
+        Ok((status.code(), console))
     }
 }

@@ -1,0 +1,58 @@
+//! Where the node's instructions go: from the addresses of a profile to the sources they come from.
+
+use std::path::Path;
+
+use addr2line::Loader;
+
+use crate::workspace::Error;
+
+/// Parts of the node's work, in the order in which they are printed, and parts of the paths of their sources.
+const PARTS: [(&str, &[&str]); 12] = [
+    ("simulation", &["board-mps2/src/world", "board-mps2/src/board", "board-mps2/src/log"]),
+    ("sleep and timers", &["firmware/emulated"]),
+    ("sampling: drivers", &["firmware/drivers", "/sht4x-", "/embedded-hal"]),
+    ("filters, features and gate", &["runtime/signal"]),
+    (
+        "network",
+        &["runtime/engine", "runtime/kernels", "runtime/quant", "runtime/packing", "runtime/format", "models/include"],
+    ),
+    ("classical methods", &["runtime/methods", "/libm-"]),
+    ("decision", &["runtime/pipeline"]),
+    ("store", &["firmware/store", "/sequential-storage-", "/embedded-storage"]),
+    ("frames and their tags", &["runtime/wire", "/aes-", "/cmac-", "/cipher-", "/hybrid-array", "/digest-", "/cobs-"]),
+    ("the node: tasks, plan, energy", &["firmware/node", "firmware/board-api", "/embassy-", "board-mps2/src/nodes"]),
+    ("log", &["/defmt", "/semihosting-", "/cortex-m"]),
+    ("copies and divisions", &[""]),
+];
+
+/// Instructions of each part.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Part {
+    pub name: &'static str,
+    pub instructions: u64,
+}
+
+/// Sorts the counts of a profile into parts: an instruction belongs to the innermost function with a source of ours or of a crate that is
+/// known; what the compiler's own library does out of line belongs to nobody.
+///
+/// # Errors
+/// An image without line numbers.
+pub fn parts(image: &Path, counts: &[(u64, u64)]) -> Result<Vec<Part>, Error> {
+    let failed = |error: &dyn std::fmt::Display| Error(format!("{}: {error}", image.display()));
+    let loader = Loader::new(image).map_err(|error| failed(&error))?;
+    let mut sums = PARTS.map(|(name, _)| Part { name, instructions: 0 });
+    for (address, count) in counts {
+        let mut frames = loader.find_frames(*address).map_err(|error| failed(&error))?;
+        let mut found = PARTS.len() - 1;
+        while let Some(frame) = frames.next().map_err(|error| failed(&error))? {
+            let file = frame.location.and_then(|location| location.file).unwrap_or_default();
+            let of = |(_, paths): &(&str, &[&str])| paths.iter().any(|path| !path.is_empty() && file.contains(path));
+            if let Some(part) = PARTS.iter().position(of) {
+                found = part;
+                break;
+            }
+        }
+        sums[found].instructions += count;
+    }
+    Ok(sums.into_iter().filter(|part| part.instructions > 0).collect())
+}

@@ -1,0 +1,38 @@
+//! A water level node in its world: Mofjeld's detector on an MS5837.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+#![forbid(unsafe_code)]
+
+use embassy_futures::block_on;
+use tanbo_board_mps2::world::chips::{Bus, Ms5837Chip, Pause};
+use tanbo_board_mps2::world::{MINUTE_US, World, WorldError, ended, parts, setup};
+use tanbo_drivers::DriverError;
+use tanbo_drivers::ms5837::{Model, Ms5837};
+use tanbo_methods::water::WaterLevel;
+use tanbo_node::plan::Application;
+use tanbo_node::{Stop, Water, water};
+use tanbo_signal::Decision;
+#[cfg(target_os = "none")]
+use {cortex_m as _, defmt_semihosting as _};
+
+tanbo_emulated::entry!(start);
+
+/// 60 mm off the prediction in two readings of three; the sensor hangs 10 m deep, and 2 m over that is a flood.
+const SETTINGS: Water = Water {
+    level: WaterLevel::COAST,
+    decision: Decision { on_score: 60, off_score: 30, votes: 2, of_hops: 3 },
+    flood_mm: 22_300,
+    calm_mm: 22_200,
+};
+
+fn start() -> u8 {
+    ended(block_on(node()))
+}
+
+async fn node() -> Result<Stop<DriverError>, WorldError> {
+    let (world, lines) = World::start(Application::Water, World::report)?;
+    let mut parts = parts(world, lines)?;
+    let setup = setup(world);
+    let chip = Ms5837Chip::new(0, world.feed("feed0")?, MINUTE_US);
+    let mut gauge = Ms5837::new(Bus::new(world, chip), Pause(world), Model::Ba30).await?;
+    Ok(water(&mut parts, &setup, &mut gauge, &SETTINGS).await)
+}

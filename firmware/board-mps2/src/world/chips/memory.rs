@@ -1,0 +1,131 @@
+//! Ferroelectric memory at 0x50: on the emulated board QEMU's `at24c-eeprom`, which a file may back, elsewhere an array.
+
+use embedded_hal::i2c::{ErrorKind, ErrorType, Operation};
+use embedded_hal_async::i2c::I2c;
+
+use super::{I2C_HZ, takes};
+use crate::world::World;
+pub use imp::Lines;
+
+/// The memory's bus. Bytes take their time, however the emulated lines are moved.
+pub struct Memory {
+    world: &'static World,
+    device: imp::Device,
+}
+
+impl Memory {
+    /// Returns the bus at `lines`.
+    pub fn new(world: &'static World, lines: Lines) -> Self {
+        Self { world, device: lines.device() }
+    }
+}
+
+impl ErrorType for Memory {
+    type Error = ErrorKind;
+}
+
+impl I2c for Memory {
+    async fn transaction(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), ErrorKind> {
+        let (mut direction, mut bits) = (None, 1);
+        for operation in operations.iter() {
+            let (reads, len) = match operation {
+                Operation::Read(bytes) => (true, bytes.len()),
+                Operation::Write(bytes) => (false, bytes.len()),
+            };
+            if direction.replace(reads) != Some(reads) {
+                bits += 10;
+            }
+            bits += 9 * len as u64;
+        }
+        self.world.outside(|| self.device.run(address, operations))?;
+        takes(self.world, bits, I2C_HZ);
+        Ok(())
+    }
+}
+
+#[cfg(target_os = "none")]
+mod imp {
+    use crate::board::Mps2I2c;
+    use embedded_hal::i2c::{ErrorKind, I2c as _, Operation};
+    use tanbo_emulated::cmsdk::TwoWire;
+
+    /// The lines to QEMU's devices.
+    pub struct Lines(TwoWire);
+
+    impl Lines {
+        pub(crate) fn new(lines: TwoWire) -> Self {
+            Self(lines)
+        }
+
+        pub(super) fn device(self) -> Device {
+            Device(Mps2I2c::new(self.0))
+        }
+    }
+
+    /// QEMU's device.
+    pub(super) struct Device(Mps2I2c);
+
+    impl Device {
+        pub fn run(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), ErrorKind> {
+            self.0.transaction(address, operations)
+        }
+    }
+}
+
+#[cfg(not(target_os = "none"))]
+mod imp {
+    use embedded_hal::i2c::{ErrorKind, NoAcknowledgeSource, Operation};
+
+    const ADDRESS: u8 = 0x50;
+    const BYTES: usize = 32 << 10;
+
+    /// Lines to nothing.
+    pub struct Lines(());
+
+    impl Lines {
+        pub(crate) fn new(lines: ()) -> Self {
+            Self(lines)
+        }
+
+        pub(super) fn device(self) -> Device {
+            Device { bytes: [0xff; BYTES], at: 0 }
+        }
+    }
+
+    /// An array with an address of two bytes.
+    pub(super) struct Device {
+        bytes: [u8; BYTES],
+        at: usize,
+    }
+
+    impl Device {
+        pub fn run(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), ErrorKind> {
+            if address != ADDRESS {
+                return Err(ErrorKind::NoAcknowledge(NoAcknowledgeSource::Address));
+            }
+            let mut written = 0;
+            for operation in operations {
+                match operation {
+                    Operation::Write(bytes) => {
+                        for byte in bytes.iter() {
+                            if written < 2 {
+                                self.at = (self.at << 8 | usize::from(*byte)) % BYTES;
+                            } else {
+                                self.bytes[self.at] = *byte;
+                                self.at = (self.at + 1) % BYTES;
+                            }
+                            written += 1;
+                        }
+                    }
+                    Operation::Read(bytes) => {
+                        for byte in bytes.iter_mut() {
+                            *byte = self.bytes[self.at];
+                            self.at = (self.at + 1) % BYTES;
+                        }
+                    }
+                }
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What kind of world it is: `world.txt`, a word and a number a line.
+
+use core::fmt;
+
+use tanbo_emulated::files::{self, FileError};
+
+/// File of the settings.
+const FILE: &str = "world.txt";
+/// Room for the file.
+const BYTES: usize = 512;
+
+/// The settings. What the file does not name is as in [`Settings::default`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// When the world ends, s after it began.
+    pub seconds: u64,
+    /// When the node starts, s after the world began.
+    pub start_s: u64,
+    /// What is random in the node.
+    pub seed: u64,
+    /// LoRa's spreading factor, 7 to 12.
+    pub spreading: u8,
+    /// Share of the air that the node may take, thousandths.
+    pub duty_permille: u32,
+    /// Capacity of the battery, µAh.
+    pub capacity_uah: u64,
+    /// Charge of the battery at the start, thousandths.
+    pub charge_permille: u64,
+    /// Peak of what a panel brings in, mW.
+    pub panel_mw: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seconds: 86_400,
+            start_s: 0,
+            seed: 1,
+            spreading: 9,
+            duty_permille: 10,
+            capacity_uah: 2_500_000,
+            charge_permille: 1000,
+            panel_mw: 0,
+        }
+    }
+}
+
+/// Why the settings cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    File(FileError),
+    /// A line is no word that is known and a number in range.
+    Line {
+        /// Its number, from 1.
+        line: usize,
+    },
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(error) => write!(f, "{FILE}: {error}"),
+            Self::Line { line } => {
+                write!(f, "{FILE}, line {line}: a word of tanbo_board_mps2::world::Settings and a number, please")
+            }
+        }
+    }
+}
+
+impl core::error::Error for SettingsError {}
+
+impl Settings {
+    /// Reads `world.txt`.
+    ///
+    /// # Errors
+    /// [`SettingsError`].
+    pub fn read() -> Result<Self, SettingsError> {
+        let mut bytes = [0; BYTES];
+        let len = files::read(FILE, &mut bytes).map_err(SettingsError::File)?;
+        let text = core::str::from_utf8(bytes.get(..len).unwrap_or_default());
+        Self::parse(text.map_err(|_| SettingsError::Line { line: 1 })?)
+    }
+
+    fn parse(text: &str) -> Result<Self, SettingsError> {
+        let mut settings = Self::default();
+        for (line, number) in text.lines().zip(1..) {
+            settings.set(line).ok_or(SettingsError::Line { line: number })?;
+        }
+        Ok(settings)
+    }
+
+    fn set(&mut self, line: &str) -> Option<()> {
+        let (word, number) = line.split_once(' ')?;
+        let number: u64 = number.parse().ok()?;
+        match word {
+            "seconds" => self.seconds = number,
+            "start" => self.start_s = number,
+            "seed" => self.seed = number,
+            "spreading" => self.spreading = u8::try_from(number).ok().filter(|sf| (7..=12).contains(sf))?,
+            "duty_permille" => {
+                self.duty_permille = u32::try_from(number).ok().filter(|duty| (1..=1000).contains(duty))?
+            }
+            "capacity_uah" => self.capacity_uah = number,
+            "charge_permille" => self.charge_permille = Some(number).filter(|charge| *charge <= 1000)?,
+            "panel_mw" => self.panel_mw = u32::try_from(number).ok()?,
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_numbers_are_read_and_others_are_told_by_line() {
+        let expected = Settings { seconds: 60, spreading: 12, ..Settings::default() };
+        assert_eq!(Settings::parse("seconds 60\nspreading 12\n"), Ok(expected));
+        for (text, line) in [("seconds 60\nspreading 6", 2), ("seconds", 1), ("tea 5", 1), ("seconds -1", 1)] {
+            assert_eq!(Settings::parse(text), Err(SettingsError::Line { line }), "{text}");
+        }
+    }
+}
