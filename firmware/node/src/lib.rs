@@ -8,7 +8,7 @@
 //! - [`plan`]: what it does in each mode, and what is on at each sleep: data, to assert and to add up.
 //! - [`energy`]: what that costs: state × time × table.
 //! - [`Board`], [`Parts`], [`Setup`]: what a board brings, and what a node is told when it is installed.
-//! - [`slots`], [`update`]: models apart from the firmware, and how they are replaced.
+//! - [`slots`], [`update`], [`transfer`]: models apart from the firmware, and how they are replaced.
 //! - [`observe`]: what a simulation or a test sees of a node at work.
 //!
 //! Each application is one function of a board's parts that does not return while the node is well:
@@ -48,6 +48,7 @@ pub mod settings;
 mod shared;
 pub mod slots;
 mod stamps;
+pub mod transfer;
 pub mod update;
 
 pub use apps::{Cyclone, Paddy, Seismic, Water, cyclone, paddy, seismic, water};

@@ -168,6 +168,11 @@ impl<'k> Update<'k> {
         &self.demands
     }
 
+    /// Returns whether `version` is on trial.
+    pub fn on_trial(&self, version: u32) -> bool {
+        matches!(self.phase, Phase::Trial { version: tried, .. } if tried == version)
+    }
+
     /// Settles what a reset has left, and returns the model to run; `None`: the one inside the firmware.
     ///
     /// # Errors

@@ -36,10 +36,14 @@ MESSAGES = [
     ("boot", 5, struct.pack("<HBB", COUNTER >> 16, 2, 41)),
     ("time_request", 6, b""),
     ("applied", 7, struct.pack("<IHiB", 17, 0x0102, -5, 2)),
+    ("update", 8, struct.pack("<IIBB", 7, 9_600, 5, 17)),
     ("ack", 16, struct.pack("<II", COUNTER, 0x8000_0001)),
     ("time", 17, struct.pack("<IQQ", COUNTER, TIME_US, TIME_US + 1_500)),
     ("set", 18, struct.pack("<Hi", 0x0102, 2**31 - 1)),
     ("command", 19, struct.pack("<B", 1)),
+    ("offer", 20, struct.pack("<II32s", 7, 10_624, bytes(range(32)))),
+    ("part", 21, struct.pack("<I", 9_600) + bytes(range(100, 148))),
+    ("try", 22, struct.pack("<IH", 7, 240)),
 ]
 
 

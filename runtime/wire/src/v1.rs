@@ -6,11 +6,14 @@
 mod body;
 mod code;
 mod message;
+mod sender;
 
-pub use code::{ClockQuality, Command, Hazard, Outcome, Quantity, ResetCause, Severity};
+pub use code::{ClockQuality, Command, Hazard, Outcome, Quantity, ResetCause, Severity, Stage};
 pub use message::{
-    Ack, Alarm, Applied, Boot, Event, Finding, Heartbeat, Message, Readings, Set, Telemetry, Time, Values,
+    Ack, Alarm, Applied, Boot, Event, Finding, Heartbeat, Message, Offer, Part, Readings, Set, Telemetry, Time, Try,
+    Update, Values,
 };
+pub use sender::{ModelSender, PART_BYTES, Sending};
 
 use crate::counter::{Verdict, Window};
 use crate::key::{Context, Key};

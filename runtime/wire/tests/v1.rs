@@ -33,6 +33,7 @@ fn golden_frames() {
     let many = Values::new(&values, &mut many).expect("room");
     let one = Values::new(&[Some(i32::MAX)], &mut one).expect("room");
     let start_s = 1_795_796_640;
+    let part: [u8; 48] = core::array::from_fn(|n| 100 + n as u8);
     let messages = [
         (
             "alarm",
@@ -92,10 +93,14 @@ fn golden_frames() {
         ("boot", Message::Boot(Boot { reset: ResetCause::BrownOut, starts: 41 })),
         ("time_request", Message::TimeRequest),
         ("applied", Message::Applied(Applied { request: 17, key: 0x0102, value: -5, outcome: Outcome::OutOfRange })),
+        ("update", Message::Update(Update { version: 7, received: 9_600, stage: Stage::Refused, refusal: 17 })),
         ("ack", Message::Ack(Ack { highest: COUNTER, earlier: 0x8000_0001 })),
         ("time", Message::Time(Time { request: COUNTER, received_us: TIME_US, sent_us: TIME_US + 1_500 })),
         ("set", Message::Set(Set { key: 0x0102, value: i32::MAX })),
         ("command", Message::Command(Command::SafeState)),
+        ("offer", Message::Offer(Offer { version: 7, bytes: 10_624, hash: core::array::from_fn(|n| n as u8) })),
+        ("part", Message::Part(Part { at: 9_600, bytes: &part })),
+        ("try", Message::Try(Try { version: 7, windows: 240 })),
     ];
     let mut lines = include_str!("../golden/v1.txt").lines();
     for (name, message) in messages {
@@ -231,6 +236,11 @@ fn messages() -> impl Strategy<Value = Message<'static>> {
         })),
         any::<(u16, i32)>().prop_map(|(key, value)| Message::Set(Set { key, value })),
         one_of(Command::ALL).prop_map(Message::Command),
+        (any::<(u32, u32, u8)>(), one_of(Stage::ALL)).prop_map(|((version, received, refusal), stage)| {
+            Message::Update(Update { version, received, stage, refusal })
+        }),
+        any::<(u32, u32, [u8; 32])>().prop_map(|(version, bytes, hash)| Message::Offer(Offer { version, bytes, hash })),
+        any::<(u32, u16)>().prop_map(|(version, windows)| Message::Try(Try { version, windows })),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 mod cuts;
 mod refused;
+mod transfer;
 mod world;
 
 use tanbo_board_api::{Selection, Slots as _};

@@ -142,4 +142,20 @@ codes! {
         /// Send what is not acknowledged, at once.
         SendAll = 3,
     }
+
+    /// How far a model's update is.
+    Stage as "stage" {
+        /// Nothing is going on.
+        Settled = 0,
+        /// Parts are expected.
+        Receiving = 1,
+        /// On trial.
+        Trial = 2,
+        /// The node's model now.
+        Committed = 3,
+        /// Failed on trial: the model before is the node's again.
+        RolledBack = 4,
+        /// Not taken; the report says why.
+        Refused = 5,
+    }
 }

@@ -3,11 +3,11 @@
 use core::ops::RangeInclusive;
 
 use super::body::{Reader, or_none, put, unless};
-use super::code::{ClockQuality, Command, Hazard, Outcome, Quantity, ResetCause, Severity};
+use super::code::{ClockQuality, Command, Hazard, Outcome, Quantity, ResetCause, Severity, Stage};
 use crate::{BodyError, Frame, SealError};
 
 /// Kinds up, then down, without a gap within each.
-pub(super) const KINDS: Kinds = Kinds { up: 0..=7, down: 16..=19 };
+pub(super) const KINDS: Kinds = Kinds { up: 0..=8, down: 16..=22 };
 
 pub(super) struct Kinds {
     up: RangeInclusive<u8>,
@@ -42,6 +42,8 @@ pub enum Message<'a> {
     TimeRequest,
     /// What became of a [`Message::Set`].
     Applied(Applied),
+    /// How far a model's update is.
+    Update(Update),
     /// What is on the gateway's disk.
     Ack(Ack),
     /// The time, in answer to a request.
@@ -50,6 +52,12 @@ pub enum Message<'a> {
     Set(Set),
     /// Something to do.
     Command(Command),
+    /// A model that is to be received.
+    Offer(Offer),
+    /// Bytes of it.
+    Part(Part<'a>),
+    /// It is to be checked and tried.
+    Try(Try),
 }
 
 impl<'a> Message<'a> {
@@ -64,10 +72,14 @@ impl<'a> Message<'a> {
             Self::Boot(_) => BOOT,
             Self::TimeRequest => 6,
             Self::Applied(_) => 7,
+            Self::Update(_) => 8,
             Self::Ack(_) => 16,
             Self::Time(_) => 17,
             Self::Set(_) => 18,
             Self::Command(_) => 19,
+            Self::Offer(_) => 20,
+            Self::Part(_) => 21,
+            Self::Try(_) => 22,
         }
     }
 
@@ -82,10 +94,14 @@ impl<'a> Message<'a> {
             Self::Boot(boot) => boot.write(counter, frame),
             Self::TimeRequest => Ok(()),
             Self::Applied(applied) => applied.write(frame),
+            Self::Update(update) => update.write(frame),
             Self::Ack(ack) => ack.write(frame),
             Self::Time(time) => time.write(frame),
             Self::Set(set) => set.write(frame),
             Self::Command(command) => put(frame, &[command.code()]),
+            Self::Offer(offer) => offer.write(frame),
+            Self::Part(part) => part.write(frame),
+            Self::Try(order) => order.write(frame),
         }
     }
 
@@ -102,10 +118,14 @@ impl<'a> Message<'a> {
             BOOT => Self::Boot(Boot::read(from, counter)?),
             6 => Self::TimeRequest,
             7 => Self::Applied(Applied::read(from)?),
+            8 => Self::Update(Update::read(from)?),
             16 => Self::Ack(Ack::read(from)?),
             17 => Self::Time(Time::read(from)?),
             18 => Self::Set(Set::read(from)?),
             19 => Self::Command(Command::from_code(from.u8()?)?),
+            20 => Self::Offer(Offer::read(from)?),
+            21 => return Ok(Self::Part(Part::read(reader)?)),
+            22 => Self::Try(Try::read(from)?),
             _ => return Err(BodyError::Value { field: "kind", value: kind.into() }),
         };
         reader.end()?;
@@ -567,6 +587,99 @@ impl Set {
 
     fn read(from: &mut Reader<'_>) -> Result<Self, BodyError> {
         Ok(Self { key: from.u16()?, value: from.i32()? })
+    }
+}
+
+/// How far a model's update is: `version` u32, `received` u32, `stage` u8, `refusal` u8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Update {
+    /// Version of the model; 0 where there is none.
+    pub version: u32,
+    /// Bytes that are there, in order from the first.
+    pub received: u32,
+    /// How far.
+    pub stage: Stage,
+    /// Why it was not taken, in the numbers of `tanbo-node`; 0 otherwise.
+    pub refusal: u8,
+}
+
+impl Update {
+    fn write(&self, frame: &mut Frame) -> Result<(), SealError> {
+        put(frame, &self.version.to_le_bytes())?;
+        put(frame, &self.received.to_le_bytes())?;
+        put(frame, &[self.stage.code(), self.refusal])
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, BodyError> {
+        Ok(Self {
+            version: from.u32()?,
+            received: from.u32()?,
+            stage: Stage::from_code(from.u8()?)?,
+            refusal: from.u8()?,
+        })
+    }
+}
+
+/// A model that is to be received: `version` u32, `bytes` u32, `hash` 32 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Its version.
+    pub version: u32,
+    /// Its length.
+    pub bytes: u32,
+    /// The hash that it states of itself.
+    pub hash: [u8; 32],
+}
+
+impl Offer {
+    fn write(&self, frame: &mut Frame) -> Result<(), SealError> {
+        put(frame, &self.version.to_le_bytes())?;
+        put(frame, &self.bytes.to_le_bytes())?;
+        put(frame, &self.hash)
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, BodyError> {
+        Ok(Self { version: from.u32()?, bytes: from.u32()?, hash: from.array()? })
+    }
+}
+
+/// Bytes of a model: `at` u32, then the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// Where they go.
+    pub at: u32,
+    /// The bytes.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Part<'a> {
+    fn write(&self, frame: &mut Frame) -> Result<(), SealError> {
+        put(frame, &self.at.to_le_bytes())?;
+        put(frame, self.bytes)
+    }
+
+    fn read(mut from: Reader<'a>) -> Result<Self, BodyError> {
+        Ok(Self { at: from.u32()?, bytes: from.rest() })
+    }
+}
+
+/// The model that was received is to be checked and tried: `version` u32, `windows` u16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Try {
+    /// Its version.
+    pub version: u32,
+    /// Windows that must go well before it is committed.
+    pub windows: u16,
+}
+
+impl Try {
+    fn write(&self, frame: &mut Frame) -> Result<(), SealError> {
+        put(frame, &self.version.to_le_bytes())?;
+        put(frame, &self.windows.to_le_bytes())
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, BodyError> {
+        Ok(Self { version: from.u32()?, windows: from.u16()? })
     }
 }
 

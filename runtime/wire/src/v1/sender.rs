@@ -1,0 +1,84 @@
+//! The sender of a model on a stream: what to say next, after what was heard.
+
+use super::code::Stage;
+use super::message::{Message, Offer, Part, Try, Update};
+
+/// Bytes of a part: a multiple of what every flash writes at once.
+pub const PART_BYTES: usize = 192;
+
+/// How a sending stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sending {
+    /// Say [`ModelSender::message`]; say it again where nothing is heard.
+    Going {
+        /// Bytes that are there.
+        received: u32,
+    },
+    /// The node has it on trial.
+    Trial,
+    /// The node has committed it.
+    Committed,
+    /// The node went back to the model before.
+    RolledBack,
+    /// The node does not take it.
+    Refused {
+        /// The node's number of the reason.
+        refusal: u8,
+    },
+}
+
+/// Sends a model: every message may be lost, and the node may go away and come back.
+#[derive(Clone, Copy, Debug)]
+pub struct ModelSender<'a> {
+    artifact: &'a [u8],
+    offer: Offer,
+    windows: u16,
+    /// What the node has; `None` until it says so.
+    received: Option<u32>,
+    state: Sending,
+}
+
+impl<'a> ModelSender<'a> {
+    /// Returns the sender of `artifact`, which states `hash`, as `version`, with a trial of `windows` windows. `None` where it is longer than 4 GiB.
+    pub fn new(artifact: &'a [u8], hash: [u8; 32], version: u32, windows: u16) -> Option<Self> {
+        let offer = Offer { version, bytes: u32::try_from(artifact.len()).ok()?, hash };
+        Some(Self { artifact, offer, windows, received: None, state: Sending::Going { received: 0 } })
+    }
+
+    /// Returns what to say; nothing where the node must speak, or all is said.
+    pub fn message(&self) -> Option<Message<'a>> {
+        let Sending::Going { .. } = self.state else { return None };
+        let Some(at) = self.received else { return Some(Message::Offer(self.offer)) };
+        let rest = self.artifact.get(at as usize..).unwrap_or_default();
+        if rest.is_empty() {
+            return Some(Message::Try(Try { version: self.offer.version, windows: self.windows }));
+        }
+        Some(Message::Part(Part { at, bytes: rest.get(..PART_BYTES).unwrap_or(rest) }))
+    }
+
+    /// Takes what the node says, and returns how it stands. What it says of other versions is passed over.
+    pub fn hear(&mut self, update: &Update) -> Sending {
+        if update.version == self.offer.version {
+            self.state = match update.stage {
+                Stage::Receiving => {
+                    self.received = Some(update.received);
+                    Sending::Going { received: update.received }
+                }
+                // It has started anew and knows nothing of this.
+                Stage::Settled => self.anew(),
+                Stage::Trial => Sending::Trial,
+                Stage::Committed => Sending::Committed,
+                Stage::RolledBack => Sending::RolledBack,
+                Stage::Refused => Sending::Refused { refusal: update.refusal },
+            };
+        }
+        self.state
+    }
+
+    /// Begins with the offer again, for a node that has gone away: it says from where to go on.
+    pub fn anew(&mut self) -> Sending {
+        self.received = None;
+        self.state = Sending::Going { received: 0 };
+        self.state
+    }
+}
