@@ -107,10 +107,13 @@ impl Meter {
     pub fn set(&mut self, now_us: u64, load: Load, current_na: u32) {
         if let Some(tally) = self.tallies.get_mut(load as usize) {
             let elapsed_us = now_us.saturating_sub(tally.since_us);
-            // A nA for a µs is a fC.
-            let drawn = u128::from(tally.current_na) * u128::from(elapsed_us) + u128::from(tally.femtocoulomb);
-            tally.picocoulomb = tally.picocoulomb.saturating_add(u64::try_from(drawn / 1000).unwrap_or(u64::MAX));
-            tally.femtocoulomb = (drawn % 1000) as u64;
+            // A nA for a µs is a fC; whole ms are pC already, so that 64 bits hold a year of an ampere.
+            let (ms, us) = (elapsed_us / 1000, elapsed_us % 1000);
+            let drawn_na = u64::from(tally.current_na);
+            let femtocoulomb = drawn_na * us + tally.femtocoulomb;
+            let picocoulomb = drawn_na.saturating_mul(ms).saturating_add(femtocoulomb / 1000);
+            tally.picocoulomb = tally.picocoulomb.saturating_add(picocoulomb);
+            tally.femtocoulomb = femtocoulomb % 1000;
             tally.since_us = tally.since_us.max(now_us);
             tally.current_na = current_na;
         }

@@ -200,78 +200,91 @@ impl<B: Board> Sender<'_, '_, B> {
     /// Sends what `job` says; `None` where nothing went.
     async fn send(&mut self, job: Job) -> Option<InFlight> {
         let shared = self.shared;
-        match job {
-            Job::Alarm => {
-                let alarm = shared.outbox.borrow_mut().next_alarm()?;
-                self.transmit_new(&Message::Alarm(alarm)).await
+        let mut values = [0; 2 + 2 * READINGS];
+        // Of an event: its number, or the one that an alarm in its place settles.
+        let (mut number, mut settles) = (None, None);
+        let message = match job {
+            Job::Alarm => Message::Alarm(shared.outbox.borrow_mut().next_alarm()?),
+            Job::Applied => Message::Applied(shared.outbox.borrow_mut().next_applied()?),
+            Job::Boot => Message::Boot(shared.outbox.borrow_mut().boot.take()?),
+            Job::Time => Message::TimeRequest,
+            Job::Event(waiting) => {
+                let event = self.load(waiting).await?;
+                let message = Message::Event(event);
+                if !self.fits(&message) {
+                    settles = Some(waiting);
+                    Message::Alarm(Alarm::new(event.finding, event.time_us))
+                } else {
+                    let far = shared.next_number().saturating_sub(waiting) > REACH;
+                    number = Some(if far { self.renumber(waiting, &message).await.ok()? } else { waiting });
+                    message
+                }
             }
-            Job::Applied => {
-                let applied = shared.outbox.borrow_mut().next_applied()?;
-                self.transmit_new(&Message::Applied(applied)).await
+            Job::Report => {
+                let waiting = shared.store.lock().await.waiting().count();
+                self.report(&shared.report(waiting), &mut values)
             }
-            Job::Boot => {
-                let boot = shared.outbox.borrow_mut().boot.take()?;
-                self.transmit_new(&Message::Boot(boot)).await
+        };
+        let number = match number {
+            Some(number) => number,
+            None => {
+                let mut store = shared.store.lock().await;
+                shared.number(&mut store).await.ok()?
             }
-            Job::Time => self.transmit_new(&Message::TimeRequest).await,
-            Job::Event(number) => self.send_event(number).await,
-            Job::Report => self.send_report().await,
+        };
+        let frame = shared.seal(number, &message);
+        if frame.is_empty() {
+            return None;
         }
+        shared.set_radio(RadioState::Transmit);
+        let sent = self.uplink.send(&frame).await;
+        shared.set_radio(RadioState::Sleep);
+        if sent.is_err() {
+            self.broken().await;
+            return None;
+        }
+        self.broken = 0;
+        shared.note(Note::Sent { counter: number, message });
+        Some(InFlight { number, event: settles, sent_us: shared.now_us(), settled: false, timed: false })
     }
 
-    /// Sends a report: readings where there are some, the health at length once a day and on request, else in short.
-    async fn send_report(&mut self) -> Option<InFlight> {
+    /// Returns a report: readings where there are some, the health at length once a day and on request, else in short.
+    fn report<'v>(&mut self, telemetry: &Telemetry, values: &'v mut [u8]) -> Message<'v> {
         let shared = self.shared;
         let now_us = shared.now_us();
         let wanted = core::mem::take(&mut shared.outbox.borrow_mut().report);
         if now_us >= self.report_us {
             self.report_us = following(self.report_us, now_us, report_s(&shared.plan()));
         }
-        let waiting = shared.store.lock().await.waiting().count();
-        let telemetry = shared.report(waiting);
-        let room = self.uplink.limits().frame_bytes;
         if wanted || now_us >= self.telemetry_us {
-            if fits(shared, &Message::Telemetry(telemetry), room) {
+            let long = Message::Telemetry(*telemetry);
+            if self.fits(&long) {
                 self.telemetry_us = after_s(now_us, TELEMETRY_S);
-                return self.transmit_new(&Message::Telemetry(telemetry)).await;
+                return long;
             }
         } else if shared.mode() > Mode::Survive {
-            let mut values = [0; 2 + 2 * READINGS];
             let taken = {
                 let Outbox { readings, also, .. } = &mut *shared.outbox.borrow_mut();
                 self.reports = self.reports.wrapping_add(1);
                 let other = self.reports.is_multiple_of(ALSO_EACH.into()) && !also.is_empty();
-                if other { also.take(&mut values) } else { readings.take(&mut values) }
+                if other { also.take(values) } else { readings.take(values) }
             };
             if let Some((start_us, period_s, quantity, values)) = taken
                 && let Some(utc) = shared.utc_at(start_us)
             {
                 let start_s = u32::try_from(utc.unix_us / 1_000_000).unwrap_or(u32::MAX);
                 let readings = Message::Readings(Readings { start_s, period_s, quantity, values });
-                if fits(shared, &readings, room) {
-                    return self.transmit_new(&readings).await;
+                if self.fits(&readings) {
+                    return readings;
                 }
             }
         }
-        self.transmit_new(&Message::Heartbeat(short(&telemetry))).await
+        Message::Heartbeat(short(telemetry))
     }
 
-    /// Sends an event of the store: under a new number where its own is too far back, as an alarm where a frame is too short.
-    async fn send_event(&mut self, number: u32) -> Option<InFlight> {
-        let shared = self.shared;
-        let event = self.load(number).await?;
-        let message = Message::Event(event);
-        if !fits(shared, &message, self.uplink.limits().frame_bytes) {
-            let alarm = Message::Alarm(Alarm::new(event.finding, event.time_us));
-            let sent = self.transmit_new(&alarm).await?;
-            return Some(InFlight { event: Some(number), ..sent });
-        }
-        let number = if shared.next_number().saturating_sub(number) > REACH {
-            self.renumber(number, &message).await.ok()?
-        } else {
-            number
-        };
-        self.transmit(number, &message).await
+    /// Returns whether the uplink takes a message's frame, whatever its number.
+    fn fits(&self, message: &Message<'_>) -> bool {
+        (1..=self.uplink.limits().frame_bytes).contains(&self.shared.seal(0, message).len())
     }
 
     /// Reads an event from the store. One that cannot be read is dropped, so that it does not hold up the others.
@@ -306,33 +319,6 @@ impl<B: Board> Sender<'_, '_, B> {
         store.push(number, &shared.seal(number, message)).await?;
         store.acknowledge(Ack { highest: old, earlier: 0 }).await?;
         Ok(number)
-    }
-
-    /// Sends a message under a new number.
-    async fn transmit_new(&mut self, message: &Message<'_>) -> Option<InFlight> {
-        let number = {
-            let mut store = self.shared.store.lock().await;
-            self.shared.number(&mut store).await.ok()?
-        };
-        self.transmit(number, message).await
-    }
-
-    async fn transmit(&mut self, number: u32, message: &Message<'_>) -> Option<InFlight> {
-        let shared = self.shared;
-        let frame = shared.seal(number, message);
-        if frame.is_empty() {
-            return None;
-        }
-        shared.set_radio(RadioState::Transmit);
-        let sent = self.uplink.send(&frame).await;
-        shared.set_radio(RadioState::Sleep);
-        if sent.is_err() {
-            self.broken().await;
-            return None;
-        }
-        self.broken = 0;
-        shared.note(Note::Sent { counter: number, message: *message });
-        Some(InFlight { number, event: None, sent_us: shared.now_us(), settled: false, timed: false })
     }
 
     /// The device failed: told to the fault log at the first, second, fourth, … time in a row; a pause, so that nothing spins.
@@ -371,6 +357,7 @@ impl<B: Board> Sender<'_, '_, B> {
                 Either::First(Err(UplinkError::TooLong { .. })) => {}
                 Either::First(Ok(None)) | Either::Second(()) => break,
                 Either::First(Err(_)) => {
+                    shared.set_radio(RadioState::Sleep);
                     self.broken().await;
                     break;
                 }
@@ -476,11 +463,6 @@ fn unverified<'f, B: Board>(shared: &Shared<'_, B>, frame: &'f [u8], direction: 
         Link::LoraWan => Unverified::lorawan(frame, node, direction),
     };
     read.ok().filter(|frame| frame.node() == node)
-}
-
-/// Returns whether a message's frame is within `room` bytes, whatever its number.
-fn fits<B: Board>(shared: &Shared<'_, B>, message: &Message<'_>, room: usize) -> bool {
-    (1..=room).contains(&shared.seal(0, message).len())
 }
 
 /// Returns the health in short.

@@ -32,6 +32,8 @@ pub struct Seismic {
 const VALUES: usize = 96;
 /// Bursts until a FIFO is taken for one that never ends.
 const BURSTS: usize = 16;
+/// Time without readings after which the accelerometer fails, ms.
+const SILENT_MS: u32 = 1_000;
 /// How long the node measures after motion woke it, and after an alarm that it woke for, ms.
 const AWAKE_MS: u32 = 60_000;
 /// The running mean follows by 2⁻¹⁰ a sample.
@@ -70,6 +72,7 @@ pub async fn seismic<'m, B: Board, S: Sensor, W: Sensor, P: Plan<'m>>(
         measure_until_us: 0,
         alarm: false,
         gate_open: false,
+        heard_us: 0,
         mean_q10: None,
         peaks: [0; 2],
     };
@@ -98,6 +101,8 @@ struct Station<'s, 'm, 'a, S, W, P: Plan<'m>> {
     measure_until_us: u64,
     alarm: bool,
     gate_open: bool,
+    /// When it gave readings last, or was set.
+    heard_us: u64,
     mean_q10: Option<[i64; 3]>,
     /// Greatest distance from the mean, mGal: since the burst before the last, and in an alarm since its beginning.
     peaks: [i32; 2],
@@ -116,7 +121,6 @@ impl<'m, S: Sensor, W: Sensor, P: Plan<'m>> Station<'_, 'm, '_, S, W, P> {
     async fn read<B: Board>(&mut self, shared: &Shared<'_, B>) {
         let mut values = [0; VALUES];
         shared.with_power(|power| power.set_perf(if self.gate_open { Perf::Infer } else { Perf::Low }));
-        let mut any = false;
         for _ in 0..BURSTS {
             let failing = self.accelerometer.fails();
             let Some(burst) = self.accelerometer.read(shared, &mut values).await else {
@@ -131,11 +135,14 @@ impl<'m, S: Sensor, W: Sensor, P: Plan<'m>> Station<'_, 'm, '_, S, W, P> {
             if failing {
                 self.restart();
             }
-            any |= burst.readings > 0;
+            if burst.readings > 0 {
+                self.heard_us = shared.now_us();
+            }
             let empty = burst.readings < VALUES / 3;
             self.push(shared, values.as_chunks().0.get(..burst.readings).unwrap_or_default(), empty).await;
             if empty {
-                if !any {
+                // Who was called by the uplink may find none.
+                if shared.now_us() >= after_ms(self.heard_us, SILENT_MS) {
                     self.accelerometer.missing(shared).await;
                 }
                 break;
@@ -226,6 +233,7 @@ impl<'m, B: Board, S: Sensor, W: Sensor, P: Plan<'m>> App<B> for Station<'_, 'm,
             // What it will measure does not follow what it measured.
             self.restart();
         }
+        self.heard_us = shared.now_us();
         self.accelerometer.set(shared, measures).await;
         self.motion.set(shared, watches).await;
     }
