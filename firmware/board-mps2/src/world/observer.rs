@@ -99,5 +99,9 @@ pub fn name(message: &Message<'_>) -> &'static str {
         Message::Time(_) => "time",
         Message::Set(_) => "setting",
         Message::Command(_) => "command",
+        Message::Update(_) => "update",
+        Message::Offer(_) => "offer",
+        Message::Part(_) => "part",
+        Message::Try(_) => "try",
     }
 }
