@@ -11,8 +11,10 @@ use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
+use tanbo_board_mps2::world::EPOCH_US;
 use tanbo_node::energy::{BOARDS, Board, board, sensor};
 use tanbo_node::plan::Application;
+use tanbo_node::settings::key;
 use tanbo_wire::v1::Set;
 
 use crate::workspace::Error;
@@ -79,6 +81,8 @@ const INSTRUCTIONS_PER_S: u64 = 62_500_000;
 const CLOCK_HZ: u64 = 64_000_000;
 /// Longest time that is profiled, s.
 const PROFILE_S: u64 = 6 * 3600;
+/// Day of the paddy's season on which the world begins.
+const SEASON_DAY: i32 = 20;
 /// Supply for which charge becomes energy, mV.
 const SUPPLY_MV: u64 = 3000;
 
@@ -138,7 +142,16 @@ fn case(arguments: &Arguments) -> Result<Case, Error> {
     })?;
     let seconds = (arguments.days * 86_400.0) as u64;
     // Half way, the gateway asks for something: a watch for a hazard that is announced, in its settings.
-    let wishes = vec![(seconds / 2, Wish::Set(Set { key: 0, value: 1 }))];
+    let watch = (seconds / 2, Wish::Set(Set { key: key::WATCH, value: 1 }));
+    let wishes = match application {
+        // Before: the season, and where the field's surface is.
+        Application::Paddy => {
+            let season = Set { key: key::SEASON, value: (EPOCH_US / 86_400_000_000) as i32 - SEASON_DAY };
+            let level = Set { key: key::LEVEL, value: input::PADDY_LEVEL_MM };
+            vec![(0, Wish::Set(season)), (0, Wish::Set(level)), watch]
+        }
+        _ => vec![watch],
+    };
     Ok(Case {
         kind: Kind { application, seed: arguments.seed, quiet: arguments.quiet },
         seconds,

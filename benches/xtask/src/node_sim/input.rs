@@ -12,6 +12,9 @@ use tanbo_node::plan::Application;
 
 use crate::workspace::Error;
 
+/// What makes the level in the field tube from the gauge's, mm.
+pub const PADDY_LEVEL_MM: i32 = -(field::DEPTH_MM + sea::AIR_MM) as i32;
+
 /// Readings of a chip, one after the other.
 pub type Readings = Box<dyn Iterator<Item = Vec<i32>> + Send>;
 

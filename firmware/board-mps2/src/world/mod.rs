@@ -12,6 +12,7 @@ mod feed;
 mod machine;
 mod observer;
 mod power;
+mod relay;
 mod settings;
 mod tally;
 mod uplink;
@@ -26,6 +27,7 @@ pub use feed::Feed;
 use machine::{Machine, TICKS_PER_US};
 pub use observer::{Hops, WorldObserver, name};
 pub use power::{WorldClock, WorldPower};
+pub use relay::WorldRelay;
 pub use settings::{Settings, SettingsError};
 use static_cell::StaticCell;
 pub use tally::{Core, Plug, SENSORS, Tally, Wait, Waits};
@@ -217,7 +219,7 @@ impl World {
     }
 
     /// From now on the relay is on or off.
-    pub fn relay(&self, on: bool) {
+    fn relay(&self, on: bool) {
         self.change(|state| state.on.relay = on);
     }
 

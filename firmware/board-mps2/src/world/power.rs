@@ -138,7 +138,12 @@ impl WorldPower {
 
 impl Power for WorldPower {
     async fn sleep_until(&mut self, deadline_us: u64, max_depth: Depth, wake: WakeMask) -> WakeCause {
+        // After the radio's interrupt who sleeps is told so twice: it looks at what it waits for, and drops this.
+        let mut woken = false;
         poll_fn(|_| {
+            if core::mem::take(&mut woken) {
+                return Poll::Pending;
+            }
             let now = self.world.now_us();
             let sensor = self.world.interrupts.iter().filter_map(core::cell::Cell::get).min();
             let sensor = sensor.filter(|_| wake.has(WakeMask::SENSOR)).unwrap_or(u64::MAX);
@@ -153,8 +158,10 @@ impl Power for WorldPower {
                 _ if until == deadline_us => Poll::Ready(WakeCause::Deadline),
                 _ if until == sensor => Poll::Ready(WakeCause::Sensor),
                 _ if wake.has(WakeMask::UPLINK) => Poll::Ready(WakeCause::Uplink),
-                // The radio's interrupt: who waits for it looks.
-                _ => Poll::Pending,
+                _ => {
+                    woken = true;
+                    Poll::Pending
+                }
             }
         })
         .await

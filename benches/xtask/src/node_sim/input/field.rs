@@ -8,7 +8,7 @@ use super::{Kind, PERIOD_S, normal, of_day};
 
 /// Water over the surface at the beginning, and the depth of the sensor below it.
 const START_MM: f64 = -110.0;
-const DEPTH_MM: f64 = 400.0;
+pub const DEPTH_MM: f64 = 400.0;
 /// What the crop takes in a day, and what a leaky field loses.
 const CROP_MM: f64 = 5.0 * 1.2;
 const LOSSES_MM: f64 = 40.0;
