@@ -79,6 +79,8 @@ fn outage(text: &str) -> Result<(u64, u64), String> {
 const INSTRUCTIONS_PER_S: u64 = 62_500_000;
 /// The core that shares of time are told for.
 const CLOCK_HZ: u64 = 64_000_000;
+/// Most that a seismic node may be awake, parts per million of a core of 64 MHz.
+const MOST_AWAKE_PPM: f64 = 2000.0;
 /// Longest time that is profiled, s.
 const PROFILE_S: u64 = 6 * 3600;
 /// Day of the paddy's season on which the world begins.
@@ -134,13 +136,45 @@ pub fn run(arguments: &Arguments) -> Result<bool, Error> {
     Ok(crate::report::findings("node-sim", &wrong))
 }
 
-fn case(arguments: &Arguments) -> Result<Case, Error> {
-    let application = Application::ALL.into_iter().find(|application| application.name() == arguments.app);
-    let application = application.ok_or_else(|| {
-        let names: Vec<&str> = Application::ALL.iter().map(|application| application.name()).collect();
-        Error(format!("no application {}; there are {}", arguments.app, names.join(", ")))
-    })?;
-    let seconds = (arguments.days * 86_400.0) as u64;
+/// What the tests simulate of each application: until something has happened.
+const CHECKED_S: [(Application, u64); 2] = [(Application::Seismic, 7_800), (Application::Water, 46_800)];
+
+/// Runs each application for some hours, with lost frames and an outage: what is wrong, a line each. The same log twice, events and hops
+/// as on this machine, sleeps as planned, something decided, and nothing acknowledged that is not on the gateway's disk.
+///
+/// # Errors
+/// Something could not be built or run.
+pub fn check() -> Result<Vec<String>, Error> {
+    let mut wrong = Vec::new();
+    for (application, seconds) in CHECKED_S {
+        let mut case = of(application, seconds, 1);
+        case.air.outages = vec![(3600, 5400)];
+        let (findings, found, _) = simulate(&case, false)?;
+        let Findings { wakes, awake_ppm, events, sent, heard, acknowledged, .. } = &findings;
+        println!(
+            "{}: {} s, {wakes} wakes, {:.4} % awake, {sent} frames sent, {heard} heard, {acknowledged} acknowledged, {} events",
+            application.name(),
+            seconds,
+            awake_ppm / 1e4,
+            events.len() - 1
+        );
+        let mut own = found;
+        if events.len() < 2 {
+            own.push(String::from("nothing was decided"));
+        }
+        if *heard == 0 || *acknowledged == 0 {
+            own.push(String::from("no frame was acknowledged"));
+        }
+        if application == Application::Seismic && *awake_ppm > MOST_AWAKE_PPM {
+            own.push(format!("awake for {awake_ppm:.0} ppm of the time, more than {MOST_AWAKE_PPM}"));
+        }
+        wrong.extend(own.into_iter().map(|line| format!("{}: {line}", application.name())));
+    }
+    Ok(wrong)
+}
+
+/// A case of an application: two full AA cells, SF9, one frame in ten lost each way.
+fn of(application: Application, seconds: u64, seed: u64) -> Case {
     // Half way, the gateway asks for something: a watch for a hazard that is announced, in its settings.
     let watch = (seconds / 2, Wish::Set(Set { key: key::WATCH, value: 1 }));
     let wishes = match application {
@@ -152,15 +186,29 @@ fn case(arguments: &Arguments) -> Result<Case, Error> {
         }
         _ => vec![watch],
     };
-    Ok(Case {
-        kind: Kind { application, seed: arguments.seed, quiet: arguments.quiet },
+    Case {
+        kind: Kind { application, seed, quiet: false },
         seconds,
-        air: Air { seed: arguments.seed, loss: arguments.loss, outages: arguments.outages.clone(), wishes },
-        spreading: arguments.sf,
-        charge_permille: arguments.charge * 10,
-        capacity_uah: arguments.capacity * 1000,
-        panel_mw: arguments.panel,
-    })
+        air: Air { seed, loss: 0.1, outages: Vec::new(), wishes },
+        spreading: 9,
+        charge_permille: 1000,
+        capacity_uah: 2_500_000,
+        panel_mw: 0,
+    }
+}
+
+fn case(arguments: &Arguments) -> Result<Case, Error> {
+    let application = Application::ALL.into_iter().find(|application| application.name() == arguments.app);
+    let application = application.ok_or_else(|| {
+        let names: Vec<&str> = Application::ALL.iter().map(|application| application.name()).collect();
+        Error(format!("no application {}; there are {}", arguments.app, names.join(", ")))
+    })?;
+    let mut case = of(application, (arguments.days * 86_400.0) as u64, arguments.seed);
+    case.kind.quiet = arguments.quiet;
+    (case.air.loss, case.air.outages) = (arguments.loss, arguments.outages.clone());
+    (case.spreading, case.charge_permille) = (arguments.sf, arguments.charge * 10);
+    (case.capacity_uah, case.panel_mw) = (arguments.capacity * 1000, arguments.panel);
+    Ok(case)
 }
 
 /// Runs a case twice on the emulated board and once on this machine; what was found, what is wrong, and the log.

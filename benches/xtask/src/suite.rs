@@ -5,7 +5,7 @@ use tanbo_emulated::host::Runner;
 
 use crate::report::{Report, findings};
 use crate::workspace::{Error, cargo, succeeds, tanbo};
-use crate::{board, budget, layers, setup, zoo};
+use crate::{board, budget, layers, node_sim, setup, zoo};
 
 /// Targets without an operating system on which these crates must build: the least and the other ISA.
 const BARE_TARGETS: [&str; 2] = ["thumbv6m-none-eabi", "riscv32imc-unknown-none-elf"];
@@ -60,6 +60,9 @@ pub fn test(host_only: bool) -> Result<bool, Error> {
         report.check("conformance on every runner", || conformance(&[]));
         report.check("seismic model bit-exact on every runner", bit_exact);
         report.check("board: same events as on this machine", || board::check().map(|wrong| findings("board", &wrong)));
+        report.check("nodes for days in their world: as planned, as here, twice the same", || {
+            node_sim::check().map(|wrong| findings("node-sim", &wrong))
+        });
         report.check("budgets of flash, RAM and instructions", || {
             budget::check().map(|wrong| findings("budget", &wrong))
         });

@@ -2,7 +2,7 @@
 
 use tanbo_board_api::{Depth, WakeMask};
 use tanbo_node::duty::Mode;
-use tanbo_node::plan::{ANSWER, Application, BUSY, RadioState, SensorState, plan};
+use tanbo_node::plan::{ANSWER, Application, BUSY, PUMPING, RadioState, SensorState, plan};
 
 use crate::workspace::Error;
 
@@ -168,7 +168,7 @@ fn as_planned(application: Application, waits: &Waits) -> bool {
     else {
         return false;
     };
-    let rest = plan(application, *mode).rest;
+    let rest = if waits.sampling == PUMPING.what { PUMPING } else { plan(application, *mode).rest };
     let sensors: Vec<SensorState> =
         waits.sensors.iter().filter_map(|state| SENSOR_STATES.get(*state).copied()).take(rest.sensors.len()).collect();
     let transmits = *radio == RadioState::Transmit;
