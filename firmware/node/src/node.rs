@@ -46,9 +46,13 @@ pub(crate) async fn run<B: Board, A: App<B>>(
     shared.note(Note::Mode(shared.mode()));
     shared.fault(Trouble::Start(cause)).await;
     shared.outbox.borrow_mut().boot = Some(Boot { reset: told(cause), starts: shared.starts as u8 });
+    work(&shared, app, uplink).await
+}
 
-    let sampling = pin!(sampling::run(&shared, app));
-    let sending = pin!(link::run(&shared, uplink));
+/// Runs both tasks, asleep between. Apart from the start, so that the future needs no room for both.
+async fn work<B: Board, A: App<B>>(shared: &Shared<'_, B>, app: &mut A, uplink: &mut B::Uplink) -> Stop<FlashError<B>> {
+    let sampling = pin!(sampling::run(shared, app));
+    let sending = pin!(link::run(shared, uplink));
     let mut tasks = pin!(select(sampling, sending));
     loop {
         let polled = poll_fn(|context| Poll::Ready(tasks.as_mut().poll(context))).await;

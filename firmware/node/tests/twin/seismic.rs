@@ -88,6 +88,9 @@ impl<'r> Run<'r> {
         let engine = model::engine(arena.as_mut()).expect("an engine");
         let setup = setup();
         let node = seismic(&mut parts, &setup, (&mut accelerometer, &mut motion), engine, &SETTINGS);
+        // The whole node's state, on the stack or in a static variable of a chip; pointers are twice as long here as there.
+        let bytes = size_of_val(&node);
+        assert!(bytes <= 10_500, "{bytes}");
         let stop = drive(world, node);
         assert!(stop.is_none(), "{stop:?}");
         parts.power.end(cause)
