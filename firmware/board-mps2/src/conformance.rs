@@ -2,7 +2,7 @@
 //!
 //! The argument names one of them. On the board, `uplink` wants something at UART 0 that sends everything back. `resets` goes through
 //! three starts of the board: power, its own wish, the watchdog. `barometer`, `thermometer` and `memory` want a DPS310, a TMP105 and
-//! 32 KiB of memory on its bus; `journal` keeps events in that memory until somebody pulls the plug.
+//! 32 KiB of memory on its bus; until somebody pulls the plug, `journal` keeps events in that memory, `streamed` and `rings` inferences.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![forbid(unsafe_code)]
 
@@ -12,6 +12,10 @@ use tanbo_board_api::{Clock, Power, Slots, Uplink};
 use tanbo_emulated::{arguments, println};
 #[cfg(target_os = "none")]
 mod devices;
+#[cfg(target_os = "none")]
+mod inference;
+#[cfg(target_os = "none")]
+mod windows;
 #[cfg(target_os = "none")]
 use {cortex_m as _, defmt_semihosting as _};
 
@@ -32,7 +36,7 @@ fn run() -> u8 {
         }
         None => {
             println!(
-                "which test? clock, power, uplink, slots; on the board also resets, barometer, thermometer, memory, journal; not '{}'",
+                "which test? clock, power, uplink, slots; on the board also resets, barometer, thermometer, memory, journal, streamed, rings; not '{}'",
                 name
             );
             2
@@ -67,6 +71,8 @@ fn on_board(name: &str) -> Option<Result<(), Failure>> {
         "thermometer" => Some(devices::thermometer(i2c)),
         "memory" => Some(block_on(devices::memory(i2c, &mut power))),
         "journal" => Some(block_on(devices::journal(i2c))),
+        "streamed" => Some(block_on(inference::streamed(i2c))),
+        "rings" => Some(block_on(inference::rings(i2c))),
         name => test(name, &mut clock, &mut power, &mut uplink, &mut slots),
     }
 }

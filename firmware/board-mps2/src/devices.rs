@@ -12,7 +12,7 @@ use tanbo_emulated::println;
 use tanbo_store::{RECORD_BYTES, Store, StoreError};
 use tanbo_wire::{Counter, v1::Ack};
 
-fn broken(error: DriverError) -> Failure {
+pub fn broken(error: DriverError) -> Failure {
     println!("{}", error);
     Failure { promise: "the device works", found: error.kind() as i64 }
 }

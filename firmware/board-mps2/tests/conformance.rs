@@ -1,13 +1,16 @@
 //! The emulated board keeps what tanbo-board-api promises, and so does the simulated one under the same program.
 
+mod kill;
+
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use kill::Board;
 use tanbo_emulated::host::{Outcome, Program, Runner};
 use tempfile::TempDir;
 
@@ -131,40 +134,13 @@ const KILLS: usize = 200;
 
 #[test]
 fn killed_200_times_the_board_loses_no_event_and_no_number() {
-    let dir = directory();
-    std::fs::write(dir.path().join("memory.bin"), [0xff; 32 << 10]).expect("file");
-    let runner = Runner::by_name("m4").unwrap_or_else(|e| panic!("{e}"));
-    let image = runner.build(&PROGRAM).unwrap_or_else(|e| panic!("{e}"));
-    let image = image.canonicalize().expect("image");
-    let mut qemu = runner.qemu.split_whitespace();
+    let board = Board::new(&PROGRAM);
     let mut promised = Promised::default();
     let mut random = fastrand::Rng::with_seed(200);
-    let program = qemu.next().expect("a command");
     for _ in 0..KILLS {
-        let mut child = Command::new(program)
-            .args(qemu.clone())
-            .args(["-display", "none", "-monitor", "none", "-serial", "none", "-chardev", "stdio,id=tty"])
-            .args(["-semihosting-config", "enable=on,target=native,chardev=tty"])
-            .args(["-drive", "if=none,id=m,file=memory.bin,format=raw"])
-            .args(["-device", "at24c-eeprom,address=0x50,rom-size=32768,drive=m", "-append", "journal"])
-            .arg("-kernel")
-            .arg(&image)
-            .current_dir(dir.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("QEMU");
         // At so many lines, sometimes before the store is open, and then in the middle of whatever it does.
-        let mut console = io::BufReader::new(child.stdout.take().expect("a pipe"));
-        let (mut said, lines) = (String::new(), random.usize(0..60));
-        for _ in 0..lines {
-            console.read_line(&mut said).expect("a line");
-        }
-        thread::sleep(Duration::from_micros(random.u64(0..3_000)));
-        child.kill().expect("a kill");
-        child.wait().expect("an end");
-        console.read_to_string(&mut said).expect("the rest");
-        promised.follow(&said);
+        let (lines, micros) = (random.usize(0..60), random.u64(0..3_000));
+        promised.follow(&board.run("journal", lines, Duration::from_micros(micros)));
     }
     println!("{} events kept, up to number {:?}", promised.count, promised.last);
     assert!(promised.count > KILLS, "{} events", promised.count);
@@ -184,10 +160,8 @@ struct Promised {
 impl Promised {
     /// Follows what the board said from a start on.
     fn follow(&mut self, console: &str) {
-        // The last line may be cut off.
-        let whole = console.rfind('\n').map_or("", |end| &console[..end]);
         let mut found = BTreeSet::new();
-        for line in whole.lines() {
+        for line in console.lines() {
             let mut words = line.split(' ');
             let (what, number) = (words.next(), words.next().and_then(|word| word.parse::<u32>().ok()));
             let number = number.unwrap_or_else(|| panic!("{line}"));

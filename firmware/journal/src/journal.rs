@@ -325,7 +325,7 @@ impl<'m, 'a, 't, P: Plan<'m>, M: Memory, const BUFFER: usize> Journal<'m, 'a, 't
 
     /// Goes to the last record that counts.
     async fn find(&mut self) -> Result<Found, JournalError<M::Error>> {
-        let mut found = [None; 2];
+        let mut found = [None, None];
         for (half, found) in [Half::First, Half::Second].into_iter().zip(&mut found) {
             let Range { start, end } = self.half(half);
             let mut prefix = [0; PREFIX_BYTES as usize];
@@ -340,19 +340,17 @@ impl<'m, 'a, 't, P: Plan<'m>, M: Memory, const BUFFER: usize> Journal<'m, 'a, 't
                 continue;
             }
             let seed = record::seed(&self.lifetimes.hash, generation);
-            if self.read(start + PREFIX_BYTES, end, seed).await?.is_some() {
-                *found = Some((half, generation, seed));
-            }
+            *found = self.read(start + PREFIX_BYTES, end, seed).await?.map(|record| (half, generation, record));
         }
         // Both where a cut came before the older was made void.
         let newest = match found {
             [Some(first), Some(second)] if is_later(second.1, first.1) => Some(second),
             [first, second] => first.or(second),
         };
-        let Some((half, _, seed)) = newest else { return Ok(Found::Nothing) };
-        let Range { start, end } = self.half(half);
-        let (mut at, mut crc) = (start + PREFIX_BYTES, seed);
-        while let Some(record) = self.read(at, end, crc).await? {
+        let Some((half, _, snapshot)) = newest else { return Ok(Found::Nothing) };
+        let half_end = self.half(half).end;
+        let mut next = Some(snapshot);
+        while let Some(record) = next {
             let since = self.last.map(|last| last.position);
             if !self.put_back(&record, since.as_ref()).await? {
                 break;
@@ -360,7 +358,7 @@ impl<'m, 'a, 't, P: Plan<'m>, M: Memory, const BUFFER: usize> Journal<'m, 'a, 't
             let Record { window, position, crc: new, end, .. } = record;
             self.window = window.unwrap_or(self.window);
             self.last = Some(Last { position, half, crc: new, end });
-            (at, crc) = (self.page_from(end), new);
+            next = self.read(self.page_from(end), half_end, new).await?;
         }
         let Some(last) = self.last else {
             self.engine.reset();

@@ -9,6 +9,7 @@
 // Nodes have one thread: futures need not be Send, which is all that the lint is about.
 #![allow(async_fn_in_trait)]
 
+pub mod cost;
 mod error;
 mod journal;
 mod memory;
