@@ -19,7 +19,7 @@ use embedded_storage_async::nor_flash::NorFlash;
 use tanbo::Engine;
 use tanbo_board_api::{Selection, SlotError, Slots};
 use tanbo_format::record::HEADER_BYTES;
-use tanbo_release::{RECORD_BYTES, Release, stated_bytes};
+use tanbo_release::{RECORD_BYTES, Release, ReleaseError, stated_bytes};
 use tanbo_store::{Store, StoreError, Versions};
 
 use crate::slots::{Demands, Refusal, examine};
@@ -334,6 +334,10 @@ impl<'k> Update<'k> {
     }
 
     fn prove(&self, bytes: &[u8], versions: Versions, arena: &mut [u8]) -> Result<Release, Refusal> {
+        // Cut off, whatever was said of its length.
+        if let Some(stated) = stated_bytes(bytes).filter(|stated| *stated != bytes.len()) {
+            return Err(Refusal::Release(ReleaseError::Length { stated, given: bytes.len() }));
+        }
         let (model, release) = examine(bytes, &self.demands)?;
         self.admits(release.version, versions)?;
         let mut engine = Engine::new(&model, self.demands.operators, arena).map_err(Refusal::Engine)?;
