@@ -58,7 +58,7 @@ fn write_report(n: usize, report: &JobReport, refused: Option<&Refused>) -> Resu
     let report = job::Report {
         error: refused.is_some().then_some(error.as_str()),
         runs: report.runs,
-        chains: report.chains,
+        calls: report.calls,
         outputs: report.outputs,
         arena_bytes: report.arena_bytes,
         stack_bytes: report.stack_bytes,

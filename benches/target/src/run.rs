@@ -2,9 +2,9 @@
 
 use crate::digest;
 use core::{fmt, str};
-use tanbo::{Engine, Model, Progress, Slot};
+use tanbo::{Engine, Model, Observer, Slot};
 use tanbo_emulated::{
-    count::counted,
+    count::{counted, tanbo_count_begin, tanbo_count_end},
     files::{self, FileError, Sink, Source},
     job,
     ram::ALIGN,
@@ -22,8 +22,8 @@ const SLOTS: usize = if tanbo_emulated::SMALL_FLASH { 0 } else { 64 };
 pub struct JobReport {
     /// Runs begun and ended.
     pub runs: u32,
-    /// Chains begun and ended, each counted by itself.
-    pub chains: u32,
+    /// Calls of steps that were counted by themselves.
+    pub calls: u32,
     /// Output files written.
     pub outputs: usize,
     /// Arena that the artifact asks for, bytes.
@@ -139,6 +139,7 @@ pub fn run(n: usize, ram: &mut [u8], stack: &Stack, report: &mut JobReport) -> R
     let (arena, rest) =
         rest.split_at_mut_checked(report.arena_bytes).ok_or(Refused::Arena { needed: report.arena_bytes, free })?;
     let mut slots = [Slot::EMPTY; SLOTS];
+    let mut counter = StepCounter::default();
     let mut engine = Engine::new(&model, ops, arena)?;
     if cfg!(target_os = "none") {
         engine.set_cache(&mut slots);
@@ -167,15 +168,22 @@ pub fn run(n: usize, ram: &mut [u8], stack: &Stack, report: &mut JobReport) -> R
         }
     }
     report.outputs = model.outputs().len();
-    if wish.chains {
-        engine.reset();
-        load_inputs(n, &mut engine, outside)?;
-        count_chains(&mut engine, report)?;
-    }
     if wish.digest {
         engine.reset();
         load_inputs(n, &mut engine, outside)?;
         report.digest = Some(digest(&mut engine)?);
+    }
+    // Last, for what observes the engine has it from here on.
+    if wish.steps {
+        engine.reset();
+        load_inputs(n, &mut engine, outside)?;
+        let name = job::calls_name(n);
+        counter.calls = Some(Sink::create(&name).map_err(|error| Refused::File(name, error))?);
+        engine.set_observer(&mut counter);
+        let result = if engine.takes_rows() { engine.run_with(outside) } else { engine.run() };
+        report.calls = counter.count;
+        result?;
+        counter.written.map_err(|error| Refused::File(job::calls_name(n), error))?;
     }
     Ok(())
 }
@@ -229,16 +237,30 @@ fn stream(
     Ok(())
 }
 
-/// Counts each chain of one inference by itself.
-fn count_chains(engine: &mut Engine<'_, '_>, report: &mut JobReport) -> Result<(), Refused> {
-    engine.restart();
-    loop {
-        let progress = counted(|| engine.step(u32::MAX));
-        report.chains += 1;
-        match progress? {
-            Progress::Done => return Ok(()),
-            Progress::More => {}
-            Progress::Input => return Err(tanbo::EngineError::InputByRows.into()),
+/// Counts each call of a step, and writes down which step it was.
+#[derive(Debug)]
+struct StepCounter {
+    calls: Option<Sink>,
+    count: u32,
+    written: Result<(), FileError>,
+}
+
+impl Default for StepCounter {
+    fn default() -> Self {
+        Self { calls: None, count: 0, written: Ok(()) }
+    }
+}
+
+impl Observer for StepCounter {
+    fn begin(&mut self, _: u16) {
+        tanbo_count_begin();
+    }
+
+    fn end(&mut self, step: u16) {
+        tanbo_count_end();
+        self.count += 1;
+        if let (Some(calls), Ok(())) = (&mut self.calls, &self.written) {
+            self.written = calls.put(&step.to_le_bytes());
         }
     }
 }

@@ -3,7 +3,7 @@
 //! `order.txt` says which jobs to do. Job `n` lives in directory `n`: the host writes `job.txt`, the artifact and one file
 //! per model input; the program writes one file per model output and, last, the report. Texts are lines of `key=value`.
 //!
-//! The program counts (see [`crate::count`]) a stretch of nothing first, then, job by job, each run and each chain.
+//! The program counts (see [`crate::count`]) a stretch of nothing first, then, job by job, each run and each call of a step.
 
 use core::{fmt, fmt::Write as _, str::FromStr};
 
@@ -31,6 +31,11 @@ pub fn input_name(n: usize, i: usize) -> Name {
 /// The bytes of model output `i` of job `n`, as inputs are.
 pub fn output_name(n: usize, i: usize) -> Name {
     name(format_args!("{n}/output{i}.bin"))
+}
+
+/// The number of the step of each call that was counted in job `n`, as u16.
+pub fn calls_name(n: usize) -> Name {
+    name(format_args!("{n}/calls.bin"))
 }
 
 /// The program's report of job `n`.
@@ -77,8 +82,8 @@ pub struct Wish {
     /// Whether each run goes on from the states that the one before left, with the next part of the input files, and
     /// appends to the output files; otherwise each begins anew, with the same inputs.
     pub stream: bool,
-    /// Whether to count each chain by itself, in one more run.
-    pub chains: bool,
+    /// Whether to count each call of a step by itself, in one more run.
+    pub steps: bool,
     /// Whether to digest every intermediate tensor, in one more run that is not counted.
     pub digest: bool,
 }
@@ -87,7 +92,7 @@ impl fmt::Display for Wish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "inputs={}\nruns={}", self.inputs, self.runs)?;
         writeln!(f, "stream={}", u8::from(self.stream))?;
-        writeln!(f, "chains={}\ndigest={}", u8::from(self.chains), u8::from(self.digest))
+        writeln!(f, "steps={}\ndigest={}", u8::from(self.steps), u8::from(self.digest))
     }
 }
 
@@ -98,7 +103,7 @@ impl Wish {
             inputs: number(text, "inputs")?,
             runs: number(text, "runs")?,
             stream: number::<u8>(text, "stream")? != 0,
-            chains: number::<u8>(text, "chains")? != 0,
+            steps: number::<u8>(text, "steps")? != 0,
             digest: number::<u8>(text, "digest")? != 0,
         })
     }
@@ -111,8 +116,8 @@ pub struct Report<'a> {
     pub error: Option<&'a str>,
     /// How many runs were begun and ended.
     pub runs: u32,
-    /// How many chains were begun and ended, each counted by itself.
-    pub chains: u32,
+    /// How many calls of steps were counted by themselves.
+    pub calls: u32,
     /// How many output files there are.
     pub outputs: usize,
     /// Arena that the artifact asks for, bytes.
@@ -130,7 +135,7 @@ impl fmt::Display for Report<'_> {
         if let Some(error) = self.error {
             writeln!(f, "error={error}")?;
         }
-        writeln!(f, "runs={}\nchains={}\noutputs={}", self.runs, self.chains, self.outputs)?;
+        writeln!(f, "runs={}\ncalls={}\noutputs={}", self.runs, self.calls, self.outputs)?;
         writeln!(f, "arena_bytes={}\nstack_bytes={}", self.arena_bytes, self.stack_bytes)?;
         writeln!(f, "table={}", self.table)?;
         if let Some(digest) = self.digest {
@@ -148,7 +153,7 @@ impl<'a> Report<'a> {
         Some(Self {
             error: value(text, "error"),
             runs: number(text, "runs")?,
-            chains: number(text, "chains")?,
+            calls: number(text, "calls")?,
             outputs: number(text, "outputs")?,
             arena_bytes: number(text, "arena_bytes")?,
             stack_bytes: number(text, "stack_bytes")?,
@@ -175,12 +180,12 @@ mod tests {
     fn texts_round_trip() {
         let order = Order { first: 3, end: 400 };
         assert_eq!(Order::parse(&order.to_string()), Some(order));
-        let wish = Wish { inputs: 3, runs: 2, stream: true, chains: true, digest: false };
+        let wish = Wish { inputs: 3, runs: 2, stream: true, steps: true, digest: false };
         assert_eq!(Wish::parse(&wish.to_string()), Some(wish));
         let report = Report {
             error: Some("bad magic at byte 0"),
             runs: 1,
-            chains: 13,
+            calls: 13,
             outputs: 2,
             arena_bytes: usize::MAX,
             stack_bytes: 5,

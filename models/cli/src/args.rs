@@ -273,7 +273,7 @@ pub struct BenchArgs {
     /// host, host:reference, or an emulated core: m0 m3 m4 m7 m33 m55 rv32 armv7 a53 a72 a76.
     #[arg(short, long, default_value = "host")]
     pub runner: String,
-    /// Also measure each chain of steps by itself, in one more run: instructions, or time on this machine.
+    /// Also measure each step by itself, in one more run: instructions; on this machine the time of each chain of steps.
     #[arg(long)]
     pub steps: bool,
     /// Also build a bare-metal image linked for this model alone, and measure its flash, static RAM and stack.

@@ -1,4 +1,5 @@
-//! What each chain of a model's plan takes: one step, or several whose rows alternate and which only count together.
+//! What each part of a model's plan takes: on an emulated core a step, on this machine a chain, whose steps' rows alternate too
+//! fast for the clock.
 
 use std::time::Instant;
 
@@ -12,7 +13,7 @@ use crate::output::{grouped, shape, table};
 use crate::runner::{Runner, load, refused, with_engine};
 use crate::source::Loaded;
 
-/// A chain, and what it takes.
+/// A step or a chain, and what it takes.
 #[derive(Clone, Debug, Serialize)]
 pub struct ChainCost {
     /// Its first step.
@@ -28,7 +29,7 @@ pub struct ChainCost {
     pub output: Vec<usize>,
     /// Multiply-accumulates, padding taps counted.
     pub macs: u64,
-    /// Exact, around the engine's `step` only; null on this machine.
+    /// Exact, around the calls of the step only; null on this machine.
     pub instructions: Option<u64>,
     /// By the core's documented timings: an estimate; null where there are none.
     pub estimated_cycles: Option<u64>,
@@ -38,31 +39,37 @@ pub struct ChainCost {
     pub nanoseconds: Option<u64>,
 }
 
-/// What was measured of each chain.
+/// What was measured.
 #[derive(Clone, Debug)]
 pub enum Measured {
-    /// Exact instructions, and estimated cycles where there are timings.
+    /// Exact instructions of each step, and estimated cycles where there are timings.
     Instructions { counts: Vec<u64>, cycles: Vec<u64> },
-    /// Time, nanoseconds.
+    /// Time of each chain, nanoseconds.
     Nanoseconds(Vec<u64>),
 }
 
-/// Returns what each chain of the model takes.
+/// Returns what each part of the model takes.
 ///
 /// # Errors
-/// An artifact that the verifier refuses; another number of chains.
+/// An artifact that the verifier refuses; another number of parts.
 pub fn costs(loaded: &Loaded, facts: &Facts, measured: &Measured) -> Result<Vec<ChainCost>, CliError> {
     let model = loaded.model()?;
     let (values, cycles) = match measured {
         Measured::Instructions { counts, cycles } => (counts, Some(cycles)),
         Measured::Nanoseconds(times) => (times, None),
     };
-    if values.len() != model.chain_count() {
-        let reason = format_args!("{} chains were measured, the plan has {}", values.len(), model.chain_count());
+    let parts: Vec<_> = match measured {
+        Measured::Instructions { .. } => (0..model.step_count() as u16).map(|step| step..step + 1).collect(),
+        Measured::Nanoseconds(_) => (0..model.chain_count() as u16).filter_map(|number| model.chain(number)).collect(),
+    };
+    if values.len() != parts.len() {
+        let reason = format_args!("{} parts were measured, the plan has {}", values.len(), parts.len());
         return Err(CliError::new("bench", reason, "report this as a bug"));
     }
-    let chains = (0..model.chain_count() as u16).filter_map(|number| model.chain(number)).zip(values).enumerate();
-    Ok(chains
+    Ok(parts
+        .into_iter()
+        .zip(values)
+        .enumerate()
         .map(|(number, (steps, &value))| {
             let steps = usize::from(steps.start)..usize::from(steps.end);
             let of = facts.steps.get(steps.clone()).unwrap_or_default();
@@ -108,8 +115,8 @@ pub fn times(runner: &Runner, artifact: &Aligned, inputs: &[Vec<u8>], runs: usiz
     })
 }
 
-/// Returns the table for people. `total` is what the whole inference takes, in instructions: what lies outside the chains
-/// is the engine's own loop, less the call that counting each chain adds.
+/// Returns the table for people. `total` is what the whole inference takes, in instructions: what lies outside the steps
+/// is the engine's own loop, less what counting each call of a step adds.
 pub fn text(chains: &[ChainCost], total: Option<u64>) -> String {
     let unit = if total.is_some() { "instructions" } else { "ns (least)" };
     let estimated = chains.iter().any(|chain| chain.estimated_cycles.is_some());
@@ -140,7 +147,7 @@ pub fn text(chains: &[ChainCost], total: Option<u64>) -> String {
     let mut text = table(&rows);
     if let Some(total) = total {
         let outside = total as i64 - sum as i64;
-        text += &format!("chains {}, outside them {outside}, in all {}\n", grouped(sum), grouped(total));
+        text += &format!("steps {}, outside them {outside}, in all {}\n", grouped(sum), grouped(total));
     }
     text
 }

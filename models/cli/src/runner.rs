@@ -33,9 +33,9 @@ pub struct Ran {
     pub outputs: Vec<Vec<Vec<u8>>>,
     /// For each sample the instructions of each of its runs; empty on this machine.
     pub instructions: Vec<Vec<u64>>,
-    /// Instructions of each chain of the last sample, if they were asked for.
-    pub chains: Vec<u64>,
-    /// Estimated cycles of each of the last sample's runs and chains; empty where the core's timings are not known.
+    /// Instructions of each step of the last sample, if they were asked for.
+    pub steps: Vec<u64>,
+    /// Estimated cycles of each of the last sample's runs and steps; empty where the core's timings are not known.
     pub cycles: [Vec<u64>; 2],
     /// Deepest stack of the engine's `run`.
     pub stack_bytes: usize,
@@ -107,7 +107,7 @@ impl Runner {
         self.run_counting(artifact, samples, runs, false)
     }
 
-    /// As [`Runner::run`]; with `chains`, an emulated core also counts each chain by itself.
+    /// As [`Runner::run`]; with `steps`, an emulated core also counts what each step takes.
     ///
     /// # Errors
     /// Those of [`Runner::run`].
@@ -116,7 +116,7 @@ impl Runner {
         artifact: &Aligned,
         samples: &[Vec<Vec<u8>>],
         runs: u32,
-        chains: bool,
+        steps: bool,
     ) -> Result<Ran, CliError> {
         match self {
             Self::Host | Self::HostReference => on_host(artifact, self.table(artifact)?, samples, false),
@@ -124,14 +124,14 @@ impl Runner {
                 let mut all = Ran::default();
                 for part in samples.chunks(JOBS) {
                     let job =
-                        |inputs: &Vec<Vec<u8>>| Job { runs, chains, ..Job::new(artifact.to_vec(), inputs.clone()) };
+                        |inputs: &Vec<Vec<u8>>| Job { runs, steps, ..Job::new(artifact.to_vec(), inputs.clone()) };
                     let jobs: Vec<Job> = part.iter().map(job).collect();
                     for report in host::run_jobs(runner, &jobs)? {
                         let report = report?;
                         all.outputs.push(report.outputs);
                         all.instructions.push(report.instructions);
-                        all.chains = report.chains;
-                        all.cycles = [report.cycles, report.chain_cycles];
+                        all.steps = report.steps;
+                        all.cycles = [report.cycles, report.step_cycles];
                         all.stack_bytes = all.stack_bytes.max(report.stack_bytes);
                         all.table = report.table;
                     }

@@ -35,11 +35,12 @@ fn a_core_gives_the_bytes_of_the_host_and_counts() {
         // A count, not a time: equal whenever it is taken, and no less than the multiply-accumulates.
         assert_eq!(bench["instructions"], again["instructions"]);
         assert!(bench["instructions"].as_u64() > bench["macs"].as_u64(), "{bench}");
-        // The chains are counted in a run of their own, and the whole is their sum but for the loop around them.
+        // The steps are counted in a run of their own, and the whole is their sum but for what finds the rows that can run.
         assert!(bench["steps"].is_null());
         let steps = again["steps"].as_array().unwrap();
         let sum: u64 = steps.iter().map(|step| step["instructions"].as_u64().unwrap()).sum();
-        assert!(again["instructions"].as_u64().unwrap().abs_diff(sum) < 200, "{again}");
+        let all = again["instructions"].as_u64().unwrap();
+        assert!(sum > all / 2 && sum < all + 200, "{again}");
         assert_eq!(steps.iter().map(|step| step["macs"].as_u64().unwrap()).sum::<u64>(), again["macs"]);
         assert_eq!(steps[0]["operators"][0], "conv2d");
         assert!(bench["latency_us"].is_null() && again["flash_code_bytes"].is_null());

@@ -9,7 +9,7 @@ use tanbo_format::{ElementType, Model};
 use crate::error::EngineError;
 use crate::operators::Operators;
 use crate::ops::Work;
-use crate::plan::{Parsed, Plan, Port};
+use crate::plan::{Observer, Parsed, Plan, Port};
 use crate::prepared::{Cache, Place, Slot};
 
 /// Whether an inference is finished.
@@ -50,6 +50,11 @@ impl<'m, 'a, O: Operators> Engine<'m, 'a, Parsed<'m, 'a, O>> {
     /// An arena too small or misaligned; an operator that `ops` lacks.
     pub fn new(model: &Model<'m>, ops: O, arena: &'a mut [u8]) -> Result<Self, EngineError> {
         Self::of(Parsed::new(model, ops), arena)
+    }
+
+    /// Tells `observer` of every call of a step from now on.
+    pub fn set_observer(&mut self, observer: &'a mut dyn Observer) {
+        self.plan.observer = Some(observer);
     }
 
     /// Keeps what is decoded of the first steps, as many as `slots` has room for: otherwise every call of a step decodes its

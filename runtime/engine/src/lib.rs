@@ -35,7 +35,7 @@ pub use engine::{Engine, Progress};
 pub use error::EngineError;
 pub use op_set::OpSet;
 pub use operators::{Form, Operator, OperatorList, Operators};
-pub use plan::{Parsed, Plan, Port};
+pub use plan::{Observer, Parsed, Plan, Port};
 pub use prepared::{Extent, Slot};
 pub use resume::{Lifetime, Lifetimes, Position};
 pub use tables::{ByFamily, TableOf, best_family, families, table, table_or_reference};

@@ -138,12 +138,22 @@ pub struct Parsed<'m, 'a, O = &'static OpSet> {
     /// steps makes its schedule once.
     scheduled: Option<u16>,
     schedule: Schedule,
+    pub(crate) observer: Option<&'a mut dyn Observer>,
+}
+
+/// Learns when steps work: how a runner counts what each takes, where the rows of several alternate.
+pub trait Observer: core::fmt::Debug + Send + Sync {
+    /// Step `step` is about to work.
+    fn begin(&mut self, step: u16);
+
+    /// It has worked.
+    fn end(&mut self, step: u16);
 }
 
 impl<'m, O> Parsed<'m, '_, O> {
     pub(crate) fn new(model: &Model<'m>, ops: O) -> Self {
         let cache = Cache::new(model.step_count());
-        Self { model: *model, ops, cache, scheduled: None, schedule: Schedule::EMPTY }
+        Self { model: *model, ops, cache, scheduled: None, schedule: Schedule::EMPTY, observer: None }
     }
 }
 
@@ -230,6 +240,20 @@ impl<'m, O: Operators> Plan<'m> for Parsed<'m, '_, O> {
     }
 
     fn run(&mut self, step: u16, work: Work<'_>) -> Result<(), EngineError> {
+        if let Some(observer) = &mut self.observer {
+            observer.begin(step);
+        }
+        let result = self.work(step, work);
+        if let Some(observer) = &mut self.observer {
+            observer.end(step);
+        }
+        result
+    }
+}
+
+impl<'m, O: Operators> Parsed<'m, '_, O> {
+    /// Does work of step `step`.
+    fn work(&mut self, step: u16, work: Work<'_>) -> Result<(), EngineError> {
         let work = Work { model: Some(&self.model), ..work };
         let mut slot = self.cache.slot(step);
         if let Some(slot) = &mut slot

@@ -36,8 +36,8 @@ pub struct Job {
     /// Each run goes on from the states that the one before left, with inputs of its own; otherwise every run begins anew,
     /// with the same inputs.
     pub stream: bool,
-    /// Also count each chain by itself, in one more run.
-    pub chains: bool,
+    /// Also count what each step takes, in one more run.
+    pub steps: bool,
     /// Also digest every intermediate tensor, in one more run that is not counted.
     pub digest: bool,
     /// Wall-clock limit of the emulation.
@@ -45,10 +45,10 @@ pub struct Job {
 }
 
 impl Job {
-    /// Two runs without counts of chains or digest, at most ten minutes.
+    /// Two runs without counts of steps or digest, at most ten minutes.
     pub fn new(artifact: Vec<u8>, inputs: Vec<Vec<u8>>) -> Self {
         let timeout = Duration::from_secs(600);
-        Self { artifact, inputs, runs: 2, stream: false, chains: false, digest: false, timeout }
+        Self { artifact, inputs, runs: 2, stream: false, steps: false, digest: false, timeout }
     }
 }
 
@@ -59,12 +59,12 @@ pub struct Report {
     pub outputs: Vec<Vec<u8>>,
     /// Exact instructions of each run, around the engine's `run` only: what the markers cost is taken off.
     pub instructions: Vec<u64>,
-    /// Exact instructions of each chain of one more run, around the engine's `step` only, if they were asked for.
-    pub chains: Vec<u64>,
+    /// Exact instructions of each step of one more run, all its calls together, if they were asked for.
+    pub steps: Vec<u64>,
     /// Estimated cycles of each run, where the runner names timings: an estimate by the core's manual, not a measurement.
     pub cycles: Vec<u64>,
-    /// Estimated cycles of each chain.
-    pub chain_cycles: Vec<u64>,
+    /// Estimated cycles of each step.
+    pub step_cycles: Vec<u64>,
     /// Arena that the artifact asked for, bytes.
     pub arena_bytes: usize,
     /// Deepest stack of the engine's `run`, bytes.
@@ -108,8 +108,8 @@ pub fn run_jobs(runner: &Runner, jobs: &[Job]) -> Result<Vec<Result<Report, Runn
         for (i, input) in job.inputs.iter().enumerate() {
             put(&job::input_name(n, i), input)?;
         }
-        let &Job { runs, stream, chains, digest, .. } = job;
-        let wish = job::Wish { inputs: job.inputs.len(), runs, stream, chains, digest };
+        let &Job { runs, stream, steps, digest, .. } = job;
+        let wish = job::Wish { inputs: job.inputs.len(), runs, stream, steps, digest };
         put(&job::wish_name(n), format!("{wish}").as_bytes())?;
     }
     let mut reports = Vec::with_capacity(jobs.len());
@@ -150,13 +150,33 @@ fn read_report(
     let report = job::Report::parse(text).ok_or_else(bad)?;
     let mut take = |count: u32| pairs.each_mut().map(|pairs| pairs.take(count as usize).collect::<Vec<_>>());
     let [instructions, cycles] = take(report.runs);
-    let [chains, chain_cycles] = take(report.chains);
+    let [calls, call_cycles] = take(report.calls);
     if let Some(error) = report.error {
         return Err(RunnerError::Refused { runner: runner.name.clone(), error: String::from(error) });
     }
-    if instructions.len() != report.runs as usize || chains.len() != report.chains as usize {
+    if instructions.len() != report.runs as usize || calls.len() != report.calls as usize {
         return Err(bad());
     }
+    // Which step each call was of.
+    let numbers = if report.calls == 0 {
+        Vec::new()
+    } else {
+        let path = dir.join(job::calls_name(n).as_str());
+        fs::read(&path).map_err(|e| RunnerError::file(path.display(), e))?
+    };
+    let numbers = numbers.as_chunks().0;
+    if numbers.len() != calls.len() {
+        return Err(bad());
+    }
+    let by_step = |counts: &[u64]| {
+        let mut sums = Vec::new();
+        for (&number, count) in numbers.iter().zip(counts) {
+            let step = usize::from(u16::from_le_bytes(number));
+            sums.resize(sums.len().max(step + 1), 0);
+            sums[step] += count;
+        }
+        sums
+    };
     let outputs = (0..report.outputs)
         .map(|i| {
             let path = dir.join(job::output_name(n, i).as_str());
@@ -166,9 +186,9 @@ fn read_report(
     Ok(Report {
         outputs,
         instructions,
-        chains,
+        steps: by_step(&calls),
         cycles,
-        chain_cycles,
+        step_cycles: by_step(&call_cycles),
         arena_bytes: report.arena_bytes,
         stack_bytes: report.stack_bytes,
         table: String::from(report.table),

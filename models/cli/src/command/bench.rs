@@ -42,7 +42,7 @@ struct Document {
     ram_static_bytes: Option<u64>,
     artifact_bytes: usize,
     macs: u64,
-    /// Each chain by itself; with --steps.
+    /// Each step, or each chain on this machine, by itself; with --steps.
     steps: Option<Vec<ChainCost>>,
     /// Whether every output byte equals the reference kernels' on this machine; null for an artifact that they cannot read,
     /// being packed for others.
@@ -70,7 +70,7 @@ pub fn bench(args: &BenchArgs, out: &Output) -> Result<Verdict, CliError> {
     let facts = Facts::of(&args.file, &loaded)?;
     let model = loaded.model()?;
     if args.steps && args.plan.input_rows {
-        let reason = "an input that comes row by row has no chains to be counted one by one";
+        let reason = "an input that comes row by row is not in the arena to be measured step by step";
         return Err(CliError::new("--steps", reason, "leave --input-rows away"));
     }
     let samples = STREAMS.iter().map(|stream| stream.inputs(&model, &loaded.inputs)).collect::<Result<Vec<_>, _>>()?;
@@ -81,7 +81,7 @@ pub fn bench(args: &BenchArgs, out: &Output) -> Result<Verdict, CliError> {
     // The measured runs first, so that an error comes before long work.
     let mut ran = runner.run_counting(&loaded.artifact, std::slice::from_ref(lcg), 2, args.steps)?;
     let instructions = ran.instructions.first().and_then(|runs| runs.get(1)).copied();
-    let [cycles, chain_cycles] = std::mem::take(&mut ran.cycles);
+    let [cycles, step_cycles] = std::mem::take(&mut ran.cycles);
     let rest = runner.run(&loaded.artifact, others, 1)?;
     ran.outputs.extend(rest.outputs);
     ran.stack_bytes = ran.stack_bytes.max(rest.stack_bytes);
@@ -99,7 +99,7 @@ pub fn bench(args: &BenchArgs, out: &Output) -> Result<Verdict, CliError> {
     let steps = match (&runner, &latency_us) {
         _ if !args.steps => None,
         (Runner::Emulated(_), _) => {
-            Some(Measured::Instructions { counts: std::mem::take(&mut ran.chains), cycles: chain_cycles })
+            Some(Measured::Instructions { counts: std::mem::take(&mut ran.steps), cycles: step_cycles })
         }
         (_, latency) => {
             let runs = latency.as_ref().map_or(1, |latency| latency.runs);
