@@ -16,12 +16,15 @@ use tanbo_format::{Model, emit::Aligned};
 use crate::board;
 use crate::boards::{self, Image};
 use crate::models::{artifact, committed, family_of, name, unreadable};
+use crate::node_sim;
 use crate::results::printed;
 use crate::workspace::{Error, root};
 
 const FILE: &str = "benches/budgets.toml";
 /// A new budget is what was measured and this many percent.
 const ROOM_PERCENT: u64 = 5;
+/// The node's image, its world in it, in the rows.
+const NODE: &str = "node-mps2";
 /// The board firmware's name in the rows, and the model and recording that it is measured with.
 const BOARD: (&str, &str, &str) = ("board-mps2", "seismic", "models/zoo/seismic/fixtures/south-napa-2014-ce68150.csv");
 
@@ -192,6 +195,16 @@ fn measure() -> Result<Rows, Error> {
         ("ram_stack", run.stack_bytes),
     ];
     put(board, model, values, None);
+    eprintln!("budget: the node, {model}");
+    let (size, stack) = node_sim::footprint()?;
+    let values = [
+        ("flash_code", size.flash_code_bytes),
+        ("flash_artifact", size.flash_artifact_bytes),
+        ("ram_static", size.ram_static_bytes.saturating_sub(arena)),
+        ("ram_arena", arena),
+        ("ram_stack", stack),
+    ];
+    put(NODE, model, values, None);
     Ok(rows)
 }
 

@@ -5,11 +5,13 @@ mod plot;
 mod simulate;
 mod weather;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
 use lora_modulation::{Bandwidth, BaseBandModulationParams, CodingRate, SpreadingFactor};
+use serde::Deserialize;
 use tanbo_node::duty::Mode;
 use tanbo_node::energy::{BOARDS, Board, Times, board};
 use tanbo_node::plan::{Application, plan};
@@ -52,7 +54,7 @@ pub struct Arguments {
     /// Spreading factor, 7 to 12.
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u8).range(7..=12))]
     sf: u8,
-    /// Work of the core per wake, µs [default: counted and estimated, per application and clock].
+    /// Work of the core per wake, µs [default: measured, firmware/node/work.toml].
     #[arg(long)]
     awake_us: Option<u64>,
     /// Longest time to simulate, years.
@@ -68,24 +70,35 @@ pub struct Arguments {
 
 /// Two receive windows in which nothing comes, and a downlink in one of four: preamble detection 30 ms, an answer 250 ms.
 const RECEIVE_US: u64 = 2 * 30_000 + 250_000 / 4;
-/// Sealing a frame, talking to the radio.
-const FRAME_WORK_US: u64 = 20_000;
+/// Sealing a frame, talking to the radio: in what was measured per wake.
+const FRAME_WORK_US: u64 = 0;
 /// What LoRaWAN adds to a payload, bytes, and ours: header and tag.
 const FRAME_OVERHEAD: u8 = 13 + 7;
 
-/// The core's work per wake: cycles, and time that the clock does not shorten (buses, flash), µs.
-///
-/// The cycles of filters and methods were counted on the emulated Cortex-M4 and estimated by its manual's timings, 2026-11-27:
-/// 107,500 for a second of quiet samples through the seismic front end, 13,600 for a water level, 28,800 for a pressure with its
-/// tide. The rest is an estimate: 32 samples over SPI at 8 MHz; some transfers at 400 kHz and an entry in flash.
-fn work(application: Application) -> (u64, u64) {
-    match application {
-        Application::Seismic => (107_500, 400),
-        Application::Water => (13_600, 3000),
-        Application::Cyclone => (28_800, 3000),
-        // The rule is a comparison; the evapotranspiration of a day takes 133,000 cycles, once.
-        Application::Paddy => (5000, 3000),
-    }
+/// What an application's node does, as `cargo xtask node-sim` measured it: `firmware/node/work.toml`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Work {
+    /// Instructions of a day, frames and all.
+    instructions_per_day: u64,
+    /// Time of a day in which the core waits for buses, in which no table has its current: it counts as work, s.
+    bus_s_per_day: f64,
+}
+
+/// Cycles of an instruction on a Cortex-M4: assumed, on the safe side; loads, multiplications and most else take one, jumps three.
+const CYCLES_PER_INSTRUCTION: f64 = 1.5;
+
+/// Returns the work of a wake on a core, µs: that of a day over its wakes.
+fn awake_us(application: Application, board: &Board) -> Result<u64, Error> {
+    let path = crate::workspace::root().join("firmware/node/work.toml");
+    let text = std::fs::read_to_string(&path).map_err(|error| Error(format!("{}: {error}", path.display())))?;
+    let table: BTreeMap<String, Work> =
+        toml::from_str(&text).map_err(|error| Error(format!("{}: {error}", path.display())))?;
+    let work = table.get(application.name());
+    let work = work.ok_or_else(|| Error(format!("{}: nothing of {}", path.display(), application.name())))?;
+    let wakes = 86_400.0 / f64::from(plan(application, Mode::Full).wake_s);
+    let core_us = work.instructions_per_day as f64 * CYCLES_PER_INSTRUCTION / f64::from(board.clock_mhz);
+    Ok(((core_us + work.bus_s_per_day * 1e6) / wakes) as u64)
 }
 
 /// Prints the estimate, and writes the picture if asked to.
@@ -137,9 +150,12 @@ fn report(arguments: &Arguments) -> Result<(String, String), Error> {
         cells.push(cell);
     }
     let frame_bytes = plan(application, Mode::Full).frame_bytes + FRAME_OVERHEAD;
-    let (cycles, fixed_us) = work(application);
+    let awake_us = match arguments.awake_us {
+        Some(awake_us) => awake_us,
+        None => awake_us(application, board)?,
+    };
     let times = Times {
-        awake_us: arguments.awake_us.unwrap_or(cycles / u64::from(board.clock_mhz) + fixed_us),
+        awake_us,
         airtime_us: airtime_us(arguments.sf, frame_bytes),
         receive_us: RECEIVE_US,
         frame_work_us: FRAME_WORK_US,

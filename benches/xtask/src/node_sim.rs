@@ -3,15 +3,18 @@
 mod books;
 mod gateway;
 mod input;
+mod plot;
 mod profile;
 mod world;
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
 use tanbo_board_mps2::world::EPOCH_US;
+use tanbo_emulated::host::ImageSize;
 use tanbo_node::energy::{BOARDS, Board, board, sensor};
 use tanbo_node::plan::Application;
 use tanbo_node::settings::key;
@@ -60,6 +63,9 @@ pub struct Arguments {
     /// Board whose currents the energy is told for, a table of firmware/node/boards.
     #[arg(long, default_value = "nrf52840")]
     board: String,
+    /// Where to write a picture of what happened when.
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
     /// Print the node's log, too.
     #[arg(long)]
     log: bool,
@@ -124,6 +130,19 @@ pub fn run(arguments: &Arguments) -> Result<bool, Error> {
     })?;
     let began = Instant::now();
     let (findings, wrong, log) = simulate(&case, true)?;
+    if let Some(path) = &arguments.plot {
+        let title = format!("{} for {} days on the emulated board", findings.application, findings.days);
+        let subtitle = format!(
+            "{} wakes, {:.3} % of the time at work; energy on {} is an estimate; seed {}",
+            findings.wakes,
+            findings.awake_ppm / 1e4,
+            on.name,
+            findings.seed
+        );
+        let energy = energy(case.kind.application, &findings.books, on);
+        std::fs::write(path, plot::svg(&title, &subtitle, &log, &energy, case.seconds))
+            .map_err(|error| Error(format!("{}: {error}", path.display())))?;
+    }
     if arguments.json {
         println!("{}", serde_json::to_string(&findings).map_err(|error| Error(error.to_string()))?);
     } else {
@@ -137,7 +156,12 @@ pub fn run(arguments: &Arguments) -> Result<bool, Error> {
 }
 
 /// What the tests simulate of each application: until something has happened.
-const CHECKED_S: [(Application, u64); 2] = [(Application::Seismic, 7_800), (Application::Water, 46_800)];
+const CHECKED_S: [(Application, u64); 4] = [
+    (Application::Seismic, 7_800),
+    (Application::Water, 46_800),
+    (Application::Cyclone, 86_400),
+    (Application::Paddy, 172_800),
+];
 
 /// Runs each application for some hours, with lost frames and an outage: what is wrong, a line each. The same log twice, events and hops
 /// as on this machine, sleeps as planned, something decided, and nothing acknowledged that is not on the gateway's disk.
@@ -171,6 +195,16 @@ pub fn check() -> Result<Vec<String>, Error> {
         wrong.extend(own.into_iter().map(|line| format!("{}: {line}", application.name())));
     }
     Ok(wrong)
+}
+
+/// Sizes of the seismic node's image, and its deepest stack over an hour in which it wakes, sends and hears.
+///
+/// # Errors
+/// It does not build or run.
+pub fn footprint() -> Result<(ImageSize, u64), Error> {
+    let size = ImageSize::of(&world::image(Application::Seismic)?).map_err(|error| Error(error.to_string()))?;
+    let run = world::run(&of(Application::Seismic, 7_800, 1), Place::Emulated)?;
+    Ok((size, Books::read(&run.lines)?.stack_bytes))
 }
 
 /// A case of an application: two full AA cells, SF9, one frame in ten lost each way.

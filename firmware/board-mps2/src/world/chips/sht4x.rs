@@ -5,6 +5,9 @@ use crate::world::{Feed, World};
 
 /// Measure both at high repeatability.
 const MEASURE: u8 = 0xfd;
+/// Read the serial number, and the one that this chip has.
+const SERIAL: u8 = 0x89;
+const NUMBER: [i32; 2] = [0x0102, 0x0304];
 /// Longest measurement at high repeatability, µs.
 const MEASUREMENT_US: u64 = 8_300;
 
@@ -44,13 +47,17 @@ impl Chip for Sht4xChip {
     }
 
     fn take(&mut self, world: &'static World, byte: u8) {
-        if byte == MEASURE {
-            let values = self.feed.reading(world.now_us() / self.period_us).unwrap_or_default();
-            for (to, value) in self.bytes.as_chunks_mut::<3>().0.iter_mut().zip(values) {
-                let [_, _, high, low] = value.to_be_bytes();
-                *to = [high, low, crc8([high, low])];
+        let values = match byte {
+            MEASURE => {
+                world.converts(self.sensor, MEASUREMENT_US);
+                self.feed.reading(world.now_us() / self.period_us).unwrap_or_default()
             }
-            world.converts(self.sensor, MEASUREMENT_US);
+            SERIAL => NUMBER,
+            _ => return,
+        };
+        for (to, value) in self.bytes.as_chunks_mut::<3>().0.iter_mut().zip(values) {
+            let [_, _, high, low] = value.to_be_bytes();
+            *to = [high, low, crc8([high, low])];
         }
     }
 
