@@ -138,7 +138,7 @@ fn physical(elf: &object::File<'_>, segment: &object::Segment<'_, '_>) -> std::o
 }
 
 fn judge(symbols: &BTreeMap<&str, u64>, loaded: &[std::ops::Range<u64>]) -> Vec<String> {
-    const PARTS: [&str; 6] = ["flash", "slots", "selection", "last_words", "store", "flash_end"];
+    const PARTS: [&str; 7] = ["flash", "slots", "selection", "last_words", "identity", "store", "flash_end"];
     let addresses: Option<Vec<u64>> = PARTS.iter().map(|part| symbols.get(part).copied()).collect();
     let Some(addresses) = addresses else { return vec!["the image has no flash map: build.rs makes it".into()] };
     let mut wrong = Vec::new();
@@ -162,8 +162,16 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn map() -> BTreeMap<&'static str, u64> {
-        [("flash", 0), ("slots", 100), ("selection", 200), ("last_words", 210), ("store", 220), ("flash_end", 300)]
-            .into()
+        [
+            ("flash", 0),
+            ("slots", 100),
+            ("selection", 200),
+            ("last_words", 210),
+            ("identity", 220),
+            ("store", 230),
+            ("flash_end", 300),
+        ]
+        .into()
     }
 
     #[test]
@@ -176,7 +184,7 @@ mod tests {
         assert_eq!(judge(&map(), &[0..10, 90..101]).len(), 1);
         assert_eq!(judge(&BTreeMap::new(), &[]).len(), 1);
         let mut turned = map();
-        turned.insert("store", 205);
-        assert_eq!(judge(&turned, &[]), ["last_words at 0xd2 is not before store at 0xcd"]);
+        turned.insert("identity", 205);
+        assert_eq!(judge(&turned, &[]), ["last_words at 0xd2 is not before identity at 0xcd"]);
     }
 }

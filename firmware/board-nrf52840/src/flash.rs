@@ -14,4 +14,5 @@ pub static MAP: FlashMap = FlashMap::new(Lengths {
     slot: 192 * KIB,
     selection: 8 * KIB,
     last_words: 4 * KIB,
+    identity: 4 * KIB,
 });

@@ -10,8 +10,9 @@ pub static MAP: FlashMap = FlashMap::new(Lengths {
     ram: (0x2000_0000, 64 * KIB),
     page: 2 * KIB,
     boot: 0,
-    firmware: 144 * KIB,
-    slot: 32 * KIB,
+    firmware: 192 * KIB,
+    slot: 16 * KIB,
     selection: 4 * KIB,
     last_words: 2 * KIB,
+    identity: 2 * KIB,
 });

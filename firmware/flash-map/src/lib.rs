@@ -4,7 +4,7 @@
 //! linker and the firmware cannot disagree. From the start of flash on:
 //!
 //! ```text
-//! boot | firmware | slot 0 | slot 1 | selection | last words | store
+//! boot | firmware | slot 0 | slot 1 | selection | last words | identity | store
 //! ```
 //!
 //! ```
@@ -20,9 +20,10 @@
 //!     slot: 20 * KIB,
 //!     selection: 4 * KIB,
 //!     last_words: 2 * KIB,
+//!     identity: 2 * KIB,
 //! });
 //! assert_eq!(MAP.slot(1), Some(212 * KIB..232 * KIB));
-//! assert_eq!(MAP.store(), 238 * KIB..256 * KIB);
+//! assert_eq!(MAP.store(), 240 * KIB..256 * KIB);
 //! ```
 
 #![cfg_attr(not(feature = "build"), no_std)]
@@ -30,6 +31,9 @@
 
 #[cfg(feature = "build")]
 pub mod build;
+mod identity;
+
+pub use identity::{Identity, IdentityError, Region};
 
 use core::fmt;
 use core::ops::Range;
@@ -56,6 +60,8 @@ pub struct Lengths {
     pub selection: u32,
     /// What is written as the supply falls: a page or more.
     pub last_words: u32,
+    /// Who the node is ([`Identity`]): a page.
+    pub identity: u32,
 }
 
 /// A board's memory.
@@ -68,12 +74,14 @@ impl FlashMap {
     /// # Panics
     /// In a constant, so while the board is compiled: a part that is no whole pages, parts that do not fit, no store of two pages.
     pub const fn new(lengths: Lengths) -> Self {
-        let Lengths { flash: (start, bytes), page, boot, firmware, slot, selection, last_words, .. } = lengths;
+        let Lengths { flash: (start, bytes), page, boot, firmware, slot, selection, last_words, identity, .. } =
+            lengths;
         assert!(page.is_power_of_two() && start.is_multiple_of(page), "flash starts with a page");
         assert!((boot + firmware).is_multiple_of(page) && firmware > 0, "boot and firmware are whole pages");
         assert!(slot.is_multiple_of(page) && slot > 0, "a slot is whole pages");
         assert!(selection.is_multiple_of(page) && selection >= 2 * page, "the selection takes two pages");
         assert!(last_words.is_multiple_of(page) && last_words > 0, "last words take a page");
+        assert!(identity.is_multiple_of(page) && identity > 0, "the identity takes a page");
         let map = Self(lengths);
         assert!(map.store().start + 2 * page <= start + bytes, "two pages are left for the store");
         assert!(bytes.is_multiple_of(page), "the store is whole pages");
@@ -129,18 +137,25 @@ impl FlashMap {
         start..start + self.0.last_words
     }
 
+    /// Returns where it stands who the node is.
+    pub const fn identity(&self) -> Range<u32> {
+        let start = self.last_words().end;
+        start..start + self.0.identity
+    }
+
     /// Returns where the store lies: up to the end.
     pub const fn store(&self) -> Range<u32> {
-        self.last_words().end..self.flash().end
+        self.identity().end..self.flash().end
     }
 
     /// Returns the symbols of an image: the parts' addresses in their order, the length of a slot.
-    pub const fn symbols(&self) -> [(&'static str, u32); 7] {
+    pub const fn symbols(&self) -> [(&'static str, u32); 8] {
         [
             ("__tanbo_flash", self.flash().start),
             ("__tanbo_slots", self.firmware().end),
             ("__tanbo_selection", self.selection().start),
             ("__tanbo_last_words", self.last_words().start),
+            ("__tanbo_identity", self.identity().start),
             ("__tanbo_store", self.store().start),
             ("__tanbo_flash_end", self.flash().end),
             ("__tanbo_slot_bytes", self.0.slot),
@@ -185,6 +200,7 @@ mod tests {
         slot: 0x3_0000,
         selection: 0x2000,
         last_words: 0x1000,
+        identity: 0x1000,
     };
 
     #[test]
@@ -192,7 +208,7 @@ mod tests {
         let map = FlashMap::new(LENGTHS);
         let slots = (0..SLOTS).map(|slot| map.slot(slot).expect("a slot"));
         let mut parts: Vec<_> = core::iter::once(map.firmware()).chain(slots).collect();
-        parts.extend([map.selection(), map.last_words(), map.store()]);
+        parts.extend([map.selection(), map.last_words(), map.identity(), map.store()]);
         assert!(parts.windows(2).all(|pair| pair[0].end == pair[1].start), "{parts:x?}");
         assert_eq!(parts.last().map(|part| part.end), Some(map.flash().end));
         assert_eq!((map.slot(SLOTS), map.image().start), (None, 0x1000_0000));
@@ -201,13 +217,14 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let mut wrong = [LENGTHS; 6];
+        let mut wrong = [LENGTHS; 7];
         wrong[0].firmware += 4;
         wrong[1].slot += 0x800;
         wrong[2].selection = 0x1000;
         wrong[3].last_words = 0;
         wrong[4].slot = 0x10_0000;
         wrong[5].page = 0x1800;
+        wrong[6].identity = 0x800;
         for lengths in wrong {
             assert!(panic::catch_unwind(|| FlashMap::new(lengths)).is_err(), "{lengths:x?}");
         }
@@ -218,7 +235,7 @@ mod tests {
         let expected = "MEMORY\n{\n  BOOT2 : ORIGIN = 0x10000000, LENGTH = 0x100\n  FLASH : ORIGIN = 0x10000100, \
                         LENGTH = 0xfff00\n  RAM : ORIGIN = 0x20000000, LENGTH = 0x42000\n}\n\
                         __tanbo_flash = 0x10000000;\n__tanbo_slots = 0x10100000;\n__tanbo_selection = 0x10160000;\n\
-                        __tanbo_last_words = 0x10162000;\n__tanbo_store = 0x10163000;\n__tanbo_flash_end = 0x10200000;\n\
+                        __tanbo_last_words = 0x10162000;\n__tanbo_identity = 0x10163000;\n__tanbo_store = 0x10164000;\n__tanbo_flash_end = 0x10200000;\n\
                         __tanbo_slot_bytes = 0x00030000;\n";
         assert_eq!(format!("{}", FlashMap::new(LENGTHS)), expected);
     }

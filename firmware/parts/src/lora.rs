@@ -6,13 +6,15 @@
 use core::fmt;
 
 use embassy_time::{Instant, Timer as Alarm};
+pub use lorawan_device::JoinMode;
 use lorawan_device::async_device::radio::{PhyRxTx, RxConfig, RxQuality, RxStatus, Timer, TxConfig};
 use lorawan_device::async_device::{Device, Error, JoinResponse, SendResponse, Timings};
 use lorawan_device::default_crypto::DefaultFactory;
 use lorawan_device::region::{Configuration, DR, Subband, US915};
-pub use lorawan_device::{AppEui, AppKey, DevEui, JoinMode};
-use lorawan_device::{Prng, region};
+use lorawan_device::{AppEui, AppKey, DevEui, Prng, region};
 use tanbo_board_api::{Limits, Uplink, UplinkError};
+use tanbo_flash_map::Identity;
+pub use tanbo_flash_map::Region;
 use tanbo_wire::MAX_FRAME;
 
 use crate::clock::instant;
@@ -24,46 +26,43 @@ const AROUND_BYTES: usize = 8;
 /// Symbols of a preamble, without the sync word.
 const PREAMBLE: u8 = 8;
 
-/// A region ("RP002-1.0.4 LoRaWAN Regional Parameters"): its channels are those of `lorawan-device`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Region {
-    /// 865 to 867 MHz. No duty cycle.
-    In865,
-    /// 923 MHz, group 1. Dwell time of 400 ms, 1 % of the time.
-    As923,
-    /// 863 to 870 MHz. 1 % of the time: the channels that every network has.
-    Eu868,
-    /// 902 to 928 MHz, second sub-band (channels 8 to 15), as most public networks. Dwell time of 400 ms.
-    Us915,
-}
-
-impl Region {
-    fn configuration(self) -> Configuration {
-        match self {
-            Self::In865 => Configuration::new(region::Region::IN865),
-            Self::As923 => Configuration::new(region::Region::AS923_1),
-            Self::Eu868 => Configuration::new(region::Region::EU868),
-            Self::Us915 => {
-                let mut plan = US915::new();
-                plan.set_join_bias(Subband::_2);
-                plan.into()
-            }
+/// The rules of a region ("RP002-1.0.4 LoRaWAN Regional Parameters"): its channels are those of `lorawan-device`.
+fn configuration(region: Region) -> Configuration {
+    match region {
+        Region::In865 => Configuration::new(region::Region::IN865),
+        Region::As923 => Configuration::new(region::Region::AS923_1),
+        Region::Eu868 => Configuration::new(region::Region::EU868),
+        Region::Us915 => {
+            // The second sub-band, channels 8 to 15: that of most public networks.
+            let mut plan = US915::new();
+            plan.set_join_bias(Subband::_2);
+            plan.into()
         }
     }
+}
 
-    /// Whether a transmission may last 400 ms at most.
-    const fn dwells(self) -> bool {
-        matches!(self, Self::As923 | Self::Us915)
-    }
+/// Whether a transmission may last 400 ms at most.
+const fn dwells(region: Region) -> bool {
+    matches!(region, Region::As923 | Region::Us915)
+}
 
-    /// Slowest data rate that carries a frame of 11 bytes: the farthest.
-    const fn slowest(self) -> DR {
-        if matches!(self, Self::As923) { DR::_2 } else { DR::_0 }
-    }
+/// Slowest data rate that carries a frame of 11 bytes: the farthest.
+const fn slowest(region: Region) -> DR {
+    if matches!(region, Region::As923) { DR::_2 } else { DR::_0 }
+}
 
-    /// Silence after a transmission, in its airtime: 99 for a share of 1 %.
-    const fn silence(self) -> u64 {
-        if matches!(self, Self::Eu868 | Self::As923) { 99 } else { 0 }
+/// Silence after a transmission, in its airtime: 99 for a share of 1 %, which is that of EU868's channels of every network.
+const fn silence(region: Region) -> u64 {
+    if matches!(region, Region::Eu868 | Region::As923) { 99 } else { 0 }
+}
+
+/// Returns how a node joins.
+pub fn join(identity: &Identity) -> JoinMode {
+    // Over the air, EUIs go least byte first.
+    JoinMode::OTAA {
+        deveui: DevEui::from(identity.node.to_le_bytes()),
+        appeui: AppEui::from(identity.join_eui.to_le_bytes()),
+        appkey: AppKey::from(identity.app_key),
     }
 }
 
@@ -176,8 +175,8 @@ impl<R: PhyRxTx<PhyError: fmt::Debug> + Timings> LoraUplink<R> {
     /// each reset: join requests follow it, and a network takes none twice.
     pub fn new(radio: R, seed: u64, region: Region, join: JoinMode) -> Self {
         let radio = Counted { radio, airtime_us: 0 };
-        let mut device = Device::new_with_seed(region.configuration(), radio, Windows(Instant::now()), seed);
-        device.set_datarate(region.slowest());
+        let mut device = Device::new_with_seed(configuration(region), radio, Windows(Instant::now()), seed);
+        device.set_datarate(slowest(region));
         let mut uplink =
             Self { device, region, join, joined: false, limits: Limits { frame_bytes: 0, not_before_us: 0 } };
         uplink.look();
@@ -192,20 +191,20 @@ impl<R: PhyRxTx<PhyError: fmt::Debug> + Timings> LoraUplink<R> {
     /// Takes what was on the air and the data rate, which the network may have changed, into the limits.
     fn look(&mut self) {
         let rate = self.device.get_datarate();
-        let payload = self.device.get_region().get_max_payload_length(rate, false, self.region.dwells());
+        let payload = self.device.get_region().get_max_payload_length(rate, false, dwells(self.region));
         self.limits.frame_bytes = usize::from(payload).saturating_sub(AROUND_BYTES).min(MAX_FRAME);
     }
 
     /// Counts what was on the air from `begin_us` on.
     fn count(&mut self, begin_us: u64, airtime_us: u64) {
-        self.limits.not_before_us = begin_us + airtime_us * (1 + self.region.silence());
+        self.limits.not_before_us = begin_us + airtime_us * (1 + silence(self.region));
         self.look();
     }
 
     async fn join(&mut self) -> Result<(), LoraError<R::PhyError>> {
         match self.device.join(&self.join).await? {
             JoinResponse::JoinSuccess => {
-                self.device.set_datarate(self.region.slowest());
+                self.device.set_datarate(slowest(self.region));
                 self.joined = true;
                 Ok(())
             }

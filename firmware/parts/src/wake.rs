@@ -1,8 +1,9 @@
 //! Sleep until a time or a pin: what [`Power::sleep_until`](tanbo_board_api::Power::sleep_until) is made of. How deep the core sleeps
 //! meanwhile is the executor's.
 
-use embassy_futures::select::{Either3, select3};
+use embassy_futures::select::{Either, Either3, select, select3};
 use embassy_time::Timer;
+use embedded_hal::digital::ErrorType;
 use embedded_hal_async::digital::Wait;
 use tanbo_board_api::{WakeCause, WakeMask};
 
@@ -23,5 +24,41 @@ pub async fn until<S: Wait, B: Wait>(deadline_us: u64, wake: WakeMask, sensor: &
 async fn high<P: Wait>(pin: &mut P, wakes: bool) {
     if !wakes || pin.wait_for_high().await.is_err() {
         core::future::pending().await
+    }
+}
+
+/// Two pins of which either wakes.
+#[derive(Debug)]
+pub struct AnyOf<A, B>(pub A, pub B);
+
+fn first<T>(done: Either<T, T>) -> T {
+    match done {
+        Either::First(result) | Either::Second(result) => result,
+    }
+}
+
+impl<A: ErrorType, B> ErrorType for AnyOf<A, B> {
+    type Error = A::Error;
+}
+
+impl<A: Wait, B: Wait<Error = A::Error>> Wait for AnyOf<A, B> {
+    async fn wait_for_high(&mut self) -> Result<(), A::Error> {
+        first(select(self.0.wait_for_high(), self.1.wait_for_high()).await)
+    }
+
+    async fn wait_for_low(&mut self) -> Result<(), A::Error> {
+        first(select(self.0.wait_for_low(), self.1.wait_for_low()).await)
+    }
+
+    async fn wait_for_rising_edge(&mut self) -> Result<(), A::Error> {
+        first(select(self.0.wait_for_rising_edge(), self.1.wait_for_rising_edge()).await)
+    }
+
+    async fn wait_for_falling_edge(&mut self) -> Result<(), A::Error> {
+        first(select(self.0.wait_for_falling_edge(), self.1.wait_for_falling_edge()).await)
+    }
+
+    async fn wait_for_any_edge(&mut self) -> Result<(), A::Error> {
+        first(select(self.0.wait_for_any_edge(), self.1.wait_for_any_edge()).await)
     }
 }

@@ -90,6 +90,7 @@ static MAP: FlashMap = FlashMap::new(Lengths {
     slot: 3 * KIB,
     selection: KIB / 2,
     last_words: KIB / 4,
+    identity: KIB / 4,
 });
 
 #[repr(C, align(16))]

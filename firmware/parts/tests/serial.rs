@@ -141,6 +141,12 @@ fn a_pin_wakes_only_who_asked_for_it() {
     assert_eq!(sleep(both, Pin(true), Pin(false)), WakeCause::Sensor);
     assert_eq!(sleep(both, Pin(false), Pin(true)), WakeCause::Button);
     assert_eq!(sleep(both, Pin(false), Pin(false)), WakeCause::Deadline);
+    for pins in [(true, false), (false, true), (false, false)] {
+        let mut sensors = wake::AnyOf(Pin(pins.0), Pin(pins.1));
+        let woken = time.run(wake::until(clock.now_us() + 2_000, both, &mut sensors, &mut Pin(false)));
+        let expected = if pins == (false, false) { WakeCause::Deadline } else { WakeCause::Sensor };
+        assert_eq!(woken, expected, "{pins:?}");
+    }
     assert_eq!(sleep(WakeMask::SENSOR, Pin(false), Pin(true)), WakeCause::Deadline);
     assert_eq!(sleep(WakeMask::UPLINK, Pin(true), Pin(true)), WakeCause::Deadline);
 }

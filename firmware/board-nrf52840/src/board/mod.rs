@@ -7,21 +7,22 @@ mod radio;
 
 use core::cell::RefCell;
 
+use embassy_embedded_hal::shared_bus::asynch::spi::SpiDevice;
 use embassy_futures::block_on;
 use embassy_nrf::buffered_uarte::{self, BufferedUarte, BufferedUarteRx, BufferedUarteTx};
 use embassy_nrf::config::{Config, LfclkSource};
-use embassy_nrf::gpio::{Input, Level, Output, OutputDrive, Pull};
+use embassy_nrf::gpio::{AnyPin, Input, Level, Output, OutputDrive, Pull};
 use embassy_nrf::nvmc::Nvmc;
 use embassy_nrf::rng::Rng;
 use embassy_nrf::{Peri, bind_interrupts, peripherals, saadc, spim, twim, uarte};
 use embassy_sync::blocking_mutex::Mutex;
-use embassy_time::Delay;
-use embedded_hal_bus::spi::ExclusiveDevice;
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 pub use power::NrfPower;
 #[cfg(feature = "lora")]
 pub use radio::{NrfRadio, Radio};
 use static_cell::StaticCell;
 use tanbo_parts::flash::{Flash, Shared};
+use tanbo_parts::wake::AnyOf;
 use tanbo_parts::{FlashSlots, LastWords, SerialUplink, TickClock};
 
 use crate::flash::MAP;
@@ -42,7 +43,7 @@ const UART_BYTES: usize = 512;
 /// The internal flash, by offsets from its start.
 pub type NrfFlash = Shared<Nvmc<'static>>;
 /// A device on the sensors' SPI.
-pub type NrfSpi = ExclusiveDevice<spim::Spim<'static>, Output<'static>, Delay>;
+pub type NrfSpi = SpiDevice<'static, NoopRawMutex, spim::Spim<'static>, Output<'static>>;
 /// The sensors' I²C.
 pub type NrfI2c = twim::Twim<'static>;
 /// Frames on the UART.
@@ -58,8 +59,8 @@ pub struct Board {
     pub slots: FlashSlots<NrfFlash>,
     /// Flash for the store: `MAP.store()` of it.
     pub flash: NrfFlash,
-    /// The accelerometer's SPI.
-    pub spi: NrfSpi,
+    /// The accelerometers' SPI: the ADXL355, the ADXL362.
+    pub spi: (NrfSpi, NrfSpi),
     /// The other sensors' I²C.
     pub i2c: NrfI2c,
     /// Supply of the sensors' connectors: on while this is high.
@@ -104,6 +105,7 @@ impl Board {
     /// Starts the board; `None` if its memory does not work, or if it was started before.
     pub fn take() -> Option<Self> {
         static FLASH: StaticCell<Flash<Nvmc<'static>>> = StaticCell::new();
+        static SPI: StaticCell<embassy_sync::mutex::Mutex<NoopRawMutex, spim::Spim<'static>>> = StaticCell::new();
         static TWIM: StaticCell<[u8; 64]> = StaticCell::new();
         let buffer = TWIM.try_init([0; 64])?;
         let cause = power::cause();
@@ -122,8 +124,8 @@ impl Board {
             power::Pins {
                 adc: p.SAADC,
                 battery: p.P0_05,
-                sensor: Input::new(p.P0_17, Pull::Down),
-                button: Input::new(p.P0_21, Pull::Down),
+                sensors: AnyOf(Input::new(p.P0_17, Pull::Down), Input::new(p.P0_21, Pull::Down)),
+                button: Input::new(p.P1_01, Pull::Down),
             },
             p.WDT,
             cause,
@@ -135,14 +137,16 @@ impl Board {
         // The ADXL355 takes up to 10 MHz.
         spi.frequency = spim::Frequency::M8;
         let spi = spim::Spim::new(p.SPI3, Irqs, p.P0_03, p.P0_29, p.P0_30, spi);
-        let select = Output::new(p.P0_26, Level::High, OutputDrive::Standard);
+        let spi = SPI.try_init(embassy_sync::mutex::Mutex::new(spi))?;
+        let spi = &*spi;
+        let select =
+            |pin: Peri<'static, AnyPin>| SpiDevice::new(spi, Output::new(pin, Level::High, OutputDrive::Standard));
         Some(Self {
             clock: TickClock::new(CRYSTAL_PPB),
             power,
             slots,
             flash,
-            // The pin is an output and cannot fail.
-            spi: ExclusiveDevice::new(spi, select, Delay).ok()?,
+            spi: (select(p.P0_26.into()), select(p.P0_04.into())),
             i2c: twim::Twim::new(p.TWISPI0, Irqs, p.P0_13, p.P0_14, twim::Config::default(), buffer),
             sensors: Output::new(p.P1_02, Level::Low, OutputDrive::Standard),
             uart: Uart {

@@ -7,8 +7,9 @@ use embassy_nrf::saadc::{ChannelConfig, Config, Saadc};
 use embassy_nrf::wdt::{self, HaltConfig, SleepConfig, Watchdog, WatchdogHandle};
 use embassy_nrf::{Peri, peripherals};
 use tanbo_board_api::{BrownoutError, Depth, Perf, Power, ResetCause, Supply, WakeCause, WakeMask};
+use tanbo_parts::Words;
 use tanbo_parts::retained::{self, BYTES};
-use tanbo_parts::{Words, wake};
+use tanbo_parts::wake::{self, AnyOf};
 
 use super::{Irqs, brownout};
 
@@ -23,7 +24,7 @@ const DIVIDER_PERCENT: u32 = 173;
 pub(super) struct Pins {
     pub adc: Peri<'static, peripherals::SAADC>,
     pub battery: Peri<'static, peripherals::P0_05>,
-    pub sensor: Input<'static>,
+    pub sensors: AnyOf<Input<'static>, Input<'static>>,
     pub button: Input<'static>,
 }
 
@@ -76,7 +77,7 @@ impl NrfPower {
 
 impl Power for NrfPower {
     async fn sleep_until(&mut self, deadline_us: u64, _: Depth, wake: WakeMask) -> WakeCause {
-        wake::until(deadline_us, wake, &mut self.pins.sensor, &mut self.pins.button).await
+        wake::until(deadline_us, wake, &mut self.pins.sensors, &mut self.pins.button).await
     }
 
     /// The core has one speed, 64 MHz.
@@ -125,6 +126,10 @@ impl Power for NrfPower {
 
     fn watchdog_ms(&self) -> Option<u32> {
         Some(WATCHDOG_MS)
+    }
+
+    fn watchdog_runs_asleep(&self) -> bool {
+        false
     }
 
     fn reset(&mut self) -> ! {

@@ -7,10 +7,11 @@ mod radio;
 
 use core::cell::RefCell;
 
+use embassy_embedded_hal::shared_bus::asynch::spi::SpiDevice;
 use embassy_futures::block_on;
 use embassy_stm32::exti::{self, ExtiInput};
 use embassy_stm32::flash::{Blocking, Flash};
-use embassy_stm32::gpio::{Level, Output, Pull, Speed};
+use embassy_stm32::gpio::{AnyPin, Level, Output, Pull, Speed};
 use embassy_stm32::mode::Async;
 use embassy_stm32::rcc::{LsConfig, MSIRange, Sysclk, mux};
 use embassy_stm32::rng::{self, Rng};
@@ -18,13 +19,14 @@ use embassy_stm32::time::Hertz;
 use embassy_stm32::usart::{self, BufferedUart, BufferedUartRx, BufferedUartTx, ConfigError};
 use embassy_stm32::{Config, Peri, bind_interrupts, dma, i2c, interrupt, peripherals, spi};
 use embassy_sync::blocking_mutex::Mutex;
-use embassy_time::{Delay, Duration};
-use embedded_hal_bus::spi::ExclusiveDevice;
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_time::Duration;
 pub use power::WlPower;
 #[cfg(feature = "lora")]
 pub use radio::{Radio, WlRadio};
 use static_cell::StaticCell;
 use tanbo_parts::flash::Shared;
+use tanbo_parts::wake::AnyOf;
 use tanbo_parts::{FlashSlots, LastWords, SerialUplink, TickClock};
 
 use crate::flash::MAP;
@@ -38,6 +40,7 @@ bind_interrupts!(struct Irqs {
     DMA1_CHANNEL6 => dma::InterruptHandler<peripherals::DMA1_CH6>;
     EXTI0 => exti::InterruptHandler<interrupt::typelevel::EXTI0>;
     EXTI3 => exti::InterruptHandler<interrupt::typelevel::EXTI3>;
+    EXTI15_10 => exti::InterruptHandler<interrupt::typelevel::EXTI15_10>;
     I2C2_EV => i2c::EventInterruptHandler<peripherals::I2C2>;
     I2C2_ER => i2c::ErrorInterruptHandler<peripherals::I2C2>;
     RNG => rng::InterruptHandler<peripherals::RNG>;
@@ -53,8 +56,9 @@ const FLASH_AT: usize = 0x0800_0000;
 
 /// The internal flash, by offsets from its start.
 pub type WlFlash = Shared<Flash<'static, Blocking>>;
+type Bus = spi::Spi<'static, Async, spi::mode::Master>;
 /// A device on the sensors' SPI.
-pub type WlSpi = ExclusiveDevice<spi::Spi<'static, Async, spi::mode::Master>, Output<'static>, Delay>;
+pub type WlSpi = SpiDevice<'static, NoopRawMutex, Bus, Output<'static>>;
 /// The sensors' I²C.
 pub type WlI2c = i2c::I2c<'static, Async, i2c::Master>;
 /// Frames on the UART.
@@ -70,8 +74,8 @@ pub struct Board {
     pub slots: FlashSlots<WlFlash>,
     /// Flash for the store: `MAP.store()` of it.
     pub flash: WlFlash,
-    /// The accelerometer's SPI.
-    pub spi: WlSpi,
+    /// The accelerometers' SPI: the ADXL355, the ADXL362.
+    pub spi: (WlSpi, WlSpi),
     /// The other sensors' I²C.
     pub i2c: WlI2c,
     /// Supply of the sensors: on while this is high.
@@ -131,6 +135,7 @@ impl Board {
     /// Starts the board; `None` if its memory does not work, or if it was started before.
     pub fn take() -> Option<Self> {
         static FLASH: StaticCell<tanbo_parts::flash::Flash<Flash<'static, Blocking>>> = StaticCell::new();
+        static SPI: StaticCell<embassy_sync::mutex::Mutex<NoopRawMutex, Bus>> = StaticCell::new();
         static TAKEN: StaticCell<()> = StaticCell::new();
         TAKEN.try_init(())?;
         let p = embassy_stm32::init(config());
@@ -146,7 +151,10 @@ impl Board {
             power::Parts {
                 adc: p.ADC1,
                 watchdog: p.IWDG,
-                sensor: ExtiInput::new(p.PB3, p.EXTI3, Pull::Down, Irqs),
+                sensors: AnyOf(
+                    ExtiInput::new(p.PB3, p.EXTI3, Pull::Down, Irqs),
+                    ExtiInput::new(p.PB10, p.EXTI10, Pull::Down, Irqs),
+                ),
                 button: ExtiInput::new(p.PA0, p.EXTI0, Pull::Down, Irqs),
             },
             cause,
@@ -158,14 +166,14 @@ impl Board {
         // The ADXL355 takes up to 10 MHz.
         config.frequency = Hertz(8_000_000);
         let spi = spi::Spi::new(p.SPI2, p.PB13, p.PA10, p.PB14, p.DMA1_CH1, p.DMA1_CH2, Irqs, config);
-        let select = Output::new(p.PB9, Level::High, Speed::Low);
+        let spi = &*SPI.try_init(embassy_sync::mutex::Mutex::new(spi))?;
+        let select = |pin: Peri<'static, AnyPin>| SpiDevice::new(spi, Output::new(pin, Level::High, Speed::Low));
         Some(Self {
             clock: TickClock::new(CRYSTAL_PPB),
             power,
             slots,
             flash,
-            // The pin is an output and cannot fail.
-            spi: ExclusiveDevice::new(spi, select, Delay).ok()?,
+            spi: (select(p.PB9.into()), select(p.PB4.into())),
             i2c: i2c::I2c::new(p.I2C2, p.PB15, p.PA15, p.DMA1_CH5, p.DMA1_CH6, Irqs, i2c::Config::default()),
             sensors: Output::new(p.PA9, Level::Low, Speed::Low),
             uart: Uart { uart: p.USART1, receive: p.PB7, send: p.PB6 },

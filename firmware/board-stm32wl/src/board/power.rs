@@ -10,8 +10,9 @@ use embassy_stm32::rcc::{StopMode, WakeGuard};
 use embassy_stm32::wdg::IndependentWatchdog;
 use embassy_time::Instant;
 use tanbo_board_api::{BrownoutError, Depth, Perf, Power, ResetCause, Supply, WakeCause, WakeMask};
+use tanbo_parts::Words;
 use tanbo_parts::retained::{self, BYTES};
-use tanbo_parts::{Words, wake};
+use tanbo_parts::wake::{self, AnyOf};
 
 use super::brownout;
 
@@ -23,11 +24,13 @@ const STOP_US: u64 = 20_000;
 const REFERENCE_AT: usize = 0x1fff_75aa;
 const REFERENCE_MV: u32 = 3_300;
 
+type Sensors = AnyOf<ExtiInput<'static, Async>, ExtiInput<'static, Async>>;
+
 /// What wakes, measures and watches.
 pub(super) struct Parts {
     pub adc: Peri<'static, ADC1>,
     pub watchdog: Peri<'static, IWDG>,
-    pub sensor: ExtiInput<'static, Async>,
+    pub sensors: Sensors,
     pub button: ExtiInput<'static, Async>,
 }
 
@@ -36,7 +39,7 @@ pub(super) struct Parts {
 pub struct WlPower {
     adc: Peri<'static, ADC1>,
     watchdog: Watchdog,
-    sensor: ExtiInput<'static, Async>,
+    sensors: Sensors,
     button: ExtiInput<'static, Async>,
     /// As long as it is there, the core is not stopped.
     awake: Option<WakeGuard>,
@@ -87,22 +90,22 @@ impl Drop for Stopped<'_> {
 
 impl WlPower {
     pub(super) fn new(parts: Parts, cause: ResetCause, said: Words) -> Option<Self> {
-        let Parts { adc, watchdog, sensor, button } = parts;
+        let Parts { adc, watchdog, sensors, button } = parts;
         let retained = retained::take(cause == ResetCause::PowerOn)?;
         // Whoever left last words saw the supply fall.
         let fell = cause == ResetCause::PowerOn && !said.is_empty();
         let cause = if fell { ResetCause::BrownOut } else { cause };
         let (watchdog, awake) = (Watchdog::Off(Some(watchdog)), Some(WakeGuard::new(StopMode::Stop1)));
-        Some(Self { adc, watchdog, sensor, button, awake, cause, retained, said })
+        Some(Self { adc, watchdog, sensors, button, awake, cause, retained, said })
     }
 }
 
 impl Power for WlPower {
     async fn sleep_until(&mut self, deadline_us: u64, max_depth: Depth, wake: WakeMask) -> WakeCause {
-        let Self { sensor, button, awake, .. } = self;
+        let Self { sensors, button, awake, .. } = self;
         let long = deadline_us.saturating_sub(Instant::now().as_micros()) >= STOP_US;
         let _stopped = (max_depth > Depth::Idle && long).then(|| Stopped::new(awake));
-        wake::until(deadline_us, wake, sensor, button).await
+        wake::until(deadline_us, wake, sensors, button).await
     }
 
     /// The core has one speed, 48 MHz.
