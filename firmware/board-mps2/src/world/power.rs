@@ -131,6 +131,11 @@ impl WorldPower {
         });
         if mv < BROWNOUT_MV {
             info!("brown-out at {} us, {} mV", world_us, mv);
+            if self.world.settings.panel_mw == 0 {
+                info!("the battery is empty, and nothing charges it");
+                (self.world.end.get())(self.world);
+                tanbo_emulated::exit(0);
+            }
             self.end(ResetCause::BrownOut);
         }
     }
