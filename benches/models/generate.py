@@ -98,7 +98,8 @@ class Net:
     def average(self, x):
         kernel = list(self.values[x].shape[2:])
         value = self.values[x].mean(axis=(2, 3), keepdims=True)
-        return self.add("AveragePool", [x], value, fixed=self.ranges[x], kernel_shape=kernel)
+        # The strides are the default, but rten does not take a pool without them.
+        return self.add("AveragePool", [x], value, fixed=self.ranges[x], kernel_shape=kernel, strides=[1, 1])
 
     def dense(self, x, outputs):
         value = self.values[x].reshape(SAMPLES, -1)

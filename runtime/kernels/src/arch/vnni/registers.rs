@@ -7,7 +7,7 @@ use core::ops::Range;
 use tanbo_packing::Layout;
 use tanbo_packing::x86::{Family, LANE_WORDS, VNNI, VNNI_FAMILY};
 
-use crate::arch::x86::{self, Block, DepthwiseRows, GENERAL, HIGH, Machine, Pixel, SIGNED, SUM};
+use crate::arch::x86::{self, BENT, Block, DepthwiseRows, GENERAL, HIGH, LINE, Machine, Pixel, SIGNED, SUM};
 use crate::{KernelResult, Packed, Rows, RowsMut};
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
@@ -84,6 +84,14 @@ impl Machine for Registers {
         // SAFETY: the caller's.
         unsafe {
             match (registers, mode) {
+                (1, LINE) => conv::<8, 1, LINE>(block),
+                (2, LINE) => conv::<8, 2, LINE>(block),
+                (3, LINE) => conv::<6, 3, LINE>(block),
+                (_, LINE) => conv::<6, 4, LINE>(block),
+                (1, BENT) => conv::<8, 1, BENT>(block),
+                (2, BENT) => conv::<8, 2, BENT>(block),
+                (3, BENT) => conv::<6, 3, BENT>(block),
+                (_, BENT) => conv::<6, 4, BENT>(block),
                 (1, HIGH) => conv::<8, 1, HIGH>(block),
                 (2, HIGH) => conv::<8, 2, HIGH>(block),
                 (3, HIGH) => conv::<6, 3, HIGH>(block),
@@ -105,6 +113,10 @@ impl Machine for Registers {
         // SAFETY: the caller's.
         unsafe {
             match (mode, rows.tap_count) {
+                (LINE, 12) => depthwise::<LINE, 3>(rows),
+                (LINE, _) => depthwise::<LINE, 0>(rows),
+                (BENT, 12) => depthwise::<BENT, 3>(rows),
+                (BENT, _) => depthwise::<BENT, 0>(rows),
                 (HIGH, 12) => depthwise::<HIGH, 3>(rows),
                 (HIGH, _) => depthwise::<HIGH, 0>(rows),
                 (SUM, 12) => depthwise::<SUM, 3>(rows),
@@ -237,13 +249,14 @@ pub(super) unsafe fn record(records: *const i32, register: usize, word: usize) -
     }
 }
 
-/// How a register of accumulators is requantized. `HIGH` takes 6 instructions for 16 lanes, `SUM` 7, `GENERAL` 11.
+/// How a register of accumulators is requantized. `LINE` takes 3 instructions for 16 lanes, `BENT` 5, `HIGH` 6, `SUM` 7, `GENERAL`
+/// 11.
 #[derive(Clone, Copy)]
 pub(super) struct Scale {
     mantissa: __m512i,
     odd_mantissa: __m512i,
     shift: __m512i,
-    /// Even and odd addends; in `HIGH` the first is that of all lanes, in 32 bits.
+    /// Even and odd addends; in `HIGH` the first is that of all lanes, in 32 bits; in `BENT` the second is that of negative sums.
     addends: [__m512i; 2],
     left: __m512i,
     mask: __m512i,
@@ -271,6 +284,18 @@ impl Scale {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     #[inline]
     pub(super) fn apply<const MODE: i32>(&self, sums: __m512i) -> __m512i {
+        if MODE == LINE || MODE == BENT {
+            const DOWN: i32 = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
+            let [addend, below] = self.addends.map(|addend| _mm512_castsi512_ps(addend));
+            let addend = match MODE {
+                LINE => addend,
+                _ => _mm512_mask_blend_ps(_mm512_cmplt_epi32_mask(sums, _mm512_setzero_si512()), addend, below),
+            };
+            let scale = _mm512_castsi512_ps(self.mantissa);
+            // Each instruction says how it rounds: no program's MXCSR changes a bit.
+            let value = _mm512_cvt_roundepi32_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(sums);
+            return _mm512_cvt_roundps_epi32::<DOWN>(_mm512_fmadd_round_ps::<DOWN>(value, scale, addend));
+        }
         let sums = if MODE == GENERAL { _mm512_sllv_epi32(sums, self.left) } else { sums };
         let mut even = _mm512_mul_epi32(sums, self.mantissa);
         let mut odd = _mm512_mul_epi32(_mm512_srli_epi64::<32>(sums), self.odd_mantissa);
@@ -519,6 +544,63 @@ unsafe fn write(rows: &DepthwiseRows, first: *mut i8, chunk: usize, n: usize, by
             let from = values.as_ptr().wrapping_add(pixel.wrapping_mul(rows.copied));
             _mm_mask_storeu_epi8(to, (1u16 << rows.channels).wrapping_sub(1), _mm_loadu_si128(from.cast()));
             to = to.add(rows.channels);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::arch::asm;
+
+    use super::*;
+    use crate::Kernels;
+    use crate::arch::vnni::Vnni;
+
+    /// Returns the outputs of 16 sums under a control word of the floating-point unit.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn outputs<const MODE: i32>(records: &[i32; 16 * LANE_WORDS], sums: [i32; 16], control: u32) -> [i32; 16] {
+        let (mut usual, mut y) = (0u32, [0; 16]);
+        // SAFETY: the arrays are as long as the registers; the usual control word is back before other floats are computed.
+        unsafe {
+            let scale = Scale::load(black_box(records.as_ptr()), 0);
+            let sums = _mm512_loadu_si512(black_box(sums.as_ptr()).cast());
+            asm!("stmxcsr [{}]", in(reg) &mut usual);
+            asm!("ldmxcsr [{}]", in(reg) &control);
+            let value = black_box(scale.apply::<MODE>(black_box(sums)));
+            asm!("ldmxcsr [{}]", in(reg) &usual);
+            _mm512_storeu_si512(y.as_mut_ptr().cast(), value);
+        }
+        y
+    }
+
+    #[test]
+    fn no_control_word_changes_a_line() {
+        if !Vnni::available() {
+            std::println!("not on this CPU: it has no AVX-512 VNNI");
+            return;
+        }
+        let mut records = [0; 16 * LANE_WORDS];
+        for lane in 0..16 {
+            // Such as the packer makes: normal numbers all.
+            records[16 + lane] = (0.001_953_7_f32 + 1e-5 * lane as f32).to_bits() as i32;
+            records[3 * 16 + lane] = (0.499_99_f32 + 1e-6 * lane as f32).to_bits() as i32;
+            records[4 * 16 + lane] = 0.498_01_f32.to_bits() as i32;
+        }
+        for first in [-70_000, -2_600, -9, 0, 255, 33_333, 16_777_217, i32::MIN, i32::MAX - 15] {
+            let sums: [i32; 16] = core::array::from_fn(|lane| first + lane as i32);
+            // SAFETY: the CPU has the instructions.
+            let both = |control: u32| unsafe {
+                [outputs::<LINE>(&records, sums, control), outputs::<BENT>(&records, sums, control)]
+            };
+            let usual = 0x1f80;
+            let want = both(usual);
+            for rounding in 0..4u32 {
+                // Denormal results and operands as zeros, or not.
+                for zeros in [0, 0x8000, 0x0040, 0x8040] {
+                    let control = usual | rounding << 13 | zeros;
+                    assert_eq!(both(control), want, "control word {control:#x}, sums from {first}");
+                }
+            }
         }
     }
 }

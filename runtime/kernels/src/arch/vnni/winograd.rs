@@ -9,6 +9,7 @@ use tanbo_packing::winograd::{BATCH, BLOCK, PATCH, TILE, VNNI_WINOGRAD};
 
 use super::registers::{Bounds, Scale};
 use crate::arch::x86::winograd::{self, Batch, INVERSE_OF_9, Lanes, Points, outwards};
+use crate::arch::x86::{BENT, LINE};
 use crate::{KernelResult, Packed, Rows, RowsMut};
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
@@ -154,7 +155,10 @@ unsafe fn outputs<const MODE: i32>(batch: &Batch) {
                 let mut rows = [_mm512_setzero_si512(); PATCH];
                 each!(i < PATCH { rows[i] = _mm512_load_si512(sums.add((i * TILE + x) * BATCH * BLOCK).cast()); });
                 let mut y = outwards(rows);
-                each!(i < TILE { y[i] = scale.apply::<MODE>(_mm512_mullo_epi32(y[i], inverse)); });
+                each!(i < TILE {
+                    let a = if MODE == LINE || MODE == BENT { y[i] } else { _mm512_mullo_epi32(y[i], inverse) };
+                    y[i] = scale.apply::<MODE>(a);
+                });
                 let bytes = bounds.pack(y[0], y[1], y[2], y[3]);
                 let parts = [
                     _mm512_castsi512_si128(bytes),

@@ -10,11 +10,14 @@
 //!   moves values that are clamped.
 //! - [`GENERAL`]: `(hi((a << l)·m + c) + (sign(a) & mask)) >> s`, with the accumulator shifted left beforehand.
 //! - [`SIGNED`], of accumulators that come with bits to spare (`winograd`): `(hi(a·m) + c + (sign(a) & mask)) >> s`.
+//! - [`LINE`], [`BENT`]: in floats, where `line` proves that they give the same (VNNI, whose instructions round as told).
 
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
 #[macro_use]
 mod table;
 
+#[cfg(feature = "pack")]
+mod line;
 #[cfg(feature = "pack")]
 pub mod pack;
 
@@ -37,3 +40,7 @@ pub(super) const SUM: i32 = 1;
 pub(super) const GENERAL: i32 = 2;
 /// An addition in 32 bits, and the sign.
 pub(super) const SIGNED: i32 = 3;
+/// A line in floats.
+pub(super) const LINE: i32 = 4;
+/// A line in floats, another one for negative accumulators.
+pub(super) const BENT: i32 = 5;

@@ -8,7 +8,8 @@ use tanbo_packing::x86::{AVX2, AVX2_FAMILY, Conv, Depthwise, Family, HEADER_WORD
 use tanbo_packing::{Kind, Layout};
 use tanbo_quant::{Multiplier, Rounding};
 
-use super::{GENERAL, HIGH, SIGNED, SUM};
+use super::line::Line;
+use super::{BENT, GENERAL, HIGH, LINE, SIGNED, SUM};
 use crate::pack::{PackedConstants, Source};
 
 /// Packs a step for AVX2.
@@ -44,7 +45,7 @@ fn pack(family: &Family, layout: &Layout, source: &Source<'_>) -> Option<PackedC
         let (bias, bound) = moved_bias(source, weights, output, more)?;
         lanes.push(Lane::new(source, source.multipliers.get(output), bias, bound)?);
     }
-    let mode = lanes.iter().map(|lane| lane.mode).max()?;
+    let mode = lines(family, source, &mut lanes, 1).or_else(|| lanes.iter().map(|lane| lane.mode).max())?;
     if mode == GENERAL {
         for (output, lane) in lanes.iter_mut().enumerate() {
             lane.generalize(source, source.multipliers.get(output))?;
@@ -102,11 +103,12 @@ fn winograd(family: &Family, layout: &Layout, source: &Source<'_>) -> Option<Pac
         let (bias, bound) = moved_bias(source, weights.iter().copied(), output, 0)?;
         lanes.push(Lane::spared(source, source.multipliers.get(output), bias, bound)?);
     }
-    let mode = lanes.iter().map(|lane| lane.mode).max()?;
+    let mode = lines(family, source, &mut lanes, 576).or_else(|| lanes.iter().map(|lane| lane.mode).max())?;
     let mut records = vec![0i32; HEADER_WORDS];
     records[0] = mode;
+    let form = if mode == SIGNED { HIGH } else { mode };
     for register in 0..outputs / family.lanes {
-        push_lanes(&mut records, &lanes, HIGH, (0..family.lanes).map(|lane| register * family.lanes + lane));
+        push_lanes(&mut records, &lanes, form, (0..family.lanes).map(|lane| register * family.lanes + lane));
     }
     // A channel's transformed taps: 36 numbers.
     let points = |output: usize, channel: usize| {
@@ -143,18 +145,35 @@ fn winograd(family: &Family, layout: &Layout, source: &Source<'_>) -> Option<Pac
     Some(PackedConstants { packing: layout.packing, weights, records })
 }
 
+/// Finds the lines of all channels, whose accumulators come `factor` times as large, and returns how they are requantized.
+fn lines(family: &Family, source: &Source<'_>, lanes: &mut [Lane], factor: i64) -> Option<i32> {
+    if family.lanes != VNNI_FAMILY.lanes {
+        return None;
+    }
+    let mut mode = LINE;
+    for (output, lane) in lanes.iter_mut().enumerate() {
+        let line = Line::new(source.multipliers.get(output), &source.range, lane.bound, factor)?;
+        if line.bends() {
+            mode = BENT;
+        }
+        lane.line = Some(line);
+    }
+    Some(mode)
+}
+
 /// Returns the bias for activations that are larger than the kernels of the reference take them by the zero point and
 /// `more`, and the largest magnitude of the accumulator.
 fn moved_bias(source: &Source<'_>, weights: impl Iterator<Item = i8>, output: usize, more: i64) -> Option<(i32, i64)> {
-    let (mut sum, mut magnitude) = (0i64, 0i64);
+    let zero_point = i64::from(source.input_zero_point);
+    let (least, most) = (-128 - zero_point, 127 - zero_point);
+    let bias = i64::from(*source.bias.get(output)?);
+    let (mut sum, mut low, mut high) = (0i64, bias, bias);
     for w in weights.map(i64::from) {
         sum += w;
-        magnitude += w.abs();
+        low += (w * least).min(w * most);
+        high += (w * least).max(w * most);
     }
-    let zero_point = i64::from(source.input_zero_point);
-    let bias = i64::from(*source.bias.get(output)?);
-    let farthest = (-128 - zero_point).abs().max((127 - zero_point).abs());
-    Some(((bias - (zero_point + more) * sum) as i32, bias.abs() + magnitude * farthest))
+    Some(((bias - (zero_point + more) * sum) as i32, high.max(-low)))
 }
 
 /// `[block of registers][group][register][lane][value of the group]`.
@@ -228,13 +247,25 @@ fn depthwise_channel(family: &Family, depthwise: &Depthwise, block: usize, regis
 ///
 /// Words: bias, mantissa, right shift, addend, addend, left shift, mask of the sign, mantissa. The addends are 64-bit numbers,
 /// those of the even lanes and then those of the odd ones, except in [`HIGH`], where the first is that of the lane in 32 bits;
-/// the last word has the mantissas of the odd lanes in the even ones.
+/// the last word has the mantissas of the odd lanes in the even ones. Of a line ([`LINE`], [`BENT`]) mantissa and addends are
+/// floats, one of each lane.
 fn push_lanes(records: &mut Vec<i32>, lanes: &[Lane], mode: i32, channels: impl Iterator<Item = usize>) {
-    const NONE: Lane = Lane { mode: HIGH, bound: 0, bias: 0, mantissa: 0, right: 0, high: 0, low: 0, left: 0, mask: 0 };
+    const NONE: Lane =
+        Lane { mode: HIGH, bound: 0, bias: 0, mantissa: 0, right: 0, high: 0, low: 0, left: 0, mask: 0, line: None };
     let lanes: Vec<&Lane> = channels.map(|channel| lanes.get(channel).unwrap_or(&NONE)).collect();
     for word in 0..LANE_WORDS {
         for pair in lanes.chunks_exact(2) {
             let [even, odd] = [pair[0], pair[1]];
+            if mode == LINE || mode == BENT {
+                records.extend([even, odd].map(|lane| match (word, lane.line) {
+                    (0, _) => lane.bias,
+                    (1, Some(line)) => line.scale.to_bits() as i32,
+                    (3, Some(line)) => line.addends[0].to_bits() as i32,
+                    (4, Some(line)) => line.addends[1].to_bits() as i32,
+                    _ => 0,
+                }));
+                continue;
+            }
             records.extend(match word {
                 0 => [even.bias, odd.bias],
                 1 => [even.mantissa, odd.mantissa],
@@ -262,6 +293,7 @@ struct Lane {
     low: i32,
     left: i32,
     mask: i32,
+    line: Option<Line>,
 }
 
 impl Lane {
@@ -278,7 +310,18 @@ impl Lane {
             Rounding::Tflite if right == 1 && source.range.low >= source.range.zero_point => (SUM, 0, 3u32 << 30),
             _ => (GENERAL, 0, 0),
         };
-        Some(Self { mode, bound, bias, mantissa, right: right - 1, high, low: low as i32, left: 0, mask: 0 })
+        Some(Self {
+            mode,
+            bound,
+            bias,
+            mantissa,
+            right: right - 1,
+            high,
+            low: low as i32,
+            left: 0,
+            mask: 0,
+            line: None,
+        })
     }
 
     /// Returns the record of an accumulator that comes 64 times as large, with its bias 576 times: see `winograd`.
@@ -297,7 +340,7 @@ impl Lane {
             _ => return None,
         };
         let bias = bias.wrapping_mul(576);
-        Some(Self { mode, bound, bias, mantissa, right: right + 5, high, low: 0, left: 0, mask })
+        Some(Self { mode, bound, bias, mantissa, right: right + 5, high, low: 0, left: 0, mask, line: None })
     }
 
     /// Rewrites the record for the general form, if that cannot wrap.

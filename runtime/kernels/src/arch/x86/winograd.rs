@@ -26,7 +26,7 @@
 //! the upper half `hi` of the product `64·a·m`: floors nest. With single rounding `(hi + 2^(s+4)) >> (s+5)` ([`HIGH`]). With
 //! TensorFlow Lite's two roundings `floor((hi + 16) / 32)` is the first; the second adds `2^(s-1)`, less 1 where `a < 0`, and
 //! divides by `2^s`: `(hi + 16 + 2^(s+4) - 32·[a < 0]) >> (s+5)` ([`SIGNED`]). What `a < 0` subtracts matters not where results
-//! below the zero point are clamped to it.
+//! below the zero point are clamped to it. As a line in floats ([`LINE`], [`BENT`]) it takes `576·a` as it is, where that fits 32 bits.
 
 use core::arch::x86_64::*;
 use core::ops::Range;
@@ -36,7 +36,7 @@ use tanbo_packing::x86::{HEADER_WORDS, LANE_WORDS};
 use tanbo_packing::{Kind, Layout};
 
 use super::run::{check, ensure};
-use super::{HIGH, SIGNED};
+use super::{BENT, HIGH, LINE, SIGNED};
 use crate::{KernelResult, LengthError, Packed, Rows, RowsMut};
 
 /// The inverse of 9 modulo 2^32.
@@ -56,7 +56,7 @@ pub trait Points {
     /// The pointers of the batch reach as far as its numbers say.
     unsafe fn products<const M: usize>(batch: &Batch, first: usize);
 
-    /// Computes outputs from the sums, with the requantization [`HIGH`] or [`SIGNED`].
+    /// Computes outputs from the sums, with the requantization [`HIGH`], [`SIGNED`], [`LINE`] or [`BENT`] (the latter on VNNI).
     ///
     /// # Safety
     /// As for [`Points::products`].
@@ -243,6 +243,8 @@ unsafe fn run<M: Points>(
                     }
                 }
                 match mode {
+                    LINE => M::outputs::<LINE>(&batch),
+                    BENT => M::outputs::<BENT>(&batch),
                     HIGH => M::outputs::<HIGH>(&batch),
                     _ => M::outputs::<SIGNED>(&batch),
                 }
