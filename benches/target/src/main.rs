@@ -60,6 +60,7 @@ fn write_report(n: usize, report: &JobReport, refused: Option<&Refused>) -> Resu
         runs: report.runs,
         calls: report.calls,
         outputs: report.outputs,
+        tensors: report.tensors,
         arena_bytes: report.arena_bytes,
         stack_bytes: report.stack_bytes,
         table: report.table,

@@ -26,6 +26,8 @@ pub struct JobReport {
     pub calls: u32,
     /// Output files written.
     pub outputs: usize,
+    /// Files of steps written.
+    pub tensors: usize,
     /// Arena that the artifact asks for, bytes.
     pub arena_bytes: usize,
     /// Deepest stack of `run`, bytes.
@@ -79,6 +81,8 @@ pub enum Refused {
     },
     /// A stream of a model of too many inputs or outputs.
     Ports,
+    /// The tensors of chains of several steps, which are never whole.
+    Chains,
     /// `run` used up the stack.
     Stack {
         /// Its size, bytes.
@@ -104,6 +108,7 @@ impl fmt::Display for Refused {
                 write!(f, "input {input}: {given} bytes, but the model takes {expected}")
             }
             Self::Ports => write!(f, "a stream has at most {MOST_PORTS} inputs and as many outputs"),
+            Self::Chains => f.write_str("steps in rings of rows have no whole tensors: compile with --whole-tensors"),
             Self::Stack { available } => write!(f, "the stack of {available} bytes ran out"),
         }
     }
@@ -172,6 +177,11 @@ pub fn run(n: usize, ram: &mut [u8], stack: &Stack, report: &mut JobReport) -> R
         engine.reset();
         load_inputs(n, &mut engine, outside)?;
         report.digest = Some(digest(&mut engine)?);
+    }
+    if wish.tensors {
+        engine.reset();
+        load_inputs(n, &mut engine, outside)?;
+        write_tensors(n, &mut engine, report)?;
     }
     // Last, for what observes the engine has it from here on.
     if wish.steps {
@@ -261,6 +271,27 @@ impl Observer for StepCounter {
         self.count += 1;
         if let (Some(calls), Ok(())) = (&mut self.calls, &self.written) {
             self.written = calls.put(&step.to_le_bytes());
+        }
+    }
+}
+
+/// Writes the output tensor of each step of one inference to a file of its own: chains of one step keep them whole.
+fn write_tensors(n: usize, engine: &mut Engine<'_, '_>, report: &mut JobReport) -> Result<(), Refused> {
+    engine.restart();
+    loop {
+        let steps = engine.model().chain(engine.chain()).unwrap_or_default();
+        if steps.len() != 1 {
+            return Err(Refused::Chains);
+        }
+        let progress = engine.step(u32::MAX)?;
+        let step = engine.model().step(steps.start).ok_or(tanbo::EngineError::Step(steps.start))?;
+        let name = job::step_name(n, report.tensors);
+        files::write(&name, engine.tensor_bytes(step.output)?).map_err(|error| Refused::File(name, error))?;
+        report.tensors += 1;
+        match progress {
+            tanbo::Progress::Done => return Ok(()),
+            tanbo::Progress::More => {}
+            tanbo::Progress::Input => return Err(tanbo::EngineError::InputByRows.into()),
         }
     }
 }

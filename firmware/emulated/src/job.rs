@@ -38,6 +38,11 @@ pub fn calls_name(n: usize) -> Name {
     name(format_args!("{n}/calls.bin"))
 }
 
+/// The bytes of the output tensor of step `i` of job `n`.
+pub fn step_name(n: usize, i: usize) -> Name {
+    name(format_args!("{n}/step{i}.bin"))
+}
+
 /// The program's report of job `n`.
 pub fn report_name(n: usize) -> Name {
     name(format_args!("{n}/report.txt"))
@@ -86,13 +91,16 @@ pub struct Wish {
     pub steps: bool,
     /// Whether to digest every intermediate tensor, in one more run that is not counted.
     pub digest: bool,
+    /// Whether to write the output tensor of every step to a file, in one more run that is not counted.
+    pub tensors: bool,
 }
 
 impl fmt::Display for Wish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "inputs={}\nruns={}", self.inputs, self.runs)?;
         writeln!(f, "stream={}", u8::from(self.stream))?;
-        writeln!(f, "steps={}\ndigest={}", u8::from(self.steps), u8::from(self.digest))
+        writeln!(f, "steps={}\ndigest={}", u8::from(self.steps), u8::from(self.digest))?;
+        writeln!(f, "tensors={}", u8::from(self.tensors))
     }
 }
 
@@ -105,6 +113,7 @@ impl Wish {
             stream: number::<u8>(text, "stream")? != 0,
             steps: number::<u8>(text, "steps")? != 0,
             digest: number::<u8>(text, "digest")? != 0,
+            tensors: number::<u8>(text, "tensors")? != 0,
         })
     }
 }
@@ -120,6 +129,8 @@ pub struct Report<'a> {
     pub calls: u32,
     /// How many output files there are.
     pub outputs: usize,
+    /// How many files of steps there are.
+    pub tensors: usize,
     /// Arena that the artifact asks for, bytes.
     pub arena_bytes: usize,
     /// Deepest stack of the engine's `run`, bytes.
@@ -136,6 +147,7 @@ impl fmt::Display for Report<'_> {
             writeln!(f, "error={error}")?;
         }
         writeln!(f, "runs={}\ncalls={}\noutputs={}", self.runs, self.calls, self.outputs)?;
+        writeln!(f, "tensors={}", self.tensors)?;
         writeln!(f, "arena_bytes={}\nstack_bytes={}", self.arena_bytes, self.stack_bytes)?;
         writeln!(f, "table={}", self.table)?;
         if let Some(digest) = self.digest {
@@ -155,6 +167,7 @@ impl<'a> Report<'a> {
             runs: number(text, "runs")?,
             calls: number(text, "calls")?,
             outputs: number(text, "outputs")?,
+            tensors: number(text, "tensors")?,
             arena_bytes: number(text, "arena_bytes")?,
             stack_bytes: number(text, "stack_bytes")?,
             table: value(text, "table")?,
@@ -180,13 +193,14 @@ mod tests {
     fn texts_round_trip() {
         let order = Order { first: 3, end: 400 };
         assert_eq!(Order::parse(&order.to_string()), Some(order));
-        let wish = Wish { inputs: 3, runs: 2, stream: true, steps: true, digest: false };
+        let wish = Wish { inputs: 3, runs: 2, stream: true, steps: true, digest: false, tensors: true };
         assert_eq!(Wish::parse(&wish.to_string()), Some(wish));
         let report = Report {
             error: Some("bad magic at byte 0"),
             runs: 1,
             calls: 13,
             outputs: 2,
+            tensors: 14,
             arena_bytes: usize::MAX,
             stack_bytes: 5,
             table: "reference",

@@ -43,10 +43,16 @@ pub enum Command {
     /// Measure a model on this machine or on an emulated core, and check it against the reference kernels.
     #[cfg(feature = "run")]
     Bench(BenchArgs),
+    /// Compare what every step computes on two runners, and tell the first that differs.
+    #[cfg(feature = "run")]
+    Diff(DiffArgs),
     /// Send a recording through a model's pipeline: one JSON line per alarm that begins or ends.
     Replay(ReplayArgs),
     /// Replay a real earthquake and real human motion: an alarm for one, none for the other.
     Demo(DemoArgs),
+    /// Tell why no debug probe is found, and what to do.
+    #[cfg(unix)]
+    Doctor(DoctorArgs),
     /// Print the model card inside an artifact.
     Card(CardArgs),
     /// Make a key pair that signs models.
@@ -219,6 +225,14 @@ pub struct VerifyArgs {
     pub keys: Vec<PathBuf>,
 }
 
+#[cfg(unix)]
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// Folder that stands for /: of another machine's files.
+    #[arg(long, value_name = "FOLDER", default_value = "/")]
+    pub root: PathBuf,
+}
+
 #[derive(Debug, clap::Args)]
 pub struct HeaderArgs {
     /// Model or artifact: .onnx, .tflite or .tnb.
@@ -289,6 +303,26 @@ pub struct BenchArgs {
     pub passes: PassArgs,
     #[command(flatten)]
     pub plan: PlanArgs,
+    #[command(flatten)]
+    pub float: FloatArgs,
+}
+
+#[cfg(feature = "run")]
+#[derive(Debug, clap::Args)]
+pub struct DiffArgs {
+    /// Model or artifact: .onnx, .tflite or .tnb.
+    pub file: PathBuf,
+    /// A second one of the same steps, for the second runner, such as the same model with other weights [default: the first].
+    pub other: Option<PathBuf>,
+    /// The two runners; given once, it is compared with host:reference. Names as for `bench`.
+    #[arg(short, long = "runner", required = true)]
+    pub runners: Vec<String>,
+    /// Inputs, one sample: FILE.npy, FILE.npz or FILE.bin, or NAME=FILE where there are several [default: the stream lcg of
+    /// `bench`].
+    #[arg(short, long = "input", value_name = "[NAME=]FILE")]
+    pub inputs: Vec<String>,
+    #[command(flatten)]
+    pub passes: PassArgs,
     #[command(flatten)]
     pub float: FloatArgs,
 }

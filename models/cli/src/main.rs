@@ -33,6 +33,8 @@ mod npy;
 mod npz;
 mod output;
 mod picture;
+#[cfg(unix)]
+mod probes;
 mod release;
 #[cfg(feature = "run")]
 mod runner;
@@ -73,6 +75,10 @@ fn main() -> ExitCode {
         Command::Quantize(args) => command::quantize::quantize(args, &out),
         #[cfg(feature = "onnx")]
         Command::Validate(args) => command::validate::validate(args, &out),
+        #[cfg(feature = "run")]
+        Command::Diff(args) => command::diff::diff(args, &out),
+        #[cfg(unix)]
+        Command::Doctor(args) => command::doctor::doctor(args, &out),
         Command::Header(args) => command::header::header(args, &out),
         Command::Inspect(args) => command::inspect::inspect(args, &out),
         Command::Demo(args) => command::demo::demo(args, &out),

@@ -1,6 +1,6 @@
 //! Where a model runs: on this machine, or on an emulated core.
 
-use tanbo::{Engine, OpSet};
+use tanbo::{Engine, OpSet, Progress};
 use tanbo_emulated::host::{self, Job};
 use tanbo_emulated::stack::with_stack;
 use tanbo_format::emit::Aligned;
@@ -143,6 +143,22 @@ impl Runner {
 }
 
 impl Runner {
+    /// Returns the output tensor of every step of one inference, of an artifact that keeps them whole.
+    ///
+    /// # Errors
+    /// Those of [`Runner::run`]; steps in rings of rows.
+    pub fn tensors(&self, artifact: &Aligned, inputs: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, CliError> {
+        match self {
+            Self::Host | Self::HostReference => {
+                with_engine(artifact, self.table(artifact)?, |engine, _| tensors_of(engine, inputs))
+            }
+            Self::Emulated(runner) => {
+                let job = Job { runs: 1, tensors: true, ..Job::new(artifact.to_vec(), inputs.to_vec()) };
+                Ok(host::run_job(runner, &job)?.tensors)
+            }
+        }
+    }
+
     /// Runs samples as the steps of one stream: each finds the states that the one before left.
     ///
     /// # Errors
@@ -251,6 +267,26 @@ fn on_host(artifact: &Aligned, table: &'static OpSet, samples: &[Vec<Vec<u8>>], 
         }
         Ok(ran)
     })
+}
+
+/// Runs one inference chain by chain; the output tensor of each step.
+fn tensors_of(engine: &mut Engine<'_, '_>, inputs: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, CliError> {
+    load(engine, inputs)?;
+    let mut tensors = Vec::new();
+    loop {
+        let steps = engine.model().chain(engine.chain()).unwrap_or_default();
+        if steps.len() != 1 || engine.takes_rows() {
+            let reason = "steps in rings of rows have no whole tensors";
+            return Err(CliError::new("artifact", reason, "give the .onnx or .tflite model it was made of"));
+        }
+        let progress = engine.step(u32::MAX).map_err(refused)?;
+        let output = engine.model().step(steps.start).map(|step| step.output);
+        let output = output.ok_or(tanbo::EngineError::Step(steps.start)).map_err(refused)?;
+        tensors.push(engine.tensor_bytes(output).map_err(refused)?.to_vec());
+        if progress == Progress::Done {
+            return Ok(tensors);
+        }
+    }
 }
 
 /// Runs samples with the reference kernels on this machine.

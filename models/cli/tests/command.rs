@@ -554,3 +554,45 @@ fn a_header_for_c_holds_the_artifact_and_names_its_operators() {
     let refused = tanbo(&["header", artifact.to_str().unwrap(), "-o", &output, "--name", "2nd"]);
     assert_eq!(refused.status.code(), Some(2));
 }
+
+#[test]
+fn steps_of_two_runners_are_compared_and_the_first_that_differs_is_told() {
+    let same = document(0, &["diff", &model("conv_3x3_same"), "--runner", "host"]);
+    assert_eq!(same["runners"], serde_json::json!(["host:reference", "host"]));
+    assert_eq!((same["steps"].as_u64(), same["differing"].as_array().map(Vec::len)), (Some(1), Some(0)));
+
+    // The weights of the last layer are others.
+    let artifact = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../zoo/seismic/seismic.tnb")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(at("one.tnb"), &artifact).unwrap();
+    let aligned = tanbo_format::emit::Aligned::new(&artifact);
+    let parsed = tanbo::Model::parse(&aligned).unwrap();
+    let last = parsed.step(parsed.step_count() as u16 - 1).unwrap();
+    let weights = last.constant(0).unwrap().i8().unwrap();
+    let place = weights.as_ptr().addr() - aligned.as_ptr().addr();
+    let mut other = artifact.clone();
+    other[place..place + weights.len()].fill(127);
+    fs::write(at("other.tnb"), &other).unwrap();
+    let input: Vec<u8> = (0..31).map(|index| index * 4).collect();
+    fs::write(at("x.bin"), input).unwrap();
+    let files = [at("one.tnb"), at("other.tnb"), at("x.bin")];
+    let differ = document(1, &["diff", &files[0], &files[1], "-r", "host", "-r", "host:reference", "-i", &files[2]]);
+    let steps = differ["differing"].as_array().unwrap();
+    assert_eq!(steps.len(), 1, "{differ}");
+    let step = &steps[0];
+    assert_eq!((&step["step"], &step["operator"]), (&2.into(), &"fully_connected".into()));
+    assert_eq!((&step["values"], &step["of"], &step["first"]), (&1.into(), &1.into(), &serde_json::json!([0, 0])));
+    let found: Vec<i64> = step["found"].as_array().unwrap().iter().map(|value| value.as_i64().unwrap()).collect();
+    assert_eq!(step["greatest"].as_u64().unwrap(), found[0].abs_diff(found[1]));
+
+    for (arguments, reason) in [
+        (vec!["diff", &files[0], &model("conv_3x3_same"), "-r", "host"], "other steps"),
+        (vec!["diff", &files[0], "-r", "host", "-r", "host", "-r", "host"], "3 runners"),
+        (vec!["diff", &files[0], "-r", "nowhere"], "no runner 'nowhere'"),
+    ] {
+        let refused = tanbo(&arguments);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(reason), "{reason}");
+    }
+}

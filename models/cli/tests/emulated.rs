@@ -59,3 +59,12 @@ fn a_core_gives_the_bytes_of_the_host_and_counts() {
     }
     assert_eq!(families, ["dsp", "rv32", "neon"]);
 }
+
+#[test]
+#[ignore = "needs emulators: cargo xtask test runs it"]
+fn steps_of_a_core_are_those_of_the_host() {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../zoo/seismic/seismic.tnb").display().to_string();
+    let same = document(&["diff", &model, "--runner", "host", "--runner", "m4"]);
+    assert_eq!((same["steps"].as_u64(), same["differing"].as_array().map(Vec::len)), (Some(3), Some(0)), "{same}");
+    assert_eq!(same["families"][1], "dsp");
+}

@@ -40,15 +40,17 @@ pub struct Job {
     pub steps: bool,
     /// Also digest every intermediate tensor, in one more run that is not counted.
     pub digest: bool,
+    /// Also take the output tensor of every step, in one more run that is not counted. Of artifacts whose chains have one step each.
+    pub tensors: bool,
     /// Wall-clock limit of the emulation.
     pub timeout: Duration,
 }
 
 impl Job {
-    /// Two runs without counts of steps or digest, at most ten minutes.
+    /// Two runs without counts of steps, digest or tensors, at most ten minutes.
     pub fn new(artifact: Vec<u8>, inputs: Vec<Vec<u8>>) -> Self {
         let timeout = Duration::from_secs(600);
-        Self { artifact, inputs, runs: 2, stream: false, steps: false, digest: false, timeout }
+        Self { artifact, inputs, runs: 2, stream: false, steps: false, digest: false, tensors: false, timeout }
     }
 }
 
@@ -73,6 +75,8 @@ pub struct Report {
     pub table: String,
     /// Digest over every intermediate tensor, if it was asked for.
     pub digest: Option<String>,
+    /// The output tensor of every step, if they were asked for.
+    pub tensors: Vec<Vec<u8>>,
 }
 
 /// The generic runner program of this workspace.
@@ -108,8 +112,8 @@ pub fn run_jobs(runner: &Runner, jobs: &[Job]) -> Result<Vec<Result<Report, Runn
         for (i, input) in job.inputs.iter().enumerate() {
             put(&job::input_name(n, i), input)?;
         }
-        let &Job { runs, stream, steps, digest, .. } = job;
-        let wish = job::Wish { inputs: job.inputs.len(), runs, stream, steps, digest };
+        let &Job { runs, stream, steps, digest, tensors, .. } = job;
+        let wish = job::Wish { inputs: job.inputs.len(), runs, stream, steps, digest, tensors };
         put(&job::wish_name(n), format!("{wish}").as_bytes())?;
     }
     let mut reports = Vec::with_capacity(jobs.len());
@@ -157,13 +161,12 @@ fn read_report(
     if instructions.len() != report.runs as usize || calls.len() != report.calls as usize {
         return Err(bad());
     }
-    // Which step each call was of.
-    let numbers = if report.calls == 0 {
-        Vec::new()
-    } else {
-        let path = dir.join(job::calls_name(n).as_str());
-        fs::read(&path).map_err(|e| RunnerError::file(path.display(), e))?
+    let read = |name: job::Name| {
+        let path = dir.join(name.as_str());
+        fs::read(&path).map_err(|e| RunnerError::file(path.display(), e))
     };
+    // Which step each call was of.
+    let numbers = if report.calls == 0 { Vec::new() } else { read(job::calls_name(n))? };
     let numbers = numbers.as_chunks().0;
     if numbers.len() != calls.len() {
         return Err(bad());
@@ -177,14 +180,8 @@ fn read_report(
         }
         sums
     };
-    let outputs = (0..report.outputs)
-        .map(|i| {
-            let path = dir.join(job::output_name(n, i).as_str());
-            fs::read(&path).map_err(|e| RunnerError::file(path.display(), e))
-        })
-        .collect::<Result<_, _>>()?;
     Ok(Report {
-        outputs,
+        outputs: (0..report.outputs).map(|i| read(job::output_name(n, i))).collect::<Result<_, _>>()?,
         instructions,
         steps: by_step(&calls),
         cycles,
@@ -193,5 +190,6 @@ fn read_report(
         stack_bytes: report.stack_bytes,
         table: String::from(report.table),
         digest: report.digest.map(String::from),
+        tensors: (0..report.tensors).map(|i| read(job::step_name(n, i))).collect::<Result<_, _>>()?,
     })
 }

@@ -6,6 +6,10 @@ pub mod card;
 #[cfg(feature = "compile")]
 pub mod compile;
 pub mod demo;
+#[cfg(feature = "run")]
+pub mod diff;
+#[cfg(unix)]
+pub mod doctor;
 pub mod header;
 pub mod inspect;
 pub mod keygen;
