@@ -12,6 +12,7 @@ mod error;
 pub mod max17048;
 pub mod mb85rc;
 pub mod ms5837;
+mod on_demand;
 pub mod registers;
 mod scale;
 pub mod sdi12;

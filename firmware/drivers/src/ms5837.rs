@@ -8,7 +8,7 @@ use embedded_hal_async::delay::DelayNs;
 use embedded_hal_async::i2c::I2c;
 use tanbo_board_api::{Burst, Channel, Format, Mode, Quantity, Sensor};
 
-use crate::{DriverError, scale};
+use crate::{DriverError, on_demand, scale};
 
 /// The chip's only address.
 pub const ADDRESS: u8 = 0x76;
@@ -172,16 +172,12 @@ impl<I: I2c, D: DelayNs> Sensor for Ms5837<I, D> {
     type Error = DriverError;
 
     fn format(&self) -> Format {
-        Format { channels: self.model.channels(), period_ns: 0, fifo_readings: 1, wakes: false }
+        on_demand::format(self.model.channels())
     }
 
     /// Between readings the chip is in standby by itself, 0.01 µA.
     async fn set_mode(&mut self, mode: Mode) -> Result<(), DriverError> {
-        match mode {
-            Mode::Wake { .. } => return Err(DriverError::Unsupported),
-            Mode::Off => self.on = false,
-            Mode::Measure => self.on = true,
-        }
+        self.on = on_demand::measures(mode)?;
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use crc::{CRC_16_ARC, Crc};
 use embedded_hal_async::delay::DelayNs;
 use tanbo_board_api::{Burst, Channel, Fault, Format, Mode, Sensor};
 
-use crate::DriverError;
+use crate::{DriverError, on_demand};
 
 /// The wire, at 1200 baud with 8 data bits and no parity: this driver makes the seventh bit's parity itself.
 pub trait Line {
@@ -372,16 +372,12 @@ impl<L: Line, D: DelayNs> Sensor for Sdi12<L, D> {
     type Error = DriverError;
 
     fn format(&self) -> Format {
-        Format { channels: self.channels, period_ns: 0, fifo_readings: 1, wakes: false }
+        on_demand::format(self.channels)
     }
 
     /// Between measurements a probe sleeps by itself.
     async fn set_mode(&mut self, mode: Mode) -> Result<(), DriverError> {
-        match mode {
-            Mode::Wake { .. } => return Err(DriverError::Unsupported),
-            Mode::Off => self.on = false,
-            Mode::Measure => self.on = true,
-        }
+        self.on = on_demand::measures(mode)?;
         Ok(())
     }
 

@@ -7,7 +7,7 @@ pub use sht4x::Address;
 use sht4x::{Error, Precision, SensorData, Sht4xAsync};
 use tanbo_board_api::{Burst, Channel, Format, Mode, Quantity, Sensor};
 
-use crate::{DriverError, scale};
+use crate::{DriverError, on_demand, scale};
 
 /// Hundredths of a degree; ten-thousandths of saturation.
 const CHANNELS: [Channel; 2] = [
@@ -60,15 +60,11 @@ impl<I: I2c, D: DelayNs> Sensor for Sht4x<I, D> {
     type Error = DriverError;
 
     fn format(&self) -> Format {
-        Format { channels: &CHANNELS, period_ns: 0, fifo_readings: 1, wakes: false }
+        on_demand::format(&CHANNELS)
     }
 
     async fn set_mode(&mut self, mode: Mode) -> Result<(), DriverError> {
-        match mode {
-            Mode::Wake { .. } => return Err(DriverError::Unsupported),
-            Mode::Off => self.on = false,
-            Mode::Measure => self.on = true,
-        }
+        self.on = on_demand::measures(mode)?;
         Ok(())
     }
 
