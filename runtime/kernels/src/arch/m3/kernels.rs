@@ -1,74 +1,13 @@
 //! The kernel table and its assembly.
 
 use core::arch::naked_asm;
-use core::ops::Range;
 
 use tanbo_packing::{Layout, m3};
 
 use super::M3;
-use crate::arch::bare;
-use crate::arch::pairs::{self, Job, Lines, Machine};
-use crate::{AveragePool2d, KernelResult, Kernels, Packed, Product, Requantize, Rows, RowsMut, Softmax, Sum};
+use crate::arch::pairs::{Job, Lines, Machine, table};
 
-impl Kernels for M3 {
-    const NAME: &'static str = "m3";
-    const LAYOUTS: &'static [Layout] = &[m3::LAYOUT];
-
-    fn conv2d_packed(
-        params: &Packed<'_>,
-        input: Rows<'_>,
-        output: &mut RowsMut<'_>,
-        rows: Range<usize>,
-        scratch: &mut [u8],
-    ) -> KernelResult {
-        pairs::conv2d::<Self>(params, input, output, rows, scratch)
-    }
-
-    fn depthwise_conv2d_packed(
-        params: &Packed<'_>,
-        input: Rows<'_>,
-        output: &mut RowsMut<'_>,
-        rows: Range<usize>,
-        scratch: &mut [u8],
-    ) -> KernelResult {
-        pairs::depthwise_conv2d::<Self>(params, input, output, rows, scratch)
-    }
-
-    fn average_pool2d(
-        params: &AveragePool2d<'_>,
-        input: Rows<'_>,
-        output: &mut RowsMut<'_>,
-        rows: Range<usize>,
-    ) -> KernelResult {
-        pairs::average_pool2d(params, input, output, rows)
-    }
-
-    fn add(params: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> KernelResult {
-        pairs::add(params, input1, input2, output)
-    }
-
-    fn add_in_place(params: &Sum<'_>, place: usize, values: &mut [i8], other: &[i8]) -> KernelResult {
-        pairs::add_in_place(params, place, values, other)
-    }
-
-    fn mul(params: &Product<'_>, input1: &[i8], input2: &[i8], output: &mut [i8]) -> KernelResult {
-        pairs::mul(params, input1, input2, output)
-    }
-
-    fn requantize(params: &Requantize, input: &[u8], output: &mut [u8]) -> KernelResult {
-        pairs::requantize(params, input, output)
-    }
-
-    #[inline]
-    fn lut(table: &[i8], input: &[i8], output: &mut [i8]) -> KernelResult {
-        bare::lut(table, input, output)
-    }
-
-    #[inline]
-    fn softmax(params: &Softmax<'_>, input: &[i8], output: &mut [i8]) -> KernelResult {
-        bare::softmax(params, input, output)
-    }
-}
+table! { M3, "m3" }
 
 impl Machine for M3 {
     const LAYOUT: Layout = m3::LAYOUT;

@@ -24,6 +24,8 @@ mod narrow;
 pub(crate) mod pack;
 #[cfg(any(tanbo_profile = "v6m", tanbo_profile = "v7m", target_arch = "riscv32"))]
 mod requantize;
+#[cfg(any(tanbo_profile = "v6m", tanbo_profile = "v7m", target_arch = "riscv32"))]
+mod table;
 
 #[cfg(any(tanbo_profile = "v6m", tanbo_profile = "v7m", target_arch = "riscv32"))]
 pub(crate) use self::{
@@ -34,6 +36,7 @@ pub(crate) use self::{
     machine::{Job, Lines, Machine},
     mul::mul,
     requantize::requantize,
+    table::table,
 };
 use crate::Output;
 
