@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use tanbo_flash_map::{Identity, Region};
+use tanbo_flash_map::{Calibrations, Identity, Region, SIGNERS};
 
 use crate::workspace::Error;
 
@@ -37,7 +37,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Error> {
     let names = Region::ALL.map(Region::name).join(", ");
     let region = region.ok_or_else(|| Error(format!("no region '{}': {names}", arguments.region)))?;
     let (node, join_eui) = (eui(&arguments.node)?, eui(&arguments.join_eui)?);
-    let identity = Identity { node, key: random()?, region, join_eui, app_key: random()? };
+    let (signers, calibrations) = ([[0; 64]; SIGNERS], Calibrations::NONE);
+    let identity = Identity { node, key: random()?, region, join_eui, app_key: random()?, signers, calibrations };
     let path = &arguments.output;
     if path.exists() {
         return Err(Error(format!("{}: is there already; a node's keys are not made twice", path.display())));

@@ -118,6 +118,7 @@ async fn run<B: Board, A: SpiDevice, M: SpiDevice>(
         policy: kind.policy,
         currents,
         battery_mah: None,
+        calibrations: identity.calibrations,
         seed,
     };
     let mut accelerometer = match Adxl355::new(SpiRegisters(accelerometer), ACCELEROMETER).await {

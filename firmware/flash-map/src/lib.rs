@@ -31,9 +31,11 @@
 
 #[cfg(feature = "build")]
 pub mod build;
+mod calibration;
 mod identity;
 
-pub use identity::{Identity, IdentityError, Region};
+pub use calibration::{Calibration, Calibrations, Unit};
+pub use identity::{Identity, IdentityError, Region, SIGNERS};
 
 use core::fmt;
 use core::ops::Range;

@@ -5,6 +5,7 @@ use core::ops::Range;
 
 use embedded_storage_async::nor_flash::NorFlash;
 use tanbo_board_api::{Clock, Power, Uplink};
+use tanbo_flash_map::Calibrations;
 use tanbo_methods::ParameterError;
 use tanbo_pipeline::PipelineError;
 use tanbo_store::StoreError;
@@ -61,6 +62,8 @@ pub struct Setup {
     pub currents: &'static energy::Board,
     /// Charge of its battery, mAh, where it is counted since the board does not measure it.
     pub battery_mah: Option<u32>,
+    /// What its sensors' readings become before anything else sees them; the numbers are the application's.
+    pub calibrations: Calibrations,
     /// Random, another one for each node and start if the board can: it spreads the retries of nodes that woke together.
     pub seed: u64,
 }

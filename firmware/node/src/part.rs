@@ -1,6 +1,7 @@
 //! A sensor as the node has it: what it is set to, how often it failed, when it is started again.
 
 use tanbo_board_api::{Burst, Fault as _, FaultKind, Format, Mode, Quantity, Sensor};
+use tanbo_flash_map::{Calibrations, Unit};
 
 use crate::board::Board;
 use crate::faults::Trouble;
@@ -72,6 +73,11 @@ impl<'s, S: Sensor> Part<'s, S> {
         if self.set {
             match self.sensor.read(into).await {
                 Ok(burst) => {
+                    let values = burst.readings * self.sensor.format().channels.len();
+                    if !self.calibrate(&shared.setup.calibrations, into.get_mut(..values).unwrap_or_default()) {
+                        self.failed(shared, FaultKind::Range).await;
+                        return None;
+                    }
                     // Empty is no sign of life: a sensor that lost its supply and its settings gives nothing for ever.
                     if burst.readings > 0 {
                         self.row = 0;
@@ -87,6 +93,25 @@ impl<'s, S: Sensor> Part<'s, S> {
             self.start_again(shared).await;
         }
         None
+    }
+
+    /// Makes calibrated readings of what the sensor gives; what is out of its range stays so. `false` for a calibration of something else.
+    fn calibrate(&self, calibrations: &Calibrations, readings: &mut [i32]) -> bool {
+        let format = self.sensor.format();
+        calibrations.of(self.number).all(|calibration| {
+            let channel = usize::from(calibration.channel);
+            let Some(found) =
+                format.channels.get(channel).filter(|found| unit(found.quantity) == Some(calibration.unit))
+            else {
+                return false;
+            };
+            let zero = scaled(calibration.zero, calibration.exponent, found.exponent);
+            let column = readings.iter_mut().skip(channel).step_by(format.channels.len().max(1));
+            for reading in column.filter(|reading| (found.min..=found.max).contains(*reading)) {
+                *reading = calibration.apply(*reading, zero).clamp(found.min, found.max);
+            }
+            true
+        })
     }
 
     /// Switches it off and to what is wanted; whether it obeys.
@@ -137,6 +162,23 @@ impl<'s, S: Sensor> Part<'s, S> {
         let dead = if self.told { self.row > 0 } else { self.row >= DEAD };
         (dead != core::mem::replace(&mut self.told, dead)).then_some(dead)
     }
+}
+
+/// Returns the unit of a quantity, as calibrations have it; `None` where a probe has its own.
+fn unit(quantity: Quantity) -> Option<Unit> {
+    Some(match quantity {
+        Quantity::Acceleration => Unit::MetrePerSecondSquared,
+        Quantity::Pressure => Unit::Pascal,
+        Quantity::Temperature => Unit::Celsius,
+        Quantity::Level => Unit::Metre,
+        Quantity::Humidity => Unit::Saturation,
+        Quantity::Rain => Unit::MetreOfRain,
+        Quantity::Speed => Unit::MetrePerSecond,
+        Quantity::Direction => Unit::Degree,
+        Quantity::SoilMoisture => Unit::Volumetric,
+        Quantity::Voltage => Unit::Volt,
+        Quantity::Other => return None,
+    })
 }
 
 /// Returns whether a sensor gives all of `quantities` whenever it is read, in at most `most` channels.

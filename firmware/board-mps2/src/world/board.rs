@@ -2,6 +2,7 @@
 
 use tanbo_drivers::DriverError;
 use tanbo_drivers::mb85rc::{FramFlash, Mb85rc, Size};
+use tanbo_flash_map::Calibrations;
 use tanbo_node::duty::Policy;
 use tanbo_node::energy::{self, Board as Currents};
 use tanbo_node::{Board, Parts, Setup, Stop};
@@ -64,6 +65,7 @@ pub fn setup(world: &World) -> Setup {
         policy: Policy::TWO_AA,
         currents: energy::board(super::battery::BOARD).unwrap_or(&NONE),
         battery_mah: None,
+        calibrations: Calibrations::NONE,
         seed: world.settings().seed,
     }
 }

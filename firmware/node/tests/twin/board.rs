@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use tanbo_board_api::sim::{Radio, SimClock, SimFlash, SimPower, SimUplink, World};
 use tanbo_board_api::{Depth, Mode as SensorMode, WakeMask};
+use tanbo_flash_map::Calibrations;
 use tanbo_node::duty::{Mode, Policy};
 use tanbo_node::plan::{AIR, ANSWER, Application, BUSY, PUMPING, Pause, QUIET, RadioState, SensorState, plan};
 use tanbo_node::{Board, Note, Observer, Parts, Setup, Sleep, energy};
@@ -137,6 +138,7 @@ pub fn setup() -> Setup {
         policy: Policy::TWO_AA,
         currents: energy::board("nrf52840").expect("a table"),
         battery_mah: None,
+        calibrations: Calibrations::NONE,
         seed: 7,
     }
 }

@@ -6,9 +6,10 @@ use std::f64::consts::TAU;
 
 use tanbo_board_api::sim::{Measured, Restart, SimPower, World};
 use tanbo_board_api::{Channel, FaultKind, Format, Quantity, ResetCause};
+use tanbo_flash_map::{Calibration, Calibrations, Unit};
 use tanbo_methods::water::WaterLevel;
 use tanbo_node::plan::Application;
-use tanbo_node::{Water, settings::key, water};
+use tanbo_node::{Setup, Water, settings::key, water};
 use tanbo_pipeline::Change;
 use tanbo_signal::Decision;
 use tanbo_wire::v1::{Command, Hazard, Message, Set};
@@ -46,6 +47,9 @@ struct Station {
     seen: RefCell<Seen>,
     restart: RefCell<Option<Restart>>,
     broken: Cell<bool>,
+    /// What the gauge reads in place of a level, mm, and what the node is told to make of that.
+    reads: fn(i32) -> i32,
+    calibrations: Calibrations,
 }
 
 impl Station {
@@ -57,6 +61,8 @@ impl Station {
             seen: RefCell::default(),
             restart: RefCell::new(None),
             broken: Cell::new(false),
+            reads: |level_mm| level_mm,
+            calibrations: Calibrations::NONE,
         }
     }
 
@@ -71,10 +77,10 @@ impl Station {
         let mut parts = parts(world, power, gateway, &self.flash, Application::Water, seen);
         parts.flash.left = words;
         let mut gauge = Measured::new(world, 0, GAUGE, |now_us, reading: &mut [i32]| {
-            reading.fill(level_mm(now_us));
+            reading.fill((self.reads)(level_mm(now_us)));
             if self.broken.get() { Err(FaultKind::Timeout) } else { Ok(()) }
         });
-        let setup = setup();
+        let setup = Setup { calibrations: self.calibrations, ..setup() };
         let stop = drive(world, water(&mut parts, &setup, &mut gauge, &SETTINGS));
         assert!(stop.is_none(), "{stop:?}");
         *self.restart.borrow_mut() = Some(parts.power.end(cause));
@@ -111,6 +117,37 @@ fn two_runs_write_the_same_log() {
     };
     let (first, second) = (log(), log());
     assert!(first == second && first.lines().count() > 5_000);
+}
+
+/// A gauge that reads twice the level and 40 mm less, and a node that was told so: what it says and does is the same in every byte.
+#[test]
+fn a_gauge_is_as_its_calibration_makes_it() {
+    let log = |reads, calibration| {
+        let mut station = Station::new();
+        (station.reads, station.calibrations.0[3]) = (reads, calibration);
+        station.run(9 * HOUR_US, None, ResetCause::PowerOn);
+        (station.seen.into_inner().log, station.gateway.into_inner().events)
+    };
+    let right = log(|level_mm| level_mm, None);
+    let wrong: fn(i32) -> i32 = |level_mm| 2 * level_mm - 40;
+    // In centimetres, which the node makes millimetres of.
+    let calibration =
+        Calibration { sensor: 0, channel: 0, unit: Unit::Metre, exponent: -2, zero: -4, gain_ppm: 500_000 };
+    assert!(right == log(wrong, Some(calibration)));
+    assert!(right != log(wrong, None));
+    // Another sensor's is none of its.
+    assert!(right == log(|level_mm| level_mm, Some(Calibration { sensor: 1, ..calibration })));
+}
+
+#[test]
+fn a_calibration_of_something_else_is_a_sensor_that_fails_and_the_gateway_is_told() {
+    let mut station = Station::new();
+    station.calibrations.0[0] =
+        Some(Calibration { sensor: 0, channel: 0, unit: Unit::Pascal, exponent: 0, zero: 0, gain_ppm: 1_000_000 });
+    station.run(HOUR_US, None, ResetCause::PowerOn);
+    let events = station.gateway.into_inner().events;
+    let hazards: Vec<Hazard> = events.iter().map(|event| event.finding.hazard).collect();
+    assert_eq!(hazards, [Hazard::Node]);
 }
 
 /// The supply goes in sleeps and in the middle of words of flash, with every kind of reset, gateway away half of the time.
