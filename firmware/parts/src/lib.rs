@@ -10,6 +10,7 @@ pub mod flash;
 mod last_words;
 #[cfg(feature = "lora")]
 pub mod lora;
+pub mod provision;
 #[cfg(target_os = "none")]
 pub mod retained;
 mod serial;

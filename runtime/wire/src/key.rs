@@ -33,14 +33,24 @@ impl Key {
         mac
     }
 
+    /// Returns the code of these parts, one after the other.
+    pub(crate) fn code(&self, parts: &[&[u8]]) -> [u8; 16] {
+        self.mac(parts).finalize().into_bytes().into()
+    }
+
+    /// Returns whether `code`, cut to its length, is that of these parts; takes the same time whether or not it is.
+    pub(crate) fn is_code(&self, parts: &[&[u8]], code: &[u8]) -> bool {
+        self.mac(parts).verify_truncated_left(code).is_ok()
+    }
+
     /// Returns the code of a frame of version 1, whole: senders cut it.
     pub(crate) fn tag(&self, context: &Context, frame: &[u8]) -> [u8; 16] {
-        self.mac(&[&context.block(), frame]).finalize().into_bytes().into()
+        self.code(&[&context.block(), frame])
     }
 
     /// Returns whether `tag`, a code cut to its length, is the frame's; takes the same time whether or not it is.
     pub(crate) fn verify(&self, context: &Context, frame: &[u8], tag: &[u8]) -> bool {
-        self.mac(&[&context.block(), frame]).verify_truncated_left(tag).is_ok()
+        self.is_code(&[&context.block(), frame], tag)
     }
 }
 

@@ -10,6 +10,7 @@ extern crate std;
 mod counter;
 mod error;
 mod key;
+pub mod provision;
 pub mod serial;
 pub mod v1;
 
