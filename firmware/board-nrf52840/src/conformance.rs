@@ -3,33 +3,12 @@
 
 #[cfg(target_os = "none")]
 mod on_board {
-    use defmt::{Debug2Format, error, info};
     use embassy_executor::Spawner;
-    use tanbo_board_api::Power as _;
-    use tanbo_board_api::conformance::Failure;
-    use tanbo_board_nrf52840::Board;
-    use tanbo_parts::checks;
     use {defmt_rtt as _, panic_probe as _};
 
     #[embassy_executor::main]
     async fn main(_spawner: Spawner) {
-        let Some(board) = Board::take() else {
-            error!("the board's memory does not work");
-            return;
-        };
-        let Board { mut clock, mut power, mut slots, uart, .. } = board;
-        info!("start: {}", Debug2Format(&power.reset_cause()));
-        checks::run(&mut clock, &mut power, &mut slots, &mut uart.listen(), |name, result| match result {
-            Ok(()) => info!("{}: kept", name),
-            Err(Failure { promise, found }) => error!("{}: not kept: {}, found {}", name, promise, found),
-        })
-        .await;
-        #[cfg(feature = "lora")]
-        match board.radio.open().await {
-            Ok(_) => info!("radio: answers"),
-            Err(error) => error!("radio: {}", Debug2Format(&error)),
-        }
-        info!("end");
+        tanbo_field::conformance::<tanbo_board_nrf52840::Nrf>().await;
     }
 }
 

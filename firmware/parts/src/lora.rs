@@ -7,8 +7,10 @@ use core::fmt;
 
 use embassy_time::{Instant, Timer as Alarm};
 pub use lorawan_device::JoinMode;
-use lorawan_device::async_device::radio::{PhyRxTx, RxConfig, RxQuality, RxStatus, Timer, TxConfig};
-use lorawan_device::async_device::{Device, Error, JoinResponse, SendResponse, Timings};
+pub use lorawan_device::async_device::Timings;
+pub use lorawan_device::async_device::radio::PhyRxTx;
+use lorawan_device::async_device::radio::{RxConfig, RxQuality, RxStatus, Timer, TxConfig};
+use lorawan_device::async_device::{Device, Error, JoinResponse, SendResponse};
 use lorawan_device::default_crypto::DefaultFactory;
 use lorawan_device::region::{Configuration, DR, Subband, US915};
 use lorawan_device::{AppEui, AppKey, DevEui, Prng, region};

@@ -2,10 +2,9 @@
 
 mod brownout;
 mod power;
-#[cfg(feature = "lora")]
-mod radio;
 
 use core::cell::RefCell;
+use core::convert::Infallible;
 
 use embassy_embedded_hal::shared_bus::asynch::spi::SpiDevice;
 use embassy_futures::block_on;
@@ -17,10 +16,16 @@ use embassy_nrf::rng::Rng;
 use embassy_nrf::{Peri, bind_interrupts, peripherals, saadc, spim, twim, uarte};
 use embassy_sync::blocking_mutex::Mutex;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
-pub use power::NrfPower;
 #[cfg(feature = "lora")]
-pub use radio::{NrfRadio, Radio};
+use embassy_time::Delay;
+#[cfg(feature = "lora")]
+use embedded_hal_bus::spi::ExclusiveDevice;
+pub use power::NrfPower;
 use static_cell::StaticCell;
+#[cfg(feature = "lora")]
+use tanbo_field::sx1262::{Radio, TcxoCtrlVoltage};
+use tanbo_field::{Chip, Start};
+use tanbo_flash_map::FlashMap;
 use tanbo_parts::flash::{Flash, Shared};
 use tanbo_parts::wake::AnyOf;
 use tanbo_parts::{FlashSlots, LastWords, SerialUplink, TickClock};
@@ -49,30 +54,28 @@ pub type NrfI2c = twim::Twim<'static>;
 /// Frames on the UART.
 pub type NrfSerial = SerialUplink<BufferedUarteRx<'static>, BufferedUarteTx<'static>>;
 
-/// All parts, once.
-pub struct Board {
-    /// Time.
-    pub clock: TickClock,
-    /// Sleep, supply, last words, watchdog.
-    pub power: NrfPower,
-    /// Model slots.
-    pub slots: FlashSlots<NrfFlash>,
-    /// Flash for the store: `MAP.store()` of it.
-    pub flash: NrfFlash,
-    /// The accelerometers' SPI: the ADXL355, the ADXL362.
-    pub spi: (NrfSpi, NrfSpi),
-    /// The other sensors' I²C.
-    pub i2c: NrfI2c,
-    /// Supply of the sensors' connectors: on while this is high.
-    pub sensors: Output<'static>,
-    /// UART 1 of the base board, switched off.
-    pub uart: Uart,
-    /// The SX1262, not started.
+/// The types of the board's parts.
+pub struct Nrf;
+
+impl Chip for Nrf {
+    type Power = NrfPower;
+    type Flash = NrfFlash;
+    type Spi = NrfSpi;
+    type I2c = NrfI2c;
+    type Output = Output<'static>;
+    type Uart = Uart;
     #[cfg(feature = "lora")]
-    pub radio: Radio,
-    /// Random, by noise.
-    pub seed: u64,
+    type Radio = Radio<ExclusiveDevice<spim::Spim<'static>, Output<'static>, Delay>, Output<'static>, Input<'static>>;
+
+    const MAP: &'static FlashMap = &MAP;
+
+    fn take() -> Option<Board> {
+        take()
+    }
 }
+
+/// Its parts: sensors on the connectors of the base board, the UART is its UART 1.
+type Board = tanbo_field::Board<Nrf>;
 
 /// The UART before it is switched on: listening keeps the high-frequency clock running, about 0.5 mA.
 pub struct Uart {
@@ -83,9 +86,12 @@ pub struct Uart {
     pins: (Peri<'static, peripherals::P0_15>, Peri<'static, peripherals::P0_16>),
 }
 
-impl Uart {
+impl Start for Uart {
+    type Started = NrfSerial;
+    type Error = Infallible;
+
     /// Switches it on at 115,200 baud.
-    pub fn listen(self) -> NrfSerial {
+    async fn start(self) -> Result<NrfSerial, Infallible> {
         static RECEIVED: StaticCell<[u8; UART_BYTES]> = StaticCell::new();
         static SENT: StaticCell<[u8; UART_BYTES]> = StaticCell::new();
         let mut config = uarte::Config::default();
@@ -97,76 +103,80 @@ impl Uart {
             self.uarte, self.timer, first, second, self.group, received, sent, Irqs, config, buffers.0, buffers.1,
         );
         let (receiver, sender) = uart.split();
-        SerialUplink::new(receiver, sender)
+        Ok(SerialUplink::new(receiver, sender))
     }
 }
 
-impl Board {
-    /// Starts the board; `None` if its memory does not work, or if it was started before.
-    pub fn take() -> Option<Self> {
-        static FLASH: StaticCell<Flash<Nvmc<'static>>> = StaticCell::new();
-        static SPI: StaticCell<embassy_sync::mutex::Mutex<NoopRawMutex, spim::Spim<'static>>> = StaticCell::new();
-        static TWIM: StaticCell<[u8; 64]> = StaticCell::new();
-        let buffer = TWIM.try_init([0; 64])?;
-        let cause = power::cause();
-        let mut config = Config::default();
-        config.lfclk_source = LfclkSource::ExternalXtal;
-        config.dcdc.reg1 = true;
-        let p = embassy_nrf::init(config);
+fn take() -> Option<Board> {
+    static FLASH: StaticCell<Flash<Nvmc<'static>>> = StaticCell::new();
+    static SPI: StaticCell<embassy_sync::mutex::Mutex<NoopRawMutex, spim::Spim<'static>>> = StaticCell::new();
+    static TWIM: StaticCell<[u8; 64]> = StaticCell::new();
+    let buffer = TWIM.try_init([0; 64])?;
+    let cause = power::cause();
+    let mut config = Config::default();
+    config.lfclk_source = LfclkSource::ExternalXtal;
+    config.dcdc.reg1 = true;
+    let p = embassy_nrf::init(config);
 
-        let flash = FLASH.try_init(Mutex::new(RefCell::new(Nvmc::new(p.NVMC))))?;
-        // SAFETY: the chip's flash lies at 0 for ever. Slots, selection, last words and store are different offsets of the map, and each
-        // has one user; only slots are read in place, borrowed from the one who writes them.
-        let flash = unsafe { Shared::new(flash, 0) };
-        let (last_words, said) = LastWords::open(flash.clone(), MAP.offsets(MAP.last_words())).ok()?;
-        let slots = block_on(FlashSlots::open(flash.clone(), &MAP)).ok()?;
-        let power = NrfPower::new(
-            power::Pins {
-                adc: p.SAADC,
-                battery: p.P0_05,
-                sensors: AnyOf(Input::new(p.P0_17, Pull::Down), Input::new(p.P0_21, Pull::Down)),
-                button: Input::new(p.P1_01, Pull::Down),
-            },
-            p.WDT,
-            cause,
-            said,
-        )?;
-        brownout::watch(last_words);
+    let flash = FLASH.try_init(Mutex::new(RefCell::new(Nvmc::new(p.NVMC))))?;
+    // SAFETY: the chip's flash lies at 0 for ever. Slots, selection, last words and store are different offsets of the map, and each
+    // has one user; only slots are read in place, borrowed from the one who writes them.
+    let flash = unsafe { Shared::new(flash, 0) };
+    let (last_words, said) = LastWords::open(flash.clone(), MAP.offsets(MAP.last_words())).ok()?;
+    let slots = block_on(FlashSlots::open(flash.clone(), &MAP)).ok()?;
+    let power = NrfPower::new(
+        power::Pins {
+            adc: p.SAADC,
+            battery: p.P0_05,
+            sensors: AnyOf(Input::new(p.P0_17, Pull::Down), Input::new(p.P0_21, Pull::Down)),
+            button: Input::new(p.P1_01, Pull::Down),
+        },
+        p.WDT,
+        cause,
+        said,
+    )?;
+    brownout::watch(last_words);
 
-        let mut spi = spim::Config::default();
-        // The ADXL355 takes up to 10 MHz.
-        spi.frequency = spim::Frequency::M8;
-        let spi = spim::Spim::new(p.SPI3, Irqs, p.P0_03, p.P0_29, p.P0_30, spi);
-        let spi = SPI.try_init(embassy_sync::mutex::Mutex::new(spi))?;
-        let spi = &*spi;
-        let select =
-            |pin: Peri<'static, AnyPin>| SpiDevice::new(spi, Output::new(pin, Level::High, OutputDrive::Standard));
-        Some(Self {
-            clock: TickClock::new(CRYSTAL_PPB),
-            power,
-            slots,
-            flash,
-            spi: (select(p.P0_26.into()), select(p.P0_04.into())),
-            i2c: twim::Twim::new(p.TWISPI0, Irqs, p.P0_13, p.P0_14, twim::Config::default(), buffer),
-            sensors: Output::new(p.P1_02, Level::Low, OutputDrive::Standard),
-            uart: Uart {
-                uarte: p.UARTE0,
-                timer: p.TIMER1,
-                ppi: (p.PPI_CH0, p.PPI_CH1),
-                group: p.PPI_GROUP0,
-                pins: (p.P0_15, p.P0_16),
-            },
-            #[cfg(feature = "lora")]
-            radio: Radio {
-                spi: p.SPI2,
-                wires: (p.P1_11, p.P1_13, p.P1_12),
-                select: Output::new(p.P1_10, Level::High, OutputDrive::Standard),
-                reset: Output::new(p.P1_06, Level::High, OutputDrive::Standard),
-                interrupt: Input::new(p.P1_15, Pull::Down),
-                busy: Input::new(p.P1_14, Pull::None),
-                antenna: Output::new(p.P1_05, Level::High, OutputDrive::Standard),
-            },
-            seed: Rng::new_blocking(p.RNG).blocking_next_u64(),
-        })
-    }
+    let mut spi = spim::Config::default();
+    // The ADXL355 takes up to 10 MHz.
+    spi.frequency = spim::Frequency::M8;
+    let spi = spim::Spim::new(p.SPI3, Irqs, p.P0_03, p.P0_29, p.P0_30, spi);
+    let spi = SPI.try_init(embassy_sync::mutex::Mutex::new(spi))?;
+    let spi = &*spi;
+    let select = |pin: Peri<'static, AnyPin>| SpiDevice::new(spi, Output::new(pin, Level::High, OutputDrive::Standard));
+    #[cfg(feature = "lora")]
+    let radio = {
+        // Supply of the antenna's switch: on as long as the board runs.
+        core::mem::forget(Output::new(p.P1_05, Level::High, OutputDrive::Standard));
+        let mut config = spim::Config::default();
+        config.frequency = spim::Frequency::M8;
+        let spi = spim::Spim::new(p.SPI2, Irqs, p.P1_11, p.P1_13, p.P1_12, config);
+        let select = Output::new(p.P1_10, Level::High, OutputDrive::Standard);
+        Radio {
+            spi: ExclusiveDevice::new(spi, select, Delay).ok()?,
+            reset: Output::new(p.P1_06, Level::High, OutputDrive::Standard),
+            interrupt: Input::new(p.P1_15, Pull::Down),
+            busy: Input::new(p.P1_14, Pull::None),
+            tcxo: TcxoCtrlVoltage::Ctrl1V8,
+        }
+    };
+    Some(Board {
+        clock: TickClock::new(CRYSTAL_PPB),
+        power,
+        slots,
+        flash,
+        spi: (select(p.P0_26.into()), select(p.P0_04.into())),
+        i2c: twim::Twim::new(p.TWISPI0, Irqs, p.P0_13, p.P0_14, twim::Config::default(), buffer),
+        sensors: Output::new(p.P1_02, Level::Low, OutputDrive::Standard),
+        uart: Uart {
+            uarte: p.UARTE0,
+            timer: p.TIMER1,
+            ppi: (p.PPI_CH0, p.PPI_CH1),
+            group: p.PPI_GROUP0,
+            pins: (p.P0_15, p.P0_16),
+        },
+        #[cfg(feature = "lora")]
+        radio,
+        seed: Rng::new_blocking(p.RNG).blocking_next_u64(),
+    })
 }

@@ -23,8 +23,10 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_time::Duration;
 pub use power::WlPower;
 #[cfg(feature = "lora")]
-pub use radio::{Radio, WlRadio};
+pub use radio::Radio;
 use static_cell::StaticCell;
+use tanbo_field::{Chip, Start};
+use tanbo_flash_map::FlashMap;
 use tanbo_parts::flash::Shared;
 use tanbo_parts::wake::AnyOf;
 use tanbo_parts::{FlashSlots, LastWords, SerialUplink, TickClock};
@@ -64,30 +66,27 @@ pub type WlI2c = i2c::I2c<'static, Async, i2c::Master>;
 /// Frames on the UART.
 pub type WlSerial = SerialUplink<BufferedUartRx<'static>, BufferedUartTx<'static>>;
 
-/// All parts, once.
-pub struct Board {
-    /// Time, to 4 ms: by the real-time clock where the core was stopped.
-    pub clock: TickClock,
-    /// Sleep, supply, last words, watchdog.
-    pub power: WlPower,
-    /// Model slots.
-    pub slots: FlashSlots<WlFlash>,
-    /// Flash for the store: `MAP.store()` of it.
-    pub flash: WlFlash,
-    /// The accelerometers' SPI: the ADXL355, the ADXL362.
-    pub spi: (WlSpi, WlSpi),
-    /// The other sensors' I²C.
-    pub i2c: WlI2c,
-    /// Supply of the sensors: on while this is high.
-    pub sensors: Output<'static>,
-    /// UART 1, switched off.
-    pub uart: Uart,
-    /// The radio, not started.
+/// The types of the board's parts.
+pub struct Wl;
+
+impl Chip for Wl {
+    type Power = WlPower;
+    type Flash = WlFlash;
+    type Spi = WlSpi;
+    type I2c = WlI2c;
+    type Output = Output<'static>;
+    type Uart = Uart;
     #[cfg(feature = "lora")]
-    pub radio: Radio,
-    /// Random, by noise.
-    pub seed: u64,
+    type Radio = Radio;
+
+    const MAP: &'static FlashMap = &MAP;
+
+    fn take() -> Option<Board> {
+        take()
+    }
 }
+
+type Board = tanbo_field::Board<Wl>;
 
 /// The UART before it is switched on: the core is not stopped while it listens.
 pub struct Uart {
@@ -96,12 +95,13 @@ pub struct Uart {
     send: Peri<'static, peripherals::PB6>,
 }
 
-impl Uart {
+impl Start for Uart {
+    type Started = WlSerial;
+    /// A clock that the rate cannot be made of.
+    type Error = ConfigError;
+
     /// Switches it on at 115,200 baud.
-    ///
-    /// # Errors
-    /// The HAL's, for a clock that the rate cannot be made of.
-    pub fn listen(self) -> Result<WlSerial, ConfigError> {
+    async fn start(self) -> Result<WlSerial, ConfigError> {
         static RECEIVED: StaticCell<[u8; UART_BYTES]> = StaticCell::new();
         static SENT: StaticCell<[u8; UART_BYTES]> = StaticCell::new();
         let mut config = usart::Config::default();
@@ -131,60 +131,57 @@ fn config() -> Config {
     config
 }
 
-impl Board {
-    /// Starts the board; `None` if its memory does not work, or if it was started before.
-    pub fn take() -> Option<Self> {
-        static FLASH: StaticCell<tanbo_parts::flash::Flash<Flash<'static, Blocking>>> = StaticCell::new();
-        static SPI: StaticCell<embassy_sync::mutex::Mutex<NoopRawMutex, Bus>> = StaticCell::new();
-        static TAKEN: StaticCell<()> = StaticCell::new();
-        TAKEN.try_init(())?;
-        let p = embassy_stm32::init(config());
-        let cause = power::cause();
+fn take() -> Option<Board> {
+    static FLASH: StaticCell<tanbo_parts::flash::Flash<Flash<'static, Blocking>>> = StaticCell::new();
+    static SPI: StaticCell<embassy_sync::mutex::Mutex<NoopRawMutex, Bus>> = StaticCell::new();
+    static TAKEN: StaticCell<()> = StaticCell::new();
+    TAKEN.try_init(())?;
+    let p = embassy_stm32::init(config());
+    let cause = power::cause();
 
-        let flash = FLASH.try_init(Mutex::new(RefCell::new(Flash::new_blocking(p.FLASH))))?;
-        // SAFETY: the chip's flash lies there for ever. Slots, selection, last words and store are different offsets of the map, and each
-        // has one user; only slots are read in place, borrowed from the one who writes them.
-        let flash = unsafe { Shared::new(flash, FLASH_AT) };
-        let (last_words, said) = LastWords::open(flash.clone(), MAP.offsets(MAP.last_words())).ok()?;
-        let slots = block_on(FlashSlots::open(flash.clone(), &MAP)).ok()?;
-        let power = WlPower::new(
-            power::Parts {
-                adc: p.ADC1,
-                watchdog: p.IWDG,
-                sensors: AnyOf(
-                    ExtiInput::new(p.PB3, p.EXTI3, Pull::Down, Irqs),
-                    ExtiInput::new(p.PB10, p.EXTI10, Pull::Down, Irqs),
-                ),
-                button: ExtiInput::new(p.PA0, p.EXTI0, Pull::Down, Irqs),
-            },
-            cause,
-            said,
-        )?;
-        brownout::watch(last_words);
+    let flash = FLASH.try_init(Mutex::new(RefCell::new(Flash::new_blocking(p.FLASH))))?;
+    // SAFETY: the chip's flash lies there for ever. Slots, selection, last words and store are different offsets of the map, and each
+    // has one user; only slots are read in place, borrowed from the one who writes them.
+    let flash = unsafe { Shared::new(flash, FLASH_AT) };
+    let (last_words, said) = LastWords::open(flash.clone(), MAP.offsets(MAP.last_words())).ok()?;
+    let slots = block_on(FlashSlots::open(flash.clone(), &MAP)).ok()?;
+    let power = WlPower::new(
+        power::Parts {
+            adc: p.ADC1,
+            watchdog: p.IWDG,
+            sensors: AnyOf(
+                ExtiInput::new(p.PB3, p.EXTI3, Pull::Down, Irqs),
+                ExtiInput::new(p.PB10, p.EXTI10, Pull::Down, Irqs),
+            ),
+            button: ExtiInput::new(p.PA0, p.EXTI0, Pull::Down, Irqs),
+        },
+        cause,
+        said,
+    )?;
+    brownout::watch(last_words);
 
-        let mut config = spi::Config::default();
-        // The ADXL355 takes up to 10 MHz.
-        config.frequency = Hertz(8_000_000);
-        let spi = spi::Spi::new(p.SPI2, p.PB13, p.PA10, p.PB14, p.DMA1_CH1, p.DMA1_CH2, Irqs, config);
-        let spi = &*SPI.try_init(embassy_sync::mutex::Mutex::new(spi))?;
-        let select = |pin: Peri<'static, AnyPin>| SpiDevice::new(spi, Output::new(pin, Level::High, Speed::Low));
-        Some(Self {
-            clock: TickClock::new(CRYSTAL_PPB),
-            power,
-            slots,
-            flash,
-            spi: (select(p.PB9.into()), select(p.PB4.into())),
-            i2c: i2c::I2c::new(p.I2C2, p.PB15, p.PA15, p.DMA1_CH5, p.DMA1_CH6, Irqs, i2c::Config::default()),
-            sensors: Output::new(p.PA9, Level::Low, Speed::Low),
-            uart: Uart { uart: p.USART1, receive: p.PB7, send: p.PB6 },
-            #[cfg(feature = "lora")]
-            radio: Radio {
-                spi: p.SUBGHZSPI,
-                dma: (p.DMA1_CH3, p.DMA1_CH4),
-                receives: Output::new(p.PA4, Level::Low, Speed::High),
-                sends: Output::new(p.PA5, Level::Low, Speed::High),
-            },
-            seed: Rng::new(p.RNG, Irqs).next_u64(),
-        })
-    }
+    let mut config = spi::Config::default();
+    // The ADXL355 takes up to 10 MHz.
+    config.frequency = Hertz(8_000_000);
+    let spi = spi::Spi::new(p.SPI2, p.PB13, p.PA10, p.PB14, p.DMA1_CH1, p.DMA1_CH2, Irqs, config);
+    let spi = &*SPI.try_init(embassy_sync::mutex::Mutex::new(spi))?;
+    let select = |pin: Peri<'static, AnyPin>| SpiDevice::new(spi, Output::new(pin, Level::High, Speed::Low));
+    Some(Board {
+        clock: TickClock::new(CRYSTAL_PPB),
+        power,
+        slots,
+        flash,
+        spi: (select(p.PB9.into()), select(p.PB4.into())),
+        i2c: i2c::I2c::new(p.I2C2, p.PB15, p.PA15, p.DMA1_CH5, p.DMA1_CH6, Irqs, i2c::Config::default()),
+        sensors: Output::new(p.PA9, Level::Low, Speed::Low),
+        uart: Uart { uart: p.USART1, receive: p.PB7, send: p.PB6 },
+        #[cfg(feature = "lora")]
+        radio: Radio {
+            spi: p.SUBGHZSPI,
+            dma: (p.DMA1_CH3, p.DMA1_CH4),
+            receives: Output::new(p.PA4, Level::Low, Speed::High),
+            sends: Output::new(p.PA5, Level::Low, Speed::High),
+        },
+        seed: Rng::new(p.RNG, Irqs).next_u64(),
+    })
 }

@@ -21,6 +21,7 @@ use lora_phy::lorawan_radio::LorawanRadio;
 use lora_phy::mod_params::RadioError;
 use lora_phy::mod_traits::InterfaceVariant;
 use lora_phy::sx126x::{Config, Stm32wl, Sx126x, TcxoCtrlVoltage};
+use tanbo_field::Start;
 
 use super::Irqs;
 
@@ -30,7 +31,7 @@ const POWER_DBM: u8 = 22;
 const LINE: usize = 44 - 32;
 
 type Chip = Sx126x<ExclusiveDevice<Spi<'static, Async, Master>, Select, Delay>, Lines, Stm32wl>;
-/// The radio, for [`LoraUplink`](tanbo_parts::lora::LoraUplink).
+/// The radio at work.
 pub type WlRadio = LorawanRadio<Chip, Delay, POWER_DBM>;
 
 static INTERRUPT: Signal<CriticalSectionRawMutex, ()> = Signal::new();
@@ -50,12 +51,12 @@ pub struct Radio {
     pub(super) sends: Output<'static>,
 }
 
-impl Radio {
+impl Start for Radio {
+    type Started = WlRadio;
+    type Error = RadioError;
+
     /// Starts the radio and lets it sleep.
-    ///
-    /// # Errors
-    /// The radio's: it does not answer.
-    pub async fn open(self) -> Result<WlRadio, RadioError> {
+    async fn start(self) -> Result<WlRadio, RadioError> {
         let spi = Spi::new_subghz(self.spi, self.dma.0, self.dma.1, Irqs);
         let spi = ExclusiveDevice::new(spi, Select, Delay).map_err(|_| RadioError::SPI)?;
         EXTI.imr(1).modify(|w| w.set_line(LINE, true));

@@ -1,0 +1,167 @@
+//! The seismic node: an ADXL355 and an ADXL362 on the board's SPI.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use defmt::{Debug2Format, Display2Format, error, info};
+use embassy_time::Timer;
+use embedded_hal::digital::OutputPin as _;
+use embedded_storage_async::nor_flash::ErrorType;
+use static_cell::ConstStaticCell;
+use tanbo::{Arena, EngineError};
+use tanbo_board_api::{Clock as _, Depth, Power, WakeMask};
+use tanbo_drivers::DriverError;
+use tanbo_drivers::adxl355::{self, Adxl355};
+use tanbo_drivers::adxl362::{self, Adxl362};
+use tanbo_drivers::registers::SpiRegisters;
+use tanbo_flash_map::Identity;
+use tanbo_node::duty::Policy;
+use tanbo_node::{Parts, Seismic, Setup, Stop, energy};
+use tanbo_parts::TickClock;
+use tanbo_parts::flash::InPlace as _;
+use tanbo_wire::{Key, NodeId};
+
+use crate::uplink::{self, Uplink};
+use crate::{Board, Chip};
+
+tanbo_include::include_model!(mod model = "../../../models/zoo/seismic/seismic.tnb");
+
+static ARENA: ConstStaticCell<Arena<{ model::ARENA_BYTES }>> = ConstStaticCell::new(Arena::new());
+
+/// As the model was trained: 31.25 Hz. A burst is read when 28 of the FIFO's 32 readings are there.
+const ACCELEROMETER: adxl355::Config =
+    adxl355::Config { range: adxl355::Range::G2, rate: adxl355::Rate::Hz31_25, watermark: 28, wake_axes: 0 };
+/// It watches while power is short.
+const MOTION: adxl362::Config =
+    adxl362::Config { range: adxl362::Range::G2, rate: adxl362::Rate::Hz12_5, watermark: 10, wake_at_6hz: true };
+/// Motion of 20 gal once: at six readings a second, a quake's strong part is soon over.
+const SETTINGS: Seismic =
+    Seismic { model: include!(concat!(env!("OUT_DIR"), "/card.rs")), motion_mgal: 20_000, motion_readings: 1 };
+/// Time that the sensors take from their supply to their first answer, ms.
+const SENSORS_MS: u64 = 50;
+/// Time until a node that stopped is started anew, µs.
+const PAUSE_US: u64 = 60_000_000;
+
+/// What stands on a board's table and in its case.
+pub struct Kind {
+    /// Its table of currents in `firmware/node/boards/`.
+    pub currents: &'static str,
+    /// How a node spends its supply.
+    pub policy: Policy,
+}
+
+/// Why the program stops.
+enum End<E> {
+    Currents(&'static str),
+    Sensor(&'static str, DriverError),
+    Twice,
+    Engine(EngineError),
+    Stop(Stop<E>),
+}
+
+impl<E: fmt::Debug> fmt::Display for End<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Currents(name) => write!(f, "firmware/node/boards has no table of {name}"),
+            Self::Sensor(name, error) => write!(f, "{name}: {error}"),
+            Self::Twice => f.write_str("the program was started twice"),
+            Self::Engine(error) => error.fmt(f),
+            Self::Stop(stop) => stop.fmt(f),
+        }
+    }
+}
+
+/// A board as the node sees it.
+struct Node<C>(PhantomData<C>);
+
+impl<C: Chip> tanbo_node::Board for Node<C> {
+    type Clock = TickClock;
+    type Power = C::Power;
+    type Uplink = Uplink<C>;
+    type Flash = C::Flash;
+    type Observer = ();
+}
+
+/// Runs the node; ends where the board does not start, or has no identity. Starts the board anew where the node stops, after a minute unless
+/// the gateway asked for it.
+pub async fn seismic<C: Chip>(kind: &Kind) {
+    let Some(Board {
+        clock,
+        mut power,
+        flash,
+        spi,
+        mut sensors,
+        #[cfg(feature = "lora")]
+            radio: part,
+        #[cfg(not(feature = "lora"))]
+            uart: part,
+        seed,
+        ..
+    }) = C::take()
+    else {
+        return error!("the board's memory does not work");
+    };
+    // Without its keys: they shall not end in a log.
+    let identity = match Identity::read(flash.in_place(C::MAP.offsets(C::MAP.identity()))) {
+        Ok(identity) => identity,
+        Err(error) => return error!("{}", Display2Format(&error)),
+    };
+    info!("node {:016x}, {}", identity.node, identity.region.name());
+    let uplink = match uplink::start::<C>(part, &identity, seed).await {
+        Ok(uplink) => uplink,
+        Err(error) => {
+            error!("uplink: {}", Debug2Format(&error));
+            return restart(&mut power, &clock).await;
+        }
+    };
+    let Ok(()) = sensors.set_high();
+    Timer::after_millis(SENSORS_MS).await;
+    let flash_range = C::MAP.offsets(C::MAP.store());
+    let mut parts = Parts::<Node<C>> { clock, power, uplink, flash, flash_range, observer: () };
+    let end = run(&mut parts, &identity, kind, seed, spi).await;
+    error!("{}", Display2Format(&end));
+    if matches!(end, End::Stop(Stop::Restart)) {
+        parts.power.reset()
+    }
+    restart(&mut parts.power, &parts.clock).await
+}
+
+/// Starts the board anew after a pause, so that what stops it at once does not empty the battery.
+async fn restart<P: Power>(power: &mut P, clock: &TickClock) {
+    power.sleep_until(clock.now_us() + PAUSE_US, Depth::Stop, WakeMask::NONE).await;
+    power.reset()
+}
+
+async fn run<C: Chip>(
+    parts: &mut Parts<Node<C>>,
+    identity: &Identity,
+    kind: &Kind,
+    seed: u64,
+    (accelerometer, motion): (C::Spi, C::Spi),
+) -> End<<C::Flash as ErrorType>::Error> {
+    let Some(currents) = energy::board(kind.currents) else { return End::Currents(kind.currents) };
+    let setup = Setup {
+        node: NodeId(identity.node),
+        key: Key::from(identity.key),
+        link: uplink::LINK,
+        policy: kind.policy,
+        currents,
+        battery_mah: None,
+        calibrations: identity.calibrations,
+        seed,
+    };
+    let mut accelerometer = match Adxl355::new(SpiRegisters(accelerometer), ACCELEROMETER).await {
+        Ok(sensor) => sensor,
+        Err(error) => return End::Sensor("ADXL355", error),
+    };
+    let mut motion = match Adxl362::new(motion, MOTION).await {
+        Ok(sensor) => sensor,
+        Err(error) => return End::Sensor("ADXL362", error),
+    };
+    let Some(arena) = ARENA.try_take() else { return End::Twice };
+    let engine = match model::engine(arena.as_mut()) {
+        Ok(engine) => engine,
+        Err(error) => return End::Engine(error),
+    };
+    End::Stop(tanbo_node::seismic(parts, &setup, (&mut accelerometer, &mut motion), engine, &SETTINGS).await)
+}
