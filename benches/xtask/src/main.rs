@@ -6,7 +6,6 @@ mod bench;
 mod board;
 mod boards;
 mod budget;
-mod identity;
 mod layers;
 mod life;
 mod models;
@@ -52,8 +51,6 @@ enum Command {
     },
     /// Replays the fixtures on the emulated board and on this machine: both must do the same.
     Board,
-    /// Makes the identity of a node, with new keys, as a file for its flash.
-    Identity(identity::Arguments),
     /// Builds the firmware of every board, checks where it lies in flash and what it takes against benches/budgets.toml.
     Boards,
     /// Measures flash, RAM and instructions of each model on each board against benches/budgets.toml.
@@ -117,7 +114,6 @@ fn main() -> ExitCode {
         Command::Layers => layers::check().map(|wrong| report::findings("layers", &wrong)),
         Command::Conformance { runners } => suite::conformance(&runners),
         Command::Board => board::check().map(|wrong| report::findings("board", &wrong)),
-        Command::Identity(arguments) => identity::run(&arguments).map(|()| true),
         Command::Boards => budget::check_boards().map(|wrong| report::findings("boards", &wrong)),
         Command::Budget { update: true } => budget::update().map(|()| true),
         Command::Budget { update: false } => budget::check().map(|wrong| report::findings("budget", &wrong)),

@@ -12,6 +12,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use tanbo::{Arena, Engine, Model};
 use tanbo_emulated::host::{Program, Runner};
+use tanbo_flash_map::{Calibrations, Identity, Region, SIGNERS};
 use tanbo_fragments::{Answer, PORT, Request, Session, fragment};
 use tanbo_node::slots::Refusal;
 use tanbo_release::{Golden, Name, ReleaseError, Signer};
@@ -25,6 +26,14 @@ const LINK_KEY: [u8; 16] = *b"key of the link ";
 
 fn hash(artifact: &[u8]) -> [u8; 32] {
     *artifact[160..].first_chunk().expect("a hash")
+}
+
+/// Who the node is, and whom it trusts.
+fn identity(signer: &Signer) -> Identity {
+    let mut signers = [[0; 64]; SIGNERS];
+    signers[0].copy_from_slice(&signer.public().to_bytes()[1..]);
+    let (region, calibrations) = (Region::In865, Calibrations::NONE);
+    Identity { node: NODE.0, key: LINK_KEY, region, join_eui: 0, app_key: [0; 16], signers, calibrations }
 }
 
 /// A board with its memory, and who may sign for it.
@@ -61,9 +70,9 @@ impl Site {
         let image = runner.build(&PROGRAM).unwrap_or_else(|e| panic!("{e}"));
         let dir = tempfile::tempdir().expect("a folder");
         let signer = Signer::generate().expect("a key");
-        fs::write(dir.path().join("memory.bin"), [0xff; 64 << 10]).expect("a file");
-        fs::write(dir.path().join("release.key"), signer.public().to_bytes()).expect("a file");
-        fs::write(dir.path().join("link.key"), LINK_KEY).expect("a file");
+        let mut memory = vec![0xff; 64 << 10];
+        memory[63 << 10..][..Identity::BYTES].copy_from_slice(&identity(&signer).to_bytes());
+        fs::write(dir.path().join("memory.bin"), memory).expect("a file");
         let listener = UnixListener::bind(dir.path().join("uart")).expect("a socket");
         let model = Model::parse(tanbo_zoo::SEISMIC).expect("a model");
         let mut arena = Arena::<1024>::new();

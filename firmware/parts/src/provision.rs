@@ -81,7 +81,7 @@ pub async fn identity<C: Clock, P: Power, U: Uplink, F: NorFlash>(
     flash.read(site.identity.start, &mut page.0).await.map_err(ProvisionError::Flash)?;
     let mut desk = Desk { site, flash, challenge: seed, held: Identity::read(&page.0), page, received: 0 };
     let mut until_us = clock.now_us().saturating_add(PATIENCE_US);
-    let mut listens = asked;
+    let (mut listens, mut written) = (asked, false);
     loop {
         if let Ok(identity) = desk.held
             && (!listens || clock.now_us() >= until_us)
@@ -102,16 +102,21 @@ pub async fn identity<C: Clock, P: Power, U: Uplink, F: NorFlash>(
         if let Some(frame) = desk.answer(outcome).seal() {
             line.send(&frame).await.map_err(ProvisionError::Line)?;
         }
-        // Written: it goes to work. It hears no more questions, but for those that a lost answer leaves.
-        if outcome == Outcome::Written {
-            listens = true;
+        // A host that asks once more has heard that it was written; one that has not says the order again.
+        match outcome {
+            Outcome::Written => (listens, written) = (true, true),
+            Outcome::Ready if written => listens = false,
+            Outcome::Erased => written = false,
+            _ => {}
+        }
+        if written {
             until_us = clock.now_us().saturating_add(LINGER_US);
         }
     }
 }
 
-/// How long it listens for questions after it was written, µs.
-const LINGER_US: u64 = 2_000_000;
+/// How long it listens once it was written, µs: longer than a host waits for an answer.
+const LINGER_US: u64 = 20_000_000;
 
 struct Desk<'s, F> {
     site: &'s Site<'s>,

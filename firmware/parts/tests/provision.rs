@@ -109,9 +109,9 @@ fn revoking(key: &Key, after: u64) -> Frame {
 
 const UNPLUGGED: Ended = Err(ProvisionError::Line(UplinkError::Device(Unplugged)));
 
-/// The node goes to work two seconds after it was written.
+/// The node goes to work 20 seconds after it was written.
 fn quietly(frames: Vec<Frame>) -> Vec<Frame> {
-    frames.into_iter().chain(std::iter::repeat_n(Frame::new(), 5)).collect()
+    frames.into_iter().chain(std::iter::repeat_n(Frame::new(), 40)).collect()
 }
 
 #[test]
@@ -120,6 +120,10 @@ fn a_node_that_is_nobody_takes_an_identity_from_whoever_has_the_line_and_keeps_i
     let (outcomes, ended) = say(&mut flash, false, &quietly(telling(&one, &nobody(), 0)));
     use Outcome::{Ready, Received, Written};
     assert_eq!((&outcomes[..], ended), (&[Ready, Received, Received, Written][..], Ok(one)));
+    // One that is asked who it is now goes to work at once.
+    let ask = seal(&Request::Ask, &Proof { key: &nobody(), challenge: 0, page: &[] }).expect("a frame");
+    let frames = [telling(&one, &nobody(), 0), vec![ask]].concat();
+    assert_eq!(say(&mut Flash::new(6), false, &frames).1, Ok(one));
     // Without anybody on the line, it knows at once; with somebody who asked, after a minute.
     assert_eq!(say(&mut flash, false, &[]), (vec![], Ok(one)));
     assert_eq!(say(&mut flash, true, &[]), (vec![], UNPLUGGED));

@@ -1,5 +1,8 @@
 //! The command line.
 
+#[cfg(feature = "nodes")]
+mod nodes;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -9,6 +12,9 @@ use tanbo_compiler::passes::{Pass, Switches};
 use tanbo_compiler::quantize::{RangeMethod, Wide};
 use tanbo_format::Family;
 use tanbo_release::Name;
+
+#[cfg(feature = "nodes")]
+pub use nodes::{ListArgs, Provision, ProvisionArgs, RevokeArgs, ShowArgs, Whom, WriteArgs};
 
 /// Quantizes, compiles, inspects, runs and measures models on any core.
 ///
@@ -61,6 +67,9 @@ pub enum Command {
     Sign(SignArgs),
     /// Check an artifact's hash, signature and self-test.
     Verify(VerifyArgs),
+    /// Give nodes their identities and keys, list them, revoke them.
+    #[cfg(feature = "nodes")]
+    Provision(ProvisionArgs),
     /// Write a C header with a model, its arena's size and its operators, for firmware in C.
     Header(HeaderArgs),
 }

@@ -27,6 +27,8 @@ mod float;
 #[cfg(feature = "compile")]
 mod front_end;
 mod memory;
+#[cfg(feature = "nodes")]
+mod nodes;
 #[cfg(feature = "run")]
 mod npy;
 #[cfg(feature = "run")]
@@ -79,6 +81,8 @@ fn main() -> ExitCode {
         Command::Diff(args) => command::diff::diff(args, &out),
         #[cfg(unix)]
         Command::Doctor(args) => command::doctor::doctor(args, &out),
+        #[cfg(feature = "nodes")]
+        Command::Provision(args) => command::provision::provision(args, &out),
         Command::Header(args) => command::header::header(args, &out),
         Command::Inspect(args) => command::inspect::inspect(args, &out),
         Command::Demo(args) => command::demo::demo(args, &out),

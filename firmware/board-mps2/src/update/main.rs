@@ -1,7 +1,8 @@
 //! A node that does nothing but take models: over the serial link, and as fragments, which here come over the same wire behind their
 //! LoRaWAN port's number. Slots and versions lie in 64 KiB of memory on the board's bus, which QEMU keeps in a file.
 //!
-//! `release.key` (65 bytes) and `link.key` (16) in the current folder are the keys that it was provisioned with.
+//! The memory's last page says who it is; as long as nobody has written it, it waits on its UART to be told. In the current folder, a file
+//! `button` is a button held down while it starts (it then listens to be told again), and 8 bytes in `seed` are its randomness.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![forbid(unsafe_code)]
 

@@ -11,8 +11,10 @@ pub const SLOT_BYTES: usize = 14 << 10;
 const SLOTS: usize = 2;
 /// Where the selection lies, behind the slots.
 const SELECTION: u32 = (SLOTS * SLOT_BYTES) as u32;
-/// Where something else may begin.
+/// Where something else may begin: the store, then a page for the identity.
 pub const END: u32 = SELECTION + 1024;
+/// Who the node is.
+pub const IDENTITY: core::ops::Range<u32> = 63 << 10..64 << 10;
 /// As most flash.
 const WRITE_BYTES: usize = 8;
 /// Bit of the selection's byte beside the slot's number.

@@ -13,18 +13,19 @@ use tanbo_board_api::{Clock as _, Slots, Uplink as _};
 use tanbo_board_mps2::{Board, Mps2I2c, Mps2Uplink};
 use tanbo_drivers::mb85rc::{FramFlash, Mb85rc, Size};
 use tanbo_emulated::{files, println};
+use tanbo_flash_map::SIGNERS;
 use tanbo_fragments::{PORT, memory_words};
 use tanbo_node::slots::Demands;
 use tanbo_node::transfer::{Heard, Transfer};
 use tanbo_node::update::Update;
-use tanbo_release::{Golden, KEY_BYTES, Name, PublicKey, stated_bytes};
+use tanbo_parts::provision::{self, Site};
+use tanbo_release::{Golden, Name, PublicKey, stated_bytes};
 use tanbo_store::Store;
 use tanbo_wire::v1::{Message, Opened, Unverified, seal};
 use tanbo_wire::{Counter, Direction, Key, Link, MAX_FRAME, NodeId};
 
-use crate::memory::{BusSlots, Copy, END, SLOT_BYTES};
+use crate::memory::{BusSlots, Copy, END, IDENTITY, SLOT_BYTES};
 
-const NODE: NodeId = NodeId(1);
 const ARENA_BYTES: usize = 1024;
 /// Fragments of the longest model and how many may be lost.
 const FRAGMENTS: u16 = 298;
@@ -55,23 +56,29 @@ fn stop<E: Debug>(what: &'static str) -> impl Fn(E) -> Stop {
     }
 }
 
-fn key<const N: usize>(name: &str) -> Result<[u8; N], Stop> {
-    let mut bytes = [0; N];
-    match files::read(name, &mut bytes) {
-        Ok(read) if read == N => Ok(bytes),
-        _ => Err(Stop("release.key and link.key must lie in the current folder")),
-    }
-}
-
 type Bus = Mutex<NoopRawMutex, BlockingAsync<Mps2I2c>>;
 
 pub async fn run() -> Result<Infallible, Stop> {
-    let Board { clock, mut uplink, i2c, .. } = Board::take().ok_or(Stop("the board is taken"))?;
-    let trusted = [PublicKey::from_bytes(&key::<KEY_BYTES>("release.key")?).map_err(stop("release.key"))?];
-    let link = Key::from(key::<16>("link.key")?);
+    let Board { clock, mut power, mut uplink, i2c, .. } = Board::take().ok_or(Stop("the board is taken"))?;
     let bus: Bus = Mutex::new(BlockingAsync::new(i2c));
     let chip = || Mb85rc::new(I2cDevice::new(&bus), 0x50, Size::Kbit512).map_err(stop("memory"));
-    let mut store = Store::<_, 2>::open(FramFlash(chip()?), END..64 << 10).await.map_err(stop("store"))?;
+    let mut flash = FramFlash(chip()?);
+    let site =
+        Site { board: "mps2-an386", identity: IDENTITY, store: END..IDENTITY.start, slot_bytes: SLOT_BYTES as u32 };
+    let (mut seed, mut button) = ([0; 8], [0]);
+    // There need not be such files.
+    let _ = files::read("seed", &mut seed);
+    let asked = files::read("button", &mut button).is_ok();
+    let line = (&clock, &mut power, &mut uplink);
+    let identity = provision::identity(line, &mut flash, &site, u64::from_le_bytes(seed), asked).await;
+    let identity = identity.map_err(stop("identity"))?;
+    let mut trusted = heapless::Vec::<_, SIGNERS>::new();
+    for key in identity.signers() {
+        let key = PublicKey::from_bytes(&key).map_err(stop("a signer's key"))?;
+        trusted.push(key).map_err(stop("signers"))?;
+    }
+    let (link, node) = (Key::from(identity.key), NodeId(identity.node));
+    let mut store = Store::<_, 2>::open(flash, site.store.clone()).await.map_err(stop("store"))?;
     let mut slots = BusSlots::open(chip()?, COPIES.take()).await.map_err(stop("slots"))?;
     let demands = Demands {
         name: Name::new("seismic").map_err(stop("name"))?,
@@ -128,13 +135,18 @@ pub async fn run() -> Result<Infallible, Stop> {
         };
         if let Some(report) = report {
             let number = counter.take().ok_or(Stop("numbers"))?;
-            say(&mut uplink, &link, number, &Message::Update(report)).await?;
+            say(&mut uplink, (&link, node), number, &Message::Update(report)).await?;
         }
     }
 }
 
-async fn say(uplink: &mut Mps2Uplink, key: &Key, number: u32, message: &Message<'_>) -> Result<(), Stop> {
-    let frame = seal(key, Link::Stream, NODE, number, message).map_err(stop("frame"))?;
+async fn say(
+    uplink: &mut Mps2Uplink,
+    (key, node): (&Key, NodeId),
+    number: u32,
+    message: &Message<'_>,
+) -> Result<(), Stop> {
+    let frame = seal(key, Link::Stream, node, number, message).map_err(stop("frame"))?;
     uplink.send(&frame).await.map_err(stop("uplink"))
 }
 

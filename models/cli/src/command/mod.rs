@@ -13,6 +13,8 @@ pub mod doctor;
 pub mod header;
 pub mod inspect;
 pub mod keygen;
+#[cfg(feature = "nodes")]
+pub mod provision;
 #[cfg(feature = "onnx")]
 pub mod quantize;
 pub mod replay;

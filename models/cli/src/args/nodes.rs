@@ -1,0 +1,147 @@
+//! Arguments of the commands about nodes.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Subcommand;
+
+#[derive(Debug, clap::Args)]
+pub struct ProvisionArgs {
+    #[command(subcommand)]
+    pub command: Provision,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Provision {
+    /// Make keys for a node, keep them in the registry, and write them to the node with its region, signers and calibration.
+    Write(WriteArgs),
+    /// Show the nodes of the registry.
+    List(ListArgs),
+    /// Take a node out of service for good; with --port or --probe, its keys are erased in the node too.
+    Revoke(RevokeArgs),
+    /// Show a node of the registry, what gateway or network server must be told of it, or ask a node who it is.
+    Show(ShowArgs),
+}
+
+/// Where the operator's nodes are kept.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RegistryArgs {
+    /// Registry of nodes and their keys; only its owner may read it.
+    #[arg(long, value_name = "FILE", default_value = "nodes.toml")]
+    pub registry: PathBuf,
+}
+
+/// The line to a node.
+#[derive(Clone, Debug, clap::Args)]
+pub struct LineArgs {
+    /// Speed of a serial port.
+    #[arg(long, value_name = "BAUD", default_value_t = 115_200)]
+    pub baud: u32,
+    /// How long to wait for the node, seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub wait: Duration,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct WriteArgs {
+    /// The node's EUI-64, 16 hexadecimal digits.
+    #[arg(value_parser = eui)]
+    pub node: [u8; 8],
+    /// Region of its radio: in865, as923, eu868 or us915.
+    #[arg(long, value_parser = region)]
+    pub region: String,
+    /// JoinEUI (AppEUI) of the network, 16 hexadecimal digits.
+    #[arg(long, value_name = "EUI", default_value = "0000000000000000", value_parser = eui)]
+    pub join_eui: [u8; 8],
+    /// Public key of who may sign its models, as `keygen` writes it; repeat the flag for a second one.
+    #[arg(short, long = "key", value_name = "KEY.pub.pem")]
+    pub keys: Vec<PathBuf>,
+    /// Calibration of its sensors: tables [[calibration]] with sensor, channel, unit, zero and gain_ppm.
+    #[arg(long, value_name = "FILE.toml")]
+    pub calibration: Option<PathBuf>,
+    /// Give new keys to a node that has been written before; it must be at hand, with its button held while it starts.
+    #[arg(long)]
+    pub again: bool,
+    #[command(flatten)]
+    pub target: WriteTarget,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+    #[command(flatten)]
+    pub line: LineArgs,
+}
+
+/// How the identity reaches the node.
+#[derive(Clone, Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct WriteTarget {
+    /// Line to the node: a serial port, an emulator's socket, or tcp:HOST:PORT.
+    #[arg(short, long, value_name = "PORT")]
+    pub port: Option<String>,
+    /// File to write in place of a node, for the page that its flash map has for it.
+    #[arg(short, long, value_name = "PAGE.bin")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct RevokeArgs {
+    /// The node's EUI-64.
+    #[arg(value_parser = eui)]
+    pub node: [u8; 8],
+    /// Line to the node, to erase its keys there: its button must be held while it starts.
+    #[arg(short, long, value_name = "PORT")]
+    pub port: Option<String>,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+    #[command(flatten)]
+    pub line: LineArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(id = "which", required = true, multiple = false, args = ["node", "port"])]
+pub struct ShowArgs {
+    /// The node's EUI-64.
+    #[arg(value_parser = eui)]
+    pub node: Option<[u8; 8]>,
+    /// Line to a node, which is asked who it is and compared with the registry.
+    #[arg(short, long, value_name = "PORT")]
+    pub port: Option<String>,
+    /// Show with its secrets what one of them must be told.
+    #[arg(long = "for", value_name = "WHOM", requires = "node")]
+    pub whom: Option<Whom>,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+    #[command(flatten)]
+    pub line: LineArgs,
+}
+
+/// Who must be told something of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Whom {
+    /// The key of its frames.
+    Gateway,
+    /// DevEUI, JoinEUI and AppKey.
+    NetworkServer,
+}
+
+fn eui(text: &str) -> Result<[u8; 8], String> {
+    let mut eui = [0; 8];
+    let bare = text.replace([':', '-'], "");
+    hex::decode_to_slice(bare, &mut eui).map_err(|_| "give an EUI-64: 16 hexadecimal digits".to_string())?;
+    Ok(eui)
+}
+
+fn region(text: &str) -> Result<String, String> {
+    let names = tanbo_flash_map::Region::ALL.map(tanbo_flash_map::Region::name);
+    names.contains(&text).then(|| text.into()).ok_or_else(|| format!("there are {}", names.join(", ")))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: u32 = text.parse().map_err(|_| "give whole seconds".to_string())?;
+    Ok(Duration::from_secs(seconds.into()))
+}

@@ -1,0 +1,6 @@
+//! What the commands about nodes share: the line to one, and the registry of all.
+
+pub mod calibration;
+pub mod identity;
+pub mod line;
+pub mod registry;
