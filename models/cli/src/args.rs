@@ -14,7 +14,7 @@ use tanbo_format::Family;
 use tanbo_release::Name;
 
 #[cfg(feature = "nodes")]
-pub use nodes::{ListArgs, Provision, ProvisionArgs, RevokeArgs, ShowArgs, Whom, WriteArgs};
+pub use nodes::{Format, ListArgs, Provision, ProvisionArgs, RevokeArgs, ShowArgs, UpdateArgs, Whom, WriteArgs};
 
 /// Quantizes, compiles, inspects, runs and measures models on any core.
 ///
@@ -70,6 +70,9 @@ pub enum Command {
     /// Give nodes their identities and keys, list them, revoke them.
     #[cfg(feature = "nodes")]
     Provision(ProvisionArgs),
+    /// Send a signed model to a node, over its line or as fragments for a LoRaWAN network server.
+    #[cfg(feature = "nodes")]
+    Update(UpdateArgs),
     /// Write a C header with a model, its arena's size and its operators, for firmware in C.
     Header(HeaderArgs),
 }

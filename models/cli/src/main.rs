@@ -83,6 +83,8 @@ fn main() -> ExitCode {
         Command::Doctor(args) => command::doctor::doctor(args, &out),
         #[cfg(feature = "nodes")]
         Command::Provision(args) => command::provision::provision(args, &out),
+        #[cfg(feature = "nodes")]
+        Command::Update(args) => command::update::update(args, &out),
         Command::Header(args) => command::header::header(args, &out),
         Command::Inspect(args) => command::inspect::inspect(args, &out),
         Command::Demo(args) => command::demo::demo(args, &out),

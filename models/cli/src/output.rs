@@ -52,7 +52,7 @@ impl Output {
     }
 
     /// Returns a line that tells how long work goes on; empty where nobody reads it.
-    #[cfg(feature = "onnx")]
+    #[cfg(any(feature = "nodes", feature = "onnx"))]
     pub fn progress(&self) -> Progress {
         Progress { terminal: io::stderr().is_terminal(), quiet: self.json, stage: "", shown: None }
     }
@@ -71,7 +71,7 @@ impl Output {
 
 /// How far long work has come: on a terminal one line that is written over, elsewhere one line per stage. Our own, because
 /// `indicatif` brings five crates for it.
-#[cfg(feature = "onnx")]
+#[cfg(any(feature = "nodes", feature = "onnx"))]
 pub struct Progress {
     terminal: bool,
     quiet: bool,
@@ -79,26 +79,32 @@ pub struct Progress {
     shown: Option<std::time::Instant>,
 }
 
-#[cfg(feature = "onnx")]
+#[cfg(any(feature = "nodes", feature = "onnx"))]
 impl Progress {
-    /// Shows a step, at most ten a second.
+    /// Shows a step of the quantizer.
+    #[cfg(feature = "onnx")]
     pub fn show(&mut self, now: tanbo_compiler::quantize::Progress) {
-        let new = self.stage != now.stage;
-        self.stage = now.stage;
+        self.step(now.stage, now.done as u64, now.total as u64);
+    }
+
+    /// Shows a step, at most ten a second.
+    pub fn step(&mut self, stage: &'static str, done: u64, total: u64) {
+        let new = self.stage != stage;
+        self.stage = stage;
         if self.terminal {
             let soon = self.shown.is_some_and(|shown| shown.elapsed().as_millis() < 100);
-            if new || now.done == now.total || !soon {
+            if new || done == total || !soon {
                 // The end of the line is cleared: stages have words of different lengths.
-                eprint!("\r{}: {} of {}\x1b[K", now.stage, grouped(now.done as u64), grouped(now.total as u64));
+                eprint!("\r{stage}: {} of {}\x1b[K", grouped(done), grouped(total));
                 self.shown = Some(std::time::Instant::now());
             }
         } else if new && !self.quiet {
-            eprintln!("{}: {} to do", now.stage, grouped(now.total as u64));
+            eprintln!("{stage}: {} to do", grouped(total));
         }
     }
 }
 
-#[cfg(feature = "onnx")]
+#[cfg(any(feature = "nodes", feature = "onnx"))]
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.shown.is_some() {

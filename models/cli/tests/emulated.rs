@@ -1,6 +1,9 @@
 //! The command on an emulated core. Needs QEMU and the core's Rust target: `cargo xtask test` installs and runs this;
 //! `cargo xtask test --host` and a plain `cargo test` leave it out, by name.
 
+#[cfg(unix)]
+mod board;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -17,6 +17,7 @@ use embassy_futures::block_on;
 use tanbo_board_api::sim::{SimClock, SimFlash, SimPower, World};
 use tanbo_board_api::{Limits, Uplink, UplinkError};
 use tanbo_flash_map::{Identity, Region};
+use tanbo_fragments::{Block, Decoder, Progress, Request, memory_words};
 use tanbo_parts::provision::{Site, identity};
 use tanbo_wire::serial;
 
@@ -273,4 +274,85 @@ fn errors_name_place_and_remedy() {
     write(&[], "this command reads 1");
     fs::write(folder.path("nodes.toml"), "[[node]]\n").unwrap();
     write(&[], "yesterday's copy");
+}
+
+/// A slot for a model.
+struct Slot(Vec<u8>);
+
+impl Block for Slot {
+    type Error = std::convert::Infallible;
+
+    fn capacity(&self) -> usize {
+        self.0.len()
+    }
+
+    fn read(&self, at: usize, into: &mut [u8]) -> Result<(), Self::Error> {
+        into.copy_from_slice(&self.0[at..at + into.len()]);
+        Ok(())
+    }
+
+    async fn write(&mut self, at: usize, bytes: &[u8]) -> Result<(), Self::Error> {
+        self.0[at..at + bytes.len()].copy_from_slice(bytes);
+        Ok(())
+    }
+}
+
+#[test]
+fn fragments_are_a_model_of_which_one_in_five_may_be_lost() {
+    let folder = Folder::new();
+    let at = |name: &str| folder.at(name);
+    document(0, &["keygen", &at("k.pem")]);
+    let seismic = Path::new(env!("CARGO_MANIFEST_DIR")).join("../zoo/seismic/seismic.tnb").display().to_string();
+    let sign = ["sign", &seismic, "-k", &at("k.pem"), "--name", "seismic", "--version", "9", "-o", &at("9.tnb")];
+    document(0, &sign);
+    let told = document(0, &["update", &at("9.tnb"), "--fragments", &at("queue.txt"), "--redundancy", "40"]);
+    let model = fs::read(folder.path("9.tnb")).unwrap();
+    let fragments = model.len().div_ceil(48);
+    assert_eq!((&told["fragments"], &told["version"]), (&fragments.into(), &9.into()));
+    let text = fs::read_to_string(folder.path("queue.txt")).unwrap();
+    let payloads: Vec<Vec<u8>> =
+        text.lines().map(|line| hex::decode(line.strip_prefix("201 ").expect("a port")).unwrap()).collect();
+    assert_eq!(payloads.len(), 2 + fragments + (fragments * 40).div_ceil(100));
+    assert!(payloads.iter().all(|payload| payload.len() <= 51));
+
+    let Ok(Some(Request::Setup { session: Ok(session), .. })) = Request::take(&mut &payloads[0][..]) else {
+        panic!("{:?}", payloads[0])
+    };
+    assert_eq!((session.block_bytes(), session.descriptor), (model.len(), 9u32.to_le_bytes()));
+    let mut memory = vec![0; memory_words(session.fragments(), 80)];
+    let mut slot = Slot(vec![0xff; 20_000]);
+    let mut decoder = Decoder::new(session, 20_000, &mut memory).unwrap();
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut whole = false;
+    for payload in payloads.iter().filter(|_| random.u32(..5) > 0) {
+        if let Ok(Some(Request::Fragment { number, bytes, .. })) = Request::take(&mut &payload[..]) {
+            whole |= block_on(decoder.take(number, bytes, &mut slot)).unwrap() == Progress::Complete;
+        }
+    }
+    assert!(whole && slot.0[..model.len()] == model);
+
+    // The same for ChirpStack, and as files.
+    let chirpstack = ["update", &at("9.tnb"), "--fragments", &at("queue.json"), "--redundancy", "40", "--format"];
+    document(0, &[&chirpstack[..], &["chirpstack", "--node", NODE]].concat());
+    let lines = fs::read_to_string(folder.path("queue.json")).unwrap();
+    let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().all(|line| line["devEui"] == NODE && line["fPort"] == 201 && line["confirmed"] == false));
+    let data = lines.iter().map(|line| data_encoding::BASE64.decode(line["data"].as_str().unwrap().as_bytes()));
+    assert_eq!(data.collect::<Result<Vec<_>, _>>().unwrap(), payloads);
+    fs::create_dir(folder.path("queue")).unwrap();
+    document(0, &["update", &at("9.tnb"), "--fragments", &at("queue"), "--redundancy", "40"]);
+    let file = |number: usize| fs::read(folder.path("queue").join(format!("{number:05}.bin"))).unwrap();
+    assert!((0..payloads.len()).all(|number| file(number) == payloads[number]));
+
+    let error = |more: &[&str], words: &str| {
+        let output = tanbo(&[&["update", &at("9.tnb"), "--fragments", &at("x")], more].concat());
+        let text = String::from_utf8_lossy(&output.stderr).to_string();
+        assert!(output.status.code() == Some(2) && text.contains(words), "{more:?}: {text}");
+        assert!(!folder.path("x").exists());
+    };
+    error(&["--fragment-bytes", "0"], "1 to 239");
+    error(&["--fragment-bytes", "1", "--redundancy", "1000"], "less --redundancy");
+    error(&["--session", "4"], "0 to 3");
+    error(&["--format", "chirpstack"], "--node");
+    error(&["--port", "uart"], "cannot be used with");
 }

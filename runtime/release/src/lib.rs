@@ -31,6 +31,14 @@ pub fn stated_bytes(bytes: &[u8]) -> Option<usize> {
     (header.magic == MAGIC).then_some(header.total_bytes as usize)
 }
 
+/// Returns what the signature section of an artifact says; nothing of it is checked.
+pub fn stated_release(artifact: &[u8]) -> Option<Release> {
+    let header: Header = bytemuck::pod_read_unaligned(artifact.get(..HEADER_BYTES)?);
+    let extent = header.sections.get(Section::Signature as usize)?;
+    let section = artifact.get(extent.offset as usize..)?.get(..extent.bytes as usize)?;
+    Release::read(section).ok().map(|(release, _)| release)
+}
+
 /// Checks hash and signature of an artifact against the keys that its receiver trusts, and returns what was signed.
 ///
 /// Whether it is a model that can run here, [`tanbo::Model::parse`] says afterwards.

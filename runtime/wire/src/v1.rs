@@ -6,6 +6,7 @@
 mod body;
 mod code;
 mod message;
+mod refusal;
 mod sender;
 
 pub use code::{ClockQuality, Command, Hazard, Outcome, Quantity, ResetCause, Severity, Stage};
@@ -13,6 +14,7 @@ pub use message::{
     Ack, Alarm, Applied, Boot, Event, Finding, Heartbeat, Message, Offer, Part, Readings, Set, Telemetry, Time, Try,
     Update, Values,
 };
+pub use refusal::refusal;
 pub use sender::{ModelSender, PART_BYTES, Sending};
 
 use crate::counter::{Verdict, Window};

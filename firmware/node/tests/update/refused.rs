@@ -27,6 +27,7 @@ fn refused(bytes: &[u8], version: u32, change: impl Fn(&mut Demands<'_>)) -> Ref
         Err(UpdateError::Refused(refusal)) => refusal,
         other => panic!("{other:?}"),
     };
+    assert!(tanbo_wire::v1::refusal(refusal.code()).is_some(), "{refusal}: no words for an operator");
     assert_eq!(world.selected(), before);
     assert_eq!(now(update.window(true, &mut world, &mut book)), Ok(tanbo_node::update::Verdict::Settled));
     assert!(world.bytes(1).iter().all(|byte| *byte == 0xff), "{refusal}: something is left");

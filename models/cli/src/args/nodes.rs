@@ -120,6 +120,72 @@ pub struct ShowArgs {
     pub line: LineArgs,
 }
 
+#[derive(Debug, clap::Args)]
+pub struct UpdateArgs {
+    /// Model: what `tanbo sign` has written.
+    pub file: PathBuf,
+    /// EUI-64 of the node; its keys are in the registry.
+    #[arg(long, value_parser = eui)]
+    pub node: Option<[u8; 8]>,
+    #[command(flatten)]
+    pub target: UpdateTarget,
+    /// Windows that must go well on the node before it keeps the model.
+    #[arg(long, value_name = "N", default_value_t = 240, value_parser = clap::value_parser!(u16).range(1..))]
+    pub windows: u16,
+    /// Do not wait for the end of the trial.
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Send a file whose version cannot be read as this version: to see that the node refuses it.
+    #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(u32).range(1..))]
+    pub release: Option<u32>,
+    #[command(flatten)]
+    pub cut: CutArgs,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+    #[command(flatten)]
+    pub line: LineArgs,
+}
+
+/// How a model reaches the node.
+#[derive(Clone, Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct UpdateTarget {
+    /// Line to the node: a serial port, an emulator's socket, or tcp:HOST:PORT.
+    #[arg(short, long, value_name = "PORT", requires = "node")]
+    pub port: Option<String>,
+    /// File to write: the payloads of a fragmented transport (LoRaWAN TS004-1.0.0) for a network server's queue, one line each; or
+    /// a folder, for one file each.
+    #[arg(long, value_name = "FILE|FOLDER")]
+    pub fragments: Option<PathBuf>,
+}
+
+/// How a model is cut into fragments.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Fragments")]
+pub struct CutArgs {
+    /// Length of a fragment: what the data rate carries beside 3 bytes, and whole words of the node's flash.
+    #[arg(long, value_name = "BYTES", default_value_t = 48)]
+    pub fragment_bytes: usize,
+    /// Fragments of parity beside those of the model, percent of them: about what may be lost on the air.
+    #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u16).range(..=1000))]
+    pub redundancy: u16,
+    /// Session of the transport, 0 to 3.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub session: u8,
+    /// What a line is.
+    #[arg(long, value_name = "FORMAT", default_value = "hex")]
+    pub format: Format,
+}
+
+/// What a line of a file of fragments is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// FPort and payload: `201 08…`.
+    Hex,
+    /// ChirpStack's JSON for its MQTT topic application/ID/device/NODE/command/down; wants --node.
+    Chirpstack,
+}
+
 /// Who must be told something of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Whom {

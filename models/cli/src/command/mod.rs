@@ -21,6 +21,8 @@ pub mod replay;
 #[cfg(feature = "run")]
 pub mod run;
 pub mod sign;
+#[cfg(feature = "nodes")]
+pub mod update;
 #[cfg(feature = "onnx")]
 pub mod validate;
 pub mod verify;

@@ -84,13 +84,14 @@ impl Line {
     /// Why it could not be opened last.
     pub fn reopen(&mut self, until: Instant) -> Result<(), CliError> {
         loop {
+            std::thread::sleep(Duration::from_millis(200));
             match Self::open(&self.place, self.baud) {
                 Ok(line) => {
                     *self = line;
                     return Ok(());
                 }
                 Err(error) if Instant::now() >= until => return Err(error),
-                Err(_) => std::thread::sleep(Duration::from_millis(200)),
+                Err(_) => {}
             }
         }
     }
