@@ -2,7 +2,7 @@
 //!
 //! # Layer
 //!
-//! Layer 4. Knows the engine and the kernel tables; knows no operator.
+//! Layer 3. Knows the engine and the kernel tables; knows no operator.
 #![no_std]
 #![forbid(unsafe_code)]
 

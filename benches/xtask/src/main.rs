@@ -4,6 +4,7 @@
 
 mod bench;
 mod board;
+mod board_tests;
 mod boards;
 mod budget;
 mod layers;
@@ -94,6 +95,8 @@ enum Command {
         /// The image, an ELF file.
         image: PathBuf,
     },
+    /// Runs the tests of an image of embedded-test in QEMU, each in a start of its own: what .cargo/run-emulated calls.
+    BoardTests(board_tests::Arguments),
     /// Compiles every model of the zoo again and compares the bytes.
     Zoo {
         /// Replace the artifacts instead.
@@ -123,6 +126,7 @@ fn main() -> ExitCode {
         Command::Life(arguments) => life::run(&arguments).map(|()| true),
         Command::NodeSim(arguments) => node_sim::run(&arguments),
         Command::Decode { image } => board::decode_stdin(&image).map(|()| true),
+        Command::BoardTests(arguments) => board_tests::run(&arguments),
         Command::Zoo { update } => zoo::check(update).map(|wrong| report::findings("zoo", &wrong)),
         Command::Lint => suite::lint(),
         Command::Soak => suite::soak(),

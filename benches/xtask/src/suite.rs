@@ -59,6 +59,11 @@ pub fn test(host_only: bool) -> Result<bool, Error> {
         });
         report.check("conformance on every runner", || conformance(&[]));
         report.check("seismic model bit-exact on every runner", bit_exact);
+        report.check("tests that every board runs, on the emulated one", || {
+            let (target, bin) = ("thumbv7em-none-eabihf", "tanbo-board-suite");
+            let board = ["test", "-p", "tanbo-board-mps2", "--target", target, "--profile", "firmware", "--bin", bin];
+            succeeds(&mut cargo(&board))
+        });
         report.check("board: same events as on this machine", || board::check().map(|wrong| findings("board", &wrong)));
         report.check("nodes for days in their world: as planned, as here, twice the same", || {
             node_sim::check().map(|wrong| findings("node-sim", &wrong))

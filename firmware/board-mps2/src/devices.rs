@@ -1,135 +1,103 @@
-//! Drivers against the devices on the board's bus.
+//! Resets of the board, and drivers against the devices on its bus.
+//!
+//! The argument names the test. `resets` goes through three starts of the board: power, its own wish, the watchdog. `barometer`,
+//! `thermometer` and `memory` want a DPS310, a TMP105 and 32 KiB of memory on its bus; until somebody pulls the plug, `journal` keeps
+//! events in that memory, `streamed` and `rings` inferences.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+#![forbid(unsafe_code)]
 
-use embassy_embedded_hal::adapter::BlockingAsync;
-use tanbo_board_api::conformance::{self, Failure};
-use tanbo_board_api::{Clock, Fault as _, Mode, Power, Sensor as _};
-use tanbo_board_mps2::{Mps2Delay, Mps2I2c};
-use tanbo_drivers::DriverError;
-use tanbo_drivers::dps310::{self, Config, Dps310, Oversampling};
-use tanbo_drivers::mb85rc::{FramFlash, Mb85rc, Size};
-use tanbo_drivers::registers::I2cRegisters;
-use tanbo_emulated::println;
-use tanbo_store::{RECORD_BYTES, Store, StoreError};
-use tanbo_wire::{Counter, v1::Ack};
+#[cfg(target_os = "none")]
+mod bus;
+#[cfg(target_os = "none")]
+mod inference;
+#[cfg(target_os = "none")]
+mod windows;
 
-pub fn broken(error: DriverError) -> Failure {
-    println!("{}", error);
-    Failure { promise: "the device works", found: error.kind() as i64 }
-}
+#[cfg(target_os = "none")]
+mod on_board {
+    use embassy_futures::block_on;
+    use tanbo_board_api::conformance::Failure;
+    use tanbo_board_api::{Depth, Power, ResetCause, Selection, Slots, WakeMask};
+    use tanbo_board_mps2::Board;
+    use tanbo_emulated::{arguments, println};
+    use {cortex_m as _, defmt_semihosting as _};
 
-/// The DPS310: what every sensor promises, then a reading.
-pub async fn barometer<C: Clock, P: Power>(
-    i2c: Mps2I2c,
-    delay: Mps2Delay,
-    clock: &C,
-    power: &mut P,
-) -> Result<(), Failure> {
-    let registers = I2cRegisters::new(BlockingAsync::new(i2c), dps310::ADDRESS);
-    // QEMU's raw values are for this scale.
-    let config = Config { oversampling: Oversampling::X1, rate_hz: None };
-    let mut barometer = Dps310::new(registers, delay, config).await.map_err(broken)?;
-    conformance::sensor(&mut barometer, clock, power).await?;
-    barometer.set_mode(Mode::Measure).await.map_err(broken)?;
-    let mut reading = [0; 2];
-    barometer.read(&mut reading).await.map_err(broken)?;
-    let [pressure, temperature] = reading;
-    println!("{} / 100 Pa, {} / 1000 C", pressure, temperature);
-    Ok(())
-}
+    use crate::{bus, inference};
 
-/// The TMP105, by the crate `lm75`.
-pub fn thermometer(i2c: Mps2I2c) -> Result<(), Failure> {
-    let mut thermometer = lm75::Lm75::new(i2c, 0x48);
-    match thermometer.read_temperature() {
-        Ok(celsius) => {
-            println!("{} C", celsius);
-            Ok(())
-        }
-        Err(_) => Err(Failure { promise: "the device works", found: 0 }),
-    }
-}
+    tanbo_emulated::entry!(run);
 
-/// Bytes of the count of starts, at the end of the memory.
-const COUNT_AT: u32 = (32 << 10) - 4;
-
-/// The memory: keeps a pattern over a reset of the board, and counts starts over the emulator's end.
-pub async fn memory<P: Power>(i2c: Mps2I2c, power: &mut P) -> Result<(), Failure> {
-    let mut memory = Mb85rc::new(BlockingAsync::new(i2c), 0x50, Size::Kbit256).map_err(broken)?;
-    let mut count = [0; 4];
-    memory.read(COUNT_AT, &mut count).await.map_err(broken)?;
-    // Erased or new.
-    let starts = u32::from_le_bytes(count).wrapping_add(1);
-    memory.write(COUNT_AT, &starts.to_le_bytes()).await.map_err(broken)?;
-    println!("start {}", starts);
-    let pattern = |seed: u32| -> [u8; 100] { core::array::from_fn(|n| (n as u32 * 31 + seed) as u8) };
-    let mut found = [0; 100];
-    if starts > 1 {
-        memory.read(1234, &mut found).await.map_err(broken)?;
-        if found != pattern(starts - 1) {
-            return Err(Failure { promise: "memory keeps what is written", found: starts.into() });
+    /// Exit code 0 if the promises are kept, 1 if one is not, 2 if the argument names no test.
+    fn run() -> u8 {
+        let name = arguments::first_or("");
+        let name = name.as_deref().unwrap_or("");
+        match test(name) {
+            Some(Ok(())) => {
+                println!("{}: kept", name);
+                0
+            }
+            Some(Err(failure)) => {
+                println!("{}: {}", name, failure);
+                1
+            }
+            None => {
+                println!(
+                    "which test? resets, barometer, thermometer, memory, journal, streamed, rings; not '{}'",
+                    name
+                );
+                2
+            }
         }
     }
-    memory.write(1234, &pattern(starts)).await.map_err(broken)?;
-    memory.read(1234, &mut found).await.map_err(broken)?;
-    if found != pattern(starts) {
-        return Err(Failure { promise: "what is written is read", found: starts.into() });
+
+    /// `None` where there is no such test.
+    fn test(name: &str) -> Option<Result<(), Failure>> {
+        let Board { clock, mut power, mut slots, i2c, delay, .. } = Board::take()?;
+        match name {
+            "resets" => Some(resets(&mut power, &mut slots)),
+            "barometer" => Some(block_on(bus::barometer(i2c, delay, &clock, &mut power))),
+            "thermometer" => Some(bus::thermometer(i2c)),
+            "memory" => Some(block_on(bus::memory(i2c, &mut power))),
+            "journal" => Some(block_on(bus::journal(i2c))),
+            "streamed" => Some(block_on(inference::streamed(i2c))),
+            "rings" => Some(block_on(inference::rings(i2c))),
+            _ => None,
+        }
     }
-    if starts % 2 == 1 {
-        power.reset();
+
+    /// Three starts; the last one returns.
+    fn resets<P: Power, S: Slots>(power: &mut P, slots: &mut S) -> Result<(), Failure> {
+        let cause = power.reset_cause();
+        println!("start: {:?}, selected {:?}", cause, slots.selected());
+        let starts = power.retained().first().copied().unwrap_or(0);
+        let kept = power.retained().iter().all(|byte| *byte == starts);
+        let broken = |promise| Err(Failure { promise, found: starts.into() });
+        match (cause, starts) {
+            _ if !kept => broken("a reset keeps retained memory"),
+            (ResetCause::PowerOn, 0) => {
+                power.retained().fill(1);
+                let selection = Selection { slot: 1, trial: true };
+                match block_on(slots.select(selection)) {
+                    Ok(()) => power.reset(),
+                    Err(_) => broken("a slot can be selected"),
+                }
+            }
+            (ResetCause::Software, 1) => {
+                power.retained().fill(2);
+                power.feed_watchdog();
+                // A node that never comes back from its sleep.
+                block_on(power.sleep_until(u64::MAX, Depth::Idle, WakeMask::NONE));
+                broken("the watchdog ends what hangs")
+            }
+            (ResetCause::Watchdog, 2) if slots.selected() == Some(Selection { slot: 1, trial: true }) => Ok(()),
+            _ => broken("a reset says its cause and keeps the selection"),
+        }
     }
-    Ok(())
 }
 
-/// Events that wait at most, and numbers reserved at once.
-const WAITING: usize = 4;
-const BLOCK: u32 = 5;
-/// Pages of the store.
-const PAGES: u32 = 4;
-
-/// Keeps events and forgets the oldest, saying before and after each step what it does: whoever kills the emulator compares that with
-/// what the next start finds. Ends after a thousand.
-pub async fn journal(i2c: Mps2I2c) -> Result<(), Failure> {
-    let memory = Mb85rc::new(BlockingAsync::new(i2c), 0x50, Size::Kbit256).map_err(broken)?;
-    kept(FramFlash(memory)).await.map_err(|error| {
-        println!("{}", error);
-        Failure { promise: "the store works", found: 0 }
-    })
-}
-
-type Flash = FramFlash<BlockingAsync<Mps2I2c>>;
-
-async fn kept(flash: Flash) -> Result<(), StoreError<DriverError>> {
-    let record = |number: u32| -> [u8; RECORD_BYTES] { core::array::from_fn(|n| (n as u32 * 7 + number) as u8) };
-    let range = 0..PAGES * Flash::PAGE as u32;
-    let mut store = Store::<Flash, WAITING>::open(flash, range).await?;
-    let mut waiting = [None; WAITING];
-    for (to, number) in waiting.iter_mut().zip(store.waiting()) {
-        *to = Some(number);
-    }
-    for number in waiting.into_iter().flatten() {
-        let mut found = [0; RECORD_BYTES];
-        let len = store.event(number, &mut found).await?;
-        let whole = len == Some(RECORD_BYTES) && found == record(number);
-        println!("found {} {}", number, if whole { "whole" } else { "changed" });
-    }
-    println!("ceiling {}", store.ceiling());
-    let mut counter = Counter::resume(store.ceiling());
-    for _ in 0..1000 {
-        if counter.left() == 0 {
-            counter.reserved(store.reserve(BLOCK).await?);
-            println!("reserved {}", store.ceiling());
-        }
-        if store.waiting().count() == WAITING
-            && let Some(highest) = store.waiting().min()
-        {
-            println!("forgetting {}", highest);
-            store.acknowledge(Ack { highest, earlier: 0 }).await?;
-            println!("forgotten {}", highest);
-        }
-        let Some(number) = counter.take() else { continue };
-        println!("keeping {}", number);
-        store.push(number, &record(number)).await?;
-        println!("kept {}", number);
-    }
-    Ok(())
+#[cfg(not(target_os = "none"))]
+fn main() -> std::process::ExitCode {
+    eprintln!(
+        "for the board: cargo run -p tanbo-board-mps2 --target thumbv7em-none-eabihf --profile firmware --bin tanbo-board-devices"
+    );
+    std::process::ExitCode::from(2)
 }

@@ -9,7 +9,7 @@ use tanbo_drivers::mb85rc::{Mb85rc, Size};
 use tanbo_emulated::println;
 use tanbo_journal::{Found, Journal, JournalError};
 
-use crate::devices::broken;
+use crate::bus::broken;
 use crate::windows;
 
 tanbo_include::include_model!(mod streamed_model = "../../journal/tests/data/streamed.tnb");

@@ -11,7 +11,7 @@ use tanbo::{Engine, Model};
 use tanbo_emulated::host::Program;
 use tanbo_format::emit::Aligned;
 
-const PROGRAM: Program<'static> = Program { package: "tanbo-board-mps2", bin: "tanbo-board-conformance" };
+const PROGRAM: Program<'static> = Program { package: "tanbo-board-mps2", bin: "tanbo-board-devices" };
 
 /// How often each model is killed.
 fn kills() -> usize {

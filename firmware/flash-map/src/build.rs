@@ -1,12 +1,12 @@
 //! For build scripts of boards.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{env, error::Error, fs};
 
 use crate::FlashMap;
 
-/// Writes `memory.x` and names the link scripts: `link.x` is cortex-m-rt's, `defmt.x` defmt's, `more` the HAL's. Nothing for an operating
-/// system.
+/// Writes `memory.x` and names the link scripts: `link.x` is cortex-m-rt's, `defmt.x` defmt's, `more` the HAL's, and for the
+/// program of `src/suite.rs`, called as the package with `-suite`, embedded-test's. Nothing for an operating system.
 ///
 /// # Errors
 /// Outside of a build script.
@@ -19,6 +19,11 @@ pub fn link(map: &FlashMap, more: &[&str]) -> Result<(), Box<dyn Error>> {
         for argument in ["-Tlink.x", "-Tdefmt.x", "--nmagic"].iter().chain(more) {
             println!("cargo::rustc-link-arg-bins={argument}");
         }
+        if Path::new("src/suite.rs").exists() {
+            println!("cargo::rustc-link-arg-bin={}-suite=-Tembedded-test.x", env::var("CARGO_PKG_NAME")?);
+        }
     }
+    // Asked by what embedded-test expands to.
+    println!("cargo::rustc-check-cfg=cfg(rust_analyzer)");
     Ok(())
 }
