@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, error::Error, fs};
 
-use crate::FlashMap;
+use crate::{FlashMap, Part};
 
 /// Writes `memory.x` and names the link scripts: `link.x` is cortex-m-rt's, `defmt.x` defmt's, `more` the HAL's, and for the
 /// program of `src/suite.rs`, called as the package with `-suite`, embedded-test's. Nothing for an operating system.
@@ -11,9 +11,17 @@ use crate::FlashMap;
 /// # Errors
 /// Outside of a build script.
 pub fn link(map: &FlashMap, more: &[&str]) -> Result<(), Box<dyn Error>> {
+    link_part(&map.part(map.firmware()), more)
+}
+
+/// As [`link`], for an image that lies elsewhere: [`FlashMap::part`].
+///
+/// # Errors
+/// Outside of a build script.
+pub fn link_part(part: &Part<'_>, more: &[&str]) -> Result<(), Box<dyn Error>> {
     if env::var("CARGO_CFG_TARGET_OS")? == "none" {
         let out = PathBuf::from(env::var("OUT_DIR")?);
-        fs::write(out.join("memory.x"), map.to_string())?;
+        fs::write(out.join("memory.x"), part.to_string())?;
         println!("cargo::rustc-link-search={}", out.display());
         // --nmagic: no page alignment, the flash image stays small.
         for argument in ["-Tlink.x", "-Tdefmt.x", "--nmagic"].iter().chain(more) {

@@ -33,9 +33,11 @@
 pub mod build;
 mod calibration;
 mod identity;
+mod updates;
 
 pub use calibration::{Calibration, Calibrations, Unit};
 pub use identity::{Identity, IdentityError, Region, SIGNERS};
+pub use updates::Updates;
 
 use core::fmt;
 use core::ops::Range;
@@ -173,14 +175,32 @@ impl FlashMap {
 /// The text of `memory.x` for cortex-m-rt, riscv-rt and their relatives. Its symbols say in an image's ELF file where the other parts lie.
 impl fmt::Display for FlashMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (firmware, ram) = (self.firmware(), self.ram());
+        self.part(self.firmware()).fmt(f)
+    }
+}
+
+/// One of several images: see [`FlashMap::part`].
+#[derive(Clone, Debug)]
+pub struct Part<'m>(&'m FlashMap, Range<u32>);
+
+impl FlashMap {
+    /// Returns what the linker must know of an image that lies at `addresses` of the firmware's part: a boot loader, or what it starts.
+    pub const fn part(&self, addresses: Range<u32>) -> Part<'_> {
+        Part(self, addresses)
+    }
+}
+
+impl fmt::Display for Part<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(map, firmware) = self;
+        let ram = map.ram();
         writeln!(f, "MEMORY\n{{")?;
-        if self.0.boot > 0 {
-            writeln!(f, "  BOOT2 : ORIGIN = {:#010x}, LENGTH = {:#x}", self.0.flash.0, self.0.boot)?;
+        if map.0.boot > 0 {
+            writeln!(f, "  BOOT2 : ORIGIN = {:#010x}, LENGTH = {:#x}", map.0.flash.0, map.0.boot)?;
         }
         writeln!(f, "  FLASH : ORIGIN = {:#010x}, LENGTH = {:#x}", firmware.start, firmware.end - firmware.start)?;
         writeln!(f, "  RAM : ORIGIN = {:#010x}, LENGTH = {:#x}\n}}", ram.start, ram.end - ram.start)?;
-        for (name, value) in self.symbols() {
+        for (name, value) in map.symbols() {
             writeln!(f, "{name} = {value:#010x};")?;
         }
         Ok(())

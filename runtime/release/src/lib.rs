@@ -7,6 +7,7 @@
 extern crate std;
 
 mod error;
+mod firmware;
 mod golden;
 mod key;
 mod record;
@@ -14,6 +15,7 @@ mod record;
 mod sign;
 
 pub use error::{ReleaseError, SelfTestError};
+pub use firmware::{FIRMWARE_RECORD_BYTES, Firmware, verify_firmware};
 pub use golden::{Golden, MAX_ROW_BYTES};
 pub use key::{KEY_BYTES, KeyId, PublicKey};
 pub use record::{Name, NameError, RECORD_BYTES, Release, SIGNED_BYTES};

@@ -75,6 +75,12 @@ impl Signer {
         PublicKey::of(*self.0.verifying_key())
     }
 
+    /// Returns this key's signature (r, s, big-endian) over `statement`.
+    pub(crate) fn signature(&self, statement: &[u8]) -> [u8; 64] {
+        let signature: Signature = self.0.sign(statement);
+        signature.to_bytes().into()
+    }
+
     /// Returns `artifact` as release `version` of `name`, signed; a signature that it has is replaced. The same input gives the same bytes
     /// (RFC 6979).
     ///
@@ -83,8 +89,7 @@ impl Signer {
         let content = content_hash(artifact);
         let release = Release { name, version, golden, key: self.public().id() };
         let statement = record::statement(&content, &release.to_bytes([0; 64]))?;
-        let signature: Signature = self.0.sign(&statement);
-        let section = release.to_bytes(signature.to_bytes().into());
+        let section = release.to_bytes(self.signature(&statement));
         let signed = signed(artifact, &section)?;
         crate::verify(&signed, &[self.public()]).is_ok().then_some(signed)
     }
