@@ -79,7 +79,7 @@ pub async fn identity<C: Clock, P: Power, U: Uplink, F: NorFlash>(
 ) -> Result<Identity, ProvisionError<UplinkError<U::Error>, F::Error>> {
     let mut page = Page([0; Identity::BYTES]);
     flash.read(site.identity.start, &mut page.0).await.map_err(ProvisionError::Flash)?;
-    let mut desk = Desk { site, flash, challenge: seed, held: Identity::read(&page.0), page, received: 0 };
+    let mut desk = Desk { site, flash, power, challenge: seed, held: Identity::read(&page.0), page, received: 0 };
     let mut until_us = clock.now_us().saturating_add(PATIENCE_US);
     let (mut listens, mut written) = (asked, false);
     loop {
@@ -88,7 +88,7 @@ pub async fn identity<C: Clock, P: Power, U: Uplink, F: NorFlash>(
         {
             return Ok(identity);
         }
-        power.feed_watchdog();
+        desk.power.feed_watchdog();
         let mut room = [0; MAX_FRAME];
         let received = match line.receive(&mut room, clock.now_us() + WAIT_US).await {
             Ok(received) => received.and_then(|len| room.get(..len)),
@@ -118,9 +118,13 @@ pub async fn identity<C: Clock, P: Power, U: Uplink, F: NorFlash>(
 /// How long it listens once it was written, µs: longer than a host waits for an answer.
 const LINGER_US: u64 = 20_000_000;
 
-struct Desk<'s, F> {
+/// Bytes that are looked at together, a part of every page.
+const PART: usize = 128;
+
+struct Desk<'s, F, P> {
     site: &'s Site<'s>,
     flash: &'s mut F,
+    power: &'s mut P,
     challenge: u64,
     held: Result<Identity, IdentityError>,
     /// What comes.
@@ -128,7 +132,7 @@ struct Desk<'s, F> {
     received: usize,
 }
 
-impl<F: NorFlash> Desk<'_, F> {
+impl<F: NorFlash, P: Power> Desk<'_, F, P> {
     fn key(&self) -> Key {
         self.held.map_or_else(|_| nobody(), |held| Key::from(held.key))
     }
@@ -209,9 +213,28 @@ impl<F: NorFlash> Desk<'_, F> {
         Ok(if erased { Outcome::Erased } else { Outcome::Flash })
     }
 
-    /// Erases the keys, then what was under them.
+    /// Erases the keys, then what was under them: page by page, since that takes longer than a watchdog waits.
     async fn forget(&mut self) -> Result<(), F::Error> {
         self.flash.erase(self.site.identity.start, self.site.identity.end).await?;
-        self.flash.erase(self.site.store.start, self.site.store.end).await
+        for at in self.site.store.clone().step_by(F::ERASE_SIZE) {
+            self.power.feed_watchdog();
+            if !self.is_erased(at).await? {
+                self.flash.erase(at, at + F::ERASE_SIZE as u32).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_erased(&mut self, page: u32) -> Result<bool, F::Error> {
+        // As the longest that any flash reads at once, and more.
+        let mut bytes = Page([0; Identity::BYTES]);
+        let Some(part) = bytes.0.get_mut(..PART) else { return Ok(false) };
+        for at in (page..page + F::ERASE_SIZE as u32).step_by(PART) {
+            self.flash.read(at, part).await?;
+            if part.iter().any(|byte| *byte != 0xff) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }

@@ -467,13 +467,13 @@ fn errors_name_place_reason_and_remedy() {
     assert_eq!(error["error"]["place"], "missing.tflite");
 }
 
-#[cfg(feature = "onnx")]
+#[cfg(all(feature = "onnx", feature = "nodes"))]
 #[test]
 fn help_is_complete() {
     let mut text = String::new();
-    let commands = ["inspect", "run", "bench", "quantize", "validate"].map(|command| [command, "--help"]);
-    for command in [&["--help"][..]].into_iter().chain(commands.iter().map(|command| &command[..])) {
-        let output = tanbo(command);
+    for command in ["", "inspect", "run", "bench", "quantize", "validate", "provision write", "update"] {
+        let command: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+        let output = tanbo(&command);
         assert!(output.status.success());
         text += &format!("$ tanbo {}\n{}\n", command.join(" "), String::from_utf8(output.stdout).unwrap());
     }

@@ -139,11 +139,11 @@ pub struct UpdateArgs {
     #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(u32).range(1..))]
     pub release: Option<u32>,
     #[command(flatten)]
-    pub cut: CutArgs,
-    #[command(flatten)]
     pub registry: RegistryArgs,
     #[command(flatten)]
     pub line: LineArgs,
+    #[command(flatten)]
+    pub cut: CutArgs,
 }
 
 /// How a model reaches the node.
