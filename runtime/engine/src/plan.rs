@@ -152,7 +152,7 @@ pub trait Observer: core::fmt::Debug + Send + Sync {
 
 impl<'m, O> Parsed<'m, '_, O> {
     pub(crate) fn new(model: &Model<'m>, ops: O) -> Self {
-        let cache = Cache::new(model.step_count());
+        let cache = Cache::new(model, |step| Some((units(model, step)?, needs_schedule(model, &(step..step + 1)))));
         Self { model: *model, ops, cache, scheduled: None, schedule: Schedule::EMPTY, observer: None }
     }
 }
@@ -207,7 +207,11 @@ impl<'m, O: Operators> Plan<'m> for Parsed<'m, '_, O> {
     }
 
     fn prepare(&mut self, chain: u16, steps: Range<u16>) -> Result<(), EngineError> {
-        if self.scheduled == Some(chain) || !needs_schedule(&self.model, &steps) {
+        let waits = match self.cache.known(steps.start) {
+            Some((_, waits)) => steps.len() > 1 || waits,
+            None => needs_schedule(&self.model, &steps),
+        };
+        if self.scheduled == Some(chain) || !waits {
             return Ok(());
         }
         self.scheduled = None;
@@ -221,7 +225,10 @@ impl<'m, O: Operators> Plan<'m> for Parsed<'m, '_, O> {
     }
 
     fn units(&self, step: u16) -> Option<u32> {
-        schedule::units(&self.model, &self.model.step(step)?)
+        match self.cache.known(step) {
+            Some((units, _)) => Some(units),
+            None => units(&self.model, step),
+        }
     }
 
     fn trace(&self, step: u16) -> Option<Trace> {
@@ -275,6 +282,11 @@ fn run_once(ops: impl Operators, model: &Model<'_>, step: u16, work: Work<'_>) -
     let mut prepared = Slot::EMPTY;
     operators::prepare(ops, model, step, prepared.place())?;
     prepared.get().and_then(|prepared| prepared.run(work)).ok_or(EngineError::Step(step))
+}
+
+/// Returns the units of work of step `step`.
+fn units(model: &Model<'_>, step: u16) -> Option<u32> {
+    schedule::units(model, &model.step(step)?)
 }
 
 /// Returns whether the steps of a chain wait for one another, or for rows of the caller.

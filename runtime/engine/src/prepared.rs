@@ -391,6 +391,15 @@ impl<'m> Slot<'m> {
     }
 }
 
+/// What a heap keeps of a step: where there is one, an engine decodes no record twice.
+#[cfg(feature = "std")]
+#[derive(Debug)]
+pub(crate) struct Kept<'m> {
+    slot: Slot<'m>,
+    /// Units of work, and whether the step alone waits for rows.
+    known: Option<(u32, bool)>,
+}
+
 /// The steps of a model that need not be made ready again, by number.
 #[derive(Debug)]
 pub(crate) enum Cache<'m, 'a> {
@@ -398,15 +407,18 @@ pub(crate) enum Cache<'m, 'a> {
     Given(&'a mut [Slot<'m>]),
     /// All.
     #[cfg(feature = "std")]
-    Own(std::vec::Vec<Slot<'m>>),
+    Own(std::vec::Vec<Kept<'m>>),
 }
 
 impl<'m> Cache<'m, '_> {
-    /// Returns a cache for `steps` steps where there is a heap, else none.
+    /// Returns a cache for the steps of `model` where there is a heap, else none. `known` returns units of work of a step, and whether it
+    /// alone waits for rows.
     #[cfg_attr(not(feature = "std"), allow(unused_variables, reason = "no heap"))]
-    pub fn new(steps: usize) -> Self {
+    pub fn new(model: &Model<'m>, known: impl Fn(u16) -> Option<(u32, bool)>) -> Self {
         #[cfg(feature = "std")]
-        return Self::Own(std::vec![Slot::EMPTY; steps]);
+        return Self::Own(
+            (0..model.step_count()).map(|step| Kept { slot: Slot::EMPTY, known: known(step as u16) }).collect(),
+        );
         #[cfg(not(feature = "std"))]
         Self::Given(&mut [])
     }
@@ -417,7 +429,18 @@ impl<'m> Cache<'m, '_> {
         match self {
             Self::Given(slots) => slots.get_mut(usize::from(step)),
             #[cfg(feature = "std")]
-            Self::Own(slots) => slots.get_mut(usize::from(step)),
+            Self::Own(steps) => steps.get_mut(usize::from(step)).map(|kept| &mut kept.slot),
+        }
+    }
+
+    /// Returns units of work of step `step` and whether it alone waits for rows, if that was kept.
+    #[cfg_attr(not(feature = "std"), allow(unused_variables, clippy::unused_self, reason = "no heap"))]
+    #[inline]
+    pub fn known(&self, step: u16) -> Option<(u32, bool)> {
+        match self {
+            Self::Given(_) => None,
+            #[cfg(feature = "std")]
+            Self::Own(steps) => steps.get(usize::from(step)).and_then(|kept| kept.known),
         }
     }
 }

@@ -18,7 +18,7 @@ pub const POINTS: usize = PATCH * PATCH;
 /// Output channels computed together; input channels come in as many, too.
 pub const BLOCK: usize = 16;
 /// Tiles computed together.
-pub const BATCH: usize = 8;
+pub const BATCH: usize = 4;
 /// Parts of the scratch begin at multiples of this.
 pub const ALIGN: usize = 64;
 /// Largest scratch, in bytes.
@@ -29,12 +29,8 @@ const MOST_BYTES: usize = 1 << 28;
 pub struct Winograd {
     /// Tiles in a row of them.
     pub tiles: usize,
-    /// Columns of the input that they read.
-    pub columns: usize,
     /// A row of the input that lies in the border.
     pub border: usize,
-    /// A row of the input transformed downwards: one of [`PATCH`].
-    pub row: usize,
     /// A row of points of a tile, of all channels.
     pub points: usize,
     /// All, with what aligning it takes.
@@ -54,14 +50,13 @@ impl Winograd {
             return None;
         }
         let tiles = outputs_across.div_ceil(TILE);
-        let columns = tiles.checked_mul(TILE)?.checked_add(PATCH - TILE)?;
+        // No tile begins where a number ends.
+        tiles.checked_mul(TILE)?.checked_add(PATCH)?;
         let border = width.checked_mul(channels)?.checked_next_multiple_of(ALIGN)?;
-        let row = columns.checked_mul(channels)?.checked_mul(2)?;
         let points = channels.checked_mul(2 * PATCH)?;
-        let rows = row.checked_mul(PATCH)?.checked_next_multiple_of(ALIGN)?;
         let inputs = points.checked_mul(PATCH * BATCH)?;
-        let scratch = border.checked_add(rows)?.checked_add(inputs)?.checked_add(BATCH * BLOCK * POINTS * 4 + ALIGN)?;
-        (scratch <= MOST_BYTES).then_some(Self { tiles, columns, border, row, points, scratch })
+        let scratch = border.checked_add(inputs)?.checked_add(BATCH * BLOCK * POINTS * 4 + ALIGN)?;
+        (scratch <= MOST_BYTES).then_some(Self { tiles, border, points, scratch })
     }
 }
 

@@ -7,7 +7,7 @@ use tanbo_packing::Layout;
 use tanbo_packing::winograd::{AVX2_WINOGRAD, BATCH, BLOCK, PATCH, TILE};
 
 use super::registers::{Bounds, Scale, record};
-use crate::arch::x86::winograd::{self, Batch, INVERSE_OF_9, Lanes, Points, outwards};
+use crate::arch::x86::winograd::{self, Batch, INVERSE_OF_9, Lanes, Lines, Points, outwards};
 use crate::{KernelResult, Packed, Rows, RowsMut};
 
 #[target_feature(enable = "avx2")]
@@ -31,6 +31,12 @@ impl Points for Registers {
     const LAYOUT: Layout = AVX2_WINOGRAD;
 
     #[inline(always)]
+    unsafe fn inwards<const EDGE: bool>(lines: &Lines, place: usize, inside: [usize; 2], to: *mut u8) {
+        // SAFETY: the caller's.
+        unsafe { inwards::<EDGE>(lines, place, inside, to) }
+    }
+
+    #[inline(always)]
     unsafe fn products<const M: usize>(batch: &Batch, first: usize) {
         // SAFETY: the caller's.
         unsafe { products::<M>(batch, first) }
@@ -41,6 +47,17 @@ impl Points for Registers {
         // SAFETY: the caller's.
         unsafe { outputs::<MODE>(batch) }
     }
+}
+
+/// Transforms inputs.
+///
+/// # Safety
+/// As for [`winograd::inwards`].
+#[target_feature(enable = "avx2")]
+#[inline(never)]
+unsafe fn inwards<const EDGE: bool>(lines: &Lines, place: usize, inside: [usize; 2], to: *mut u8) {
+    // SAFETY: the caller's.
+    unsafe { winograd::inwards::<EDGE>(lines, place, inside, to) }
 }
 
 /// Computes the sums of `M` tiles from the `first` on: `[PATCH][PATCH][BATCH][BLOCK]`. Per pair of channels and point 2 loads of

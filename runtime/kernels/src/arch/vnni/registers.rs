@@ -328,17 +328,24 @@ pub(super) struct Bounds {
     low: __m512i,
     high: __m512i,
     order: __m512i,
+    /// Whether every int8 from the zero point on, the least of them, may be an output: usual after a ReLU.
+    from_least: bool,
+    /// Whether every int8 may be an output.
+    all: bool,
 }
 
 impl Bounds {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     #[inline]
     pub(super) fn new(zero_point: i32, low: i32, high: i32) -> Self {
+        let all = low <= i8::MIN.into() && high >= i8::MAX.into();
         Self {
             zero_point: _mm512_set1_epi16(zero_point as i16),
             low: _mm512_set1_epi8(low as i8),
             high: _mm512_set1_epi8(high as i8),
             order: order_of_parts(),
+            from_least: all && zero_point == i8::MIN.into(),
+            all,
         }
     }
 
@@ -346,9 +353,15 @@ impl Bounds {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     #[inline]
     pub(super) fn pack(&self, a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> __m512i {
-        let first = _mm512_adds_epi16(_mm512_packs_epi32(a, b), self.zero_point);
-        let second = _mm512_adds_epi16(_mm512_packs_epi32(c, d), self.zero_point);
-        let bytes = _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(first, second), self.low), self.high);
+        let (first, second) = (_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
+        let bytes = if self.from_least {
+            // Packed as uint8, which are 128 more.
+            _mm512_xor_si512(_mm512_packus_epi16(first, second), _mm512_set1_epi8(i8::MIN))
+        } else {
+            let add = |words| _mm512_adds_epi16(words, self.zero_point);
+            let bytes = _mm512_packs_epi16(add(first), add(second));
+            if self.all { bytes } else { _mm512_min_epi8(_mm512_max_epi8(bytes, self.low), self.high) }
+        };
         // Each 128-bit part has four of each register.
         _mm512_permutexvar_epi32(self.order, bytes)
     }

@@ -8,7 +8,7 @@ use tanbo_packing::Layout;
 use tanbo_packing::winograd::{BATCH, BLOCK, PATCH, TILE, VNNI_WINOGRAD};
 
 use super::registers::{Bounds, Scale};
-use crate::arch::x86::winograd::{self, Batch, INVERSE_OF_9, Lanes, Points, outwards};
+use crate::arch::x86::winograd::{self, Batch, INVERSE_OF_9, Lanes, Lines, Points, outwards};
 use crate::arch::x86::{BENT, LINE};
 use crate::{KernelResult, Packed, Rows, RowsMut};
 
@@ -30,6 +30,12 @@ impl Points for Registers {
     const LAYOUT: Layout = VNNI_WINOGRAD;
 
     #[inline(always)]
+    unsafe fn inwards<const EDGE: bool>(lines: &Lines, place: usize, inside: [usize; 2], to: *mut u8) {
+        // SAFETY: the caller's.
+        unsafe { inwards::<EDGE>(lines, place, inside, to) }
+    }
+
+    #[inline(always)]
     unsafe fn products<const M: usize>(batch: &Batch, first: usize) {
         // SAFETY: the caller's.
         unsafe { products::<M>(batch, first) }
@@ -40,6 +46,17 @@ impl Points for Registers {
         // SAFETY: the caller's.
         unsafe { outputs::<MODE>(batch) }
     }
+}
+
+/// Transforms inputs.
+///
+/// # Safety
+/// As for [`winograd::inwards`].
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[inline(never)]
+unsafe fn inwards<const EDGE: bool>(lines: &Lines, place: usize, inside: [usize; 2], to: *mut u8) {
+    // SAFETY: the caller's.
+    unsafe { winograd::inwards::<EDGE>(lines, place, inside, to) }
 }
 
 /// Computes the sums of `M` tiles from the `first` on, and transforms their rows: `[PATCH][TILE][BATCH][BLOCK]`. Per pair of

@@ -10,6 +10,12 @@ use crate::{AveragePool2d, Image, KernelResult, LengthError, MaxPool2d, Rows, Ro
 /// Channels at a time.
 const BLOCK: usize = 16;
 
+/// As many where there are as many: the rows are found less often.
+const WIDE: usize = 64;
+
+/// Most taps whose sum of magnitudes and rounding, `128·n + n/2`, is less than `2^32 / n`.
+const MANY: i32 = 5780;
+
 /// Computes output rows of an average pooling.
 #[target_feature(enable = "avx2")]
 pub fn average(p: &AveragePool2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>, rows: Range<usize>) -> KernelResult {
@@ -30,10 +36,13 @@ pub fn average(p: &AveragePool2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>,
             ensure(n > 0)?;
             let y = output.row_mut(row);
             let y = y.get_mut(ox * p.output.channels..).ok_or(LengthError)?;
+            let reciprocal = (1u64 << 32) / n as u64 + 1;
             let finish = |sum: i32| match p.range.rounding {
                 Rounding::Tflite => {
-                    let half = if sum > 0 { n / 2 } else { -(n / 2) };
-                    (sum.wrapping_add(half) / n).clamp(p.range.low, p.range.high) as i8
+                    let more = u64::from(sum.unsigned_abs()) + n as u64 / 2;
+                    // The product exceeds the quotient by less than `more / 2^32`, which is less than `1 / n`.
+                    let quotient = if n <= MANY { (more * reciprocal) >> 32 } else { more / n as u64 } as i32;
+                    (if sum < 0 { -quotient } else { quotient }).clamp(p.range.low, p.range.high) as i8
                 }
                 Rounding::Single => {
                     let sum = sum.wrapping_sub(p.input_zero_point.wrapping_mul(n));
@@ -42,15 +51,13 @@ pub fn average(p: &AveragePool2d<'_>, input: Rows<'_>, output: &mut RowsMut<'_>,
             };
             let mut channel = 0;
             while channel < p.input.channels {
-                let count = BLOCK.min(p.input.channels - channel);
-                let mut sums = [0i32; BLOCK];
-                if count == BLOCK {
-                    let registers = window.sums(&input, &columns, channel);
-                    // SAFETY: 16 sums.
-                    unsafe {
-                        _mm256_storeu_si256(sums.as_mut_ptr().cast(), registers[0]);
-                        _mm256_storeu_si256(sums.as_mut_ptr().add(8).cast(), registers[1]);
-                    }
+                let left = p.input.channels - channel;
+                let count = if left >= WIDE { WIDE } else { BLOCK.min(left) };
+                let mut sums = [0i32; WIDE];
+                if count == WIDE {
+                    window.sums::<{ WIDE / BLOCK }>(&input, &columns, channel, &mut sums);
+                } else if count == BLOCK {
+                    window.sums::<1>(&input, &columns, channel, &mut sums);
                 } else {
                     window.each(&input, &columns, channel, count, |pixel| {
                         for (sum, &x) in sums.iter_mut().zip(pixel) {
@@ -156,19 +163,42 @@ impl<'a> Places<'a> {
         Taps::new(self.window, 1, ox, self.input.width, 0)
     }
 
-    /// Returns the sums of [`BLOCK`] channels from `channel` on over all taps.
+    /// Sums `N` blocks of channels from `channel` on over all taps, at most [`WIDE`] channels.
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn sums(&self, x: &Rows<'_>, columns: &Taps, channel: usize) -> [__m256i; 2] {
-        let mut sums = [_mm256_setzero_si256(); 2];
-        self.each(x, columns, channel, BLOCK, |pixel| {
-            let Some(pixel) = pixel.first_chunk::<BLOCK>() else { return };
-            // SAFETY: 16 values.
-            let x = unsafe { _mm_loadu_si128(pixel.as_ptr().cast()) };
-            let halves = [_mm256_cvtepi8_epi32(x), _mm256_cvtepi8_epi32(_mm_srli_si128::<8>(x))];
-            sums = [_mm256_add_epi32(sums[0], halves[0]), _mm256_add_epi32(sums[1], halves[1])];
+    fn sums<const N: usize>(&self, x: &Rows<'_>, columns: &Taps, channel: usize, sums: &mut [i32; WIDE]) {
+        // 16 bits hold the sum of so many values.
+        const MOST: usize = 255;
+        let (mut short, mut taken) = ([_mm256_setzero_si256(); N], 0);
+        let mut add = |short: &[__m256i; N]| {
+            each!(i < N {
+                let halves = [_mm256_castsi256_si128(short[i]), _mm256_extracti128_si256::<1>(short[i])];
+                each!(half < 2 {
+                    // SAFETY: eight of the sums: `N` is 4 at most.
+                    unsafe {
+                        let place = sums.as_mut_ptr().add(16 * i + 8 * half).cast();
+                        let more = _mm256_cvtepi16_epi32(halves[half]);
+                        _mm256_storeu_si256(place, _mm256_add_epi32(_mm256_loadu_si256(place), more));
+                    }
+                });
+            });
+        };
+        self.each(x, columns, channel, N * BLOCK, |pixel| {
+            if pixel.len() < N * BLOCK {
+                return;
+            }
+            each!(i < N {
+                // SAFETY: 16 of the values.
+                let x = unsafe { _mm_loadu_si128(pixel.as_ptr().add(16 * i).cast()) };
+                short[i] = _mm256_add_epi16(short[i], _mm256_cvtepi8_epi16(x));
+            });
+            taken += 1;
+            if taken == MOST {
+                add(&short);
+                (short, taken) = ([_mm256_setzero_si256(); N], 0);
+            }
         });
-        sums
+        add(&short);
     }
 
     /// Calls `visit` with `count` channels from `channel` on of each tap.

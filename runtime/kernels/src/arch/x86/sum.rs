@@ -15,27 +15,43 @@ use crate::{KernelResult, Sum, reference};
 /// Outputs at a time.
 const BLOCK: usize = 32;
 
+/// Values that a family computes at a time from two inputs, and where they go: pointers move on together.
+#[derive(Clone, Copy)]
+pub struct Places {
+    pub inputs: [*const i8; 2],
+    pub output: *mut i8,
+}
+
+impl Places {
+    /// Returns the places `count` values on.
+    #[inline(always)]
+    pub fn on(self, count: usize) -> Self {
+        Self { inputs: self.inputs.map(|input| input.wrapping_add(count)), output: self.output.wrapping_add(count) }
+    }
+}
+
 /// Adds; `sign` -1 subtracts.
 #[target_feature(enable = "avx2")]
 pub fn sum(p: &Sum<'_>, input1: &[i8], input2: &[i8], output: &mut [i8], sign: i32) -> KernelResult {
-    apart::<BLOCK>(p, [input1, input2], output, sign, |line, x, y| line.block(x, y))
+    apart::<BLOCK>(p, [input1, input2], output, sign, |line, places, spare, count| line.walk(places, spare, count))
 }
 
 /// Adds where input `place` lies.
 #[target_feature(enable = "avx2")]
 pub fn sum_in_place(p: &Sum<'_>, place: usize, values: &mut [i8], other: &[i8]) -> KernelResult {
-    in_place::<BLOCK>(p, place, values, other, |line, x, y| line.block(x, y))
+    in_place::<BLOCK>(p, place, values, other, |line, places, spare, count| line.walk(places, spare, count))
 }
 
-/// Computes all outputs, `N` of at most 64 at a time by `block`: from as many values of two inputs outputs at the first place, or,
-/// if some are too near to a step, at the second; it returns a bit for each of these.
+/// Computes all outputs. `walk` computes up to so many blocks of `N` values, at most 64, one after another, but stops at a block of which
+/// some outputs are too near to a step: that one it writes to the spare place. It returns the blocks before that one, and a bit
+/// for each output that is too near.
 #[inline(always)]
 pub fn apart<const N: usize>(
     p: &Sum<'_>,
     [input1, input2]: [&[i8]; 2],
     output: &mut [i8],
     sign: i32,
-    block: impl Fn(&Line, [*const i8; 2], [*mut i8; 2]) -> u64,
+    walk: impl Fn(&Line, Places, &mut [i8; N], usize) -> (usize, u64),
 ) -> KernelResult {
     let same = p.shapes[0] == p.output_shape && p.shapes[1] == p.output_shape;
     let elements = p.output_shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d as usize));
@@ -47,8 +63,9 @@ pub fn apart<const N: usize>(
             _ => reference::sub::run(p, input1, input2, output),
         };
     };
+    let places = Places { inputs: [input1.as_ptr(), input2.as_ptr()], output: output.as_mut_ptr() };
     // SAFETY: slices of one length, the output apart from the others.
-    unsafe { blocks::<N>(p, &line, [input1.as_ptr(), input2.as_ptr()], output.as_mut_ptr(), length, sign, block) };
+    unsafe { blocks::<N>(p, &line, places, length, sign, walk) };
     Ok(())
 }
 
@@ -59,7 +76,7 @@ pub fn in_place<const N: usize>(
     place: usize,
     values: &mut [i8],
     other: &[i8],
-    block: impl Fn(&Line, [*const i8; 2], [*mut i8; 2]) -> u64,
+    walk: impl Fn(&Line, Places, &mut [i8; N], usize) -> (usize, u64),
 ) -> KernelResult {
     let length = values.len();
     let Some(line) = Line::new(p, 1).filter(|_| place < 2 && other.len() == length) else {
@@ -68,52 +85,56 @@ pub fn in_place<const N: usize>(
     let output = values.as_mut_ptr();
     let inputs = if place == 0 { [output.cast_const(), other.as_ptr()] } else { [other.as_ptr(), output.cast_const()] };
     // SAFETY: slices of one length; one input is the output, the other apart from it.
-    unsafe { blocks::<N>(p, &line, inputs, output, length, 1, block) };
+    unsafe { blocks::<N>(p, &line, Places { inputs, output }, length, 1, walk) };
     Ok(())
 }
 
 /// Computes `length` outputs, block by block, the last ones from a copy if there are fewer.
 ///
 /// # Safety
-/// The pointers are to as many values; each input is apart from the output, or begins where it does. `block` reads and writes `N`
-/// values, all inputs before the first output.
+/// The places have as many values; each input is apart from the output, or begins where it does. `walk` reads and writes the blocks it
+/// is told to, all inputs of one before its first output.
 #[inline(always)]
 unsafe fn blocks<const N: usize>(
     p: &Sum<'_>,
     line: &Line,
-    inputs: [*const i8; 2],
-    output: *mut i8,
+    mut places: Places,
     length: usize,
     sign: i32,
-    block: impl Fn(&Line, [*const i8; 2], [*mut i8; 2]) -> u64,
+    walk: impl Fn(&Line, Places, &mut [i8; N], usize) -> (usize, u64),
 ) {
     let mut spare = [0; N];
-    let mut at = 0usize;
-    while length.wrapping_sub(at) >= N {
-        // SAFETY: `at + N <= length`.
-        unsafe {
-            let (x, y) = (inputs.map(|input| input.add(at)), output.add(at));
-            let close = block(line, x, [y, spare.as_mut_ptr()]);
-            if close != 0 {
-                settle(p, sign, x.map(|x| x.cast::<[i8; N]>().read()), &mut spare, close);
-                y.cast::<[i8; N]>().write(spare);
+    let mut left = length / N;
+    while left > 0 {
+        let (done, close) = walk(line, places, &mut spare, left);
+        places = places.on(done.wrapping_mul(N));
+        left = left.wrapping_sub(done);
+        if close != 0 {
+            // SAFETY: a block is left.
+            unsafe {
+                settle(p, sign, places.inputs.map(|input| input.cast::<[i8; N]>().read()), &mut spare, close);
+                places.output.cast::<[i8; N]>().write(spare);
             }
+            places = places.on(N);
+            left = left.wrapping_sub(1);
         }
-        at = at.wrapping_add(N);
     }
-    let rest = length.wrapping_sub(at);
+    let rest = length % N;
     if rest > 0 {
         let mut x = [[0i8; N]; 2];
         let mut y = [0i8; N];
+        let inputs = x.each_ref().map(|x| x.as_ptr());
         // SAFETY: the rest of the values, fewer than the `N` of each buffer.
         unsafe {
-            for (x, input) in x.iter_mut().zip(inputs) {
-                x.as_mut_ptr().copy_from_nonoverlapping(input.add(at), rest);
+            for (x, input) in x.iter_mut().zip(places.inputs) {
+                x.as_mut_ptr().copy_from_nonoverlapping(input, rest);
             }
-            let to = y.as_mut_ptr();
-            let close = block(line, x.each_ref().map(|x| x.as_ptr()), [to, to]);
-            settle(p, sign, x, &mut y, close);
-            output.add(at).copy_from_nonoverlapping(y.as_ptr(), rest);
+            let (done, close) = walk(line, Places { inputs, output: y.as_mut_ptr() }, &mut spare, 1);
+            if done == 0 {
+                settle(p, sign, x, &mut spare, close);
+                y = spare;
+            }
+            places.output.copy_from_nonoverlapping(y.as_ptr(), rest);
         }
     }
 }
@@ -134,6 +155,21 @@ fn exact(p: &Sum<'_>, x1: i8, x2: i8, sign: i32) -> i8 {
     let scaled =
         |x: i8, i: usize| p.multipliers[i].apply((i32::from(x) - p.zero_points[i]) << p.left_shift, p.range.rounding);
     p.range.requantize(scaled(x1, 0) + sign * scaled(x2, 1), p.multiplier) as i8
+}
+
+/// What [`taken_apart`] divides by: a byte beside itself is its 257 times.
+pub const PART: i32 = 257;
+
+/// Returns the nearest integer that [`taken_apart`] takes, or one beside it.
+fn nearest(x: f64) -> i32 {
+    let a = (x + 0.5).floor() as i32;
+    if a.rem_euclid(PART) == 128 { a - 1 } else { a }
+}
+
+/// Returns `a` as `[h, l]`, an int16 and an int8 with `a = 257·h + l`.
+pub fn taken_apart(a: i32) -> [i32; 2] {
+    let h = (a + 128).div_euclid(PART);
+    [h, a - PART * h]
 }
 
 /// `t = a·x1 + b·x2 + c` with `bits` behind the point.
@@ -166,65 +202,91 @@ impl Line {
         let unit = real(p.multiplier);
         let left = f64::from(1 << p.left_shift);
         let (a, b) = (left * real(first) * unit, left * real(second) * unit);
-        let mut bits = 22;
-        while (a + b) * 255.0 + 130.0 >= f64::from(1 << (30 - bits)) {
+        // With a bit for the sign, and nothing wraps.
+        let mut bits = 23;
+        while (a + b) * 255.0 + 131.0 >= f64::from(1 << (31 - bits)) {
             bits -= 1;
             if bits < 14 {
                 return None;
             }
         }
         let point = f64::from(1 << bits);
-        let nearest = |x: f64| (x * point + 0.5) as i32;
-        let (a, b) = (nearest(a), sign * nearest(b));
-        // Each input is off by less than 1, the two roundings at the end by half of their unit; A and B by a half each, times
-        // 255, and by what f64 may round.
+        let factors = [a * point, f64::from(sign) * b * point];
+        let [a, b] = factors.map(nearest);
+        let off = (f64::from(a) - factors[0]).abs() + (f64::from(b) - factors[1]).abs();
+        // Each input is off by less than 1, the two roundings at the end by half of their unit; A and B times 128 at most, C,
+        // and what f64 may round.
         let roundings = match p.range.rounding {
             Rounding::Single => 1.0,
             Rounding::Tflite => 2.0,
         };
         let reference = (roundings * unit + 1.0 / f64::from(1 << -p.multiplier.shift)) * point;
-        let error = i32::try_from((reference as u32 + 2 + 256 + 2).checked_next_power_of_two()?).ok()?;
+        let error = i32::try_from(((reference + 128.0 * off) as u32 + 4).checked_next_power_of_two()?).ok()?;
         let near = (1i32 << bits).checked_sub(error.checked_mul(2)?)?;
         if near <= 0 {
             return None;
         }
-        let zeros = a.wrapping_mul(p.zero_points[0]).wrapping_add(b.wrapping_mul(p.zero_points[1]));
-        let c = (p.range.zero_point << bits) + (1 << (bits - 1)) + error;
-        let c = c.wrapping_sub(zeros);
+        let [z1, z2] = p.zero_points.map(f64::from);
+        let c = (f64::from(p.range.zero_point) + 0.5) * point + f64::from(error) - factors[0] * z1 - factors[1] * z2;
+        // Of 33 bits at most; what wraps here wraps back in the sum.
+        let c = c as i64 as i32;
         Some(Self { a, b, c, bits, near, low: low.into(), high: high.into() })
     }
 
-    /// Computes a block from two inputs, at the first place, or the second if some outputs are too near to a step: a bit for each.
+    /// Computes blocks: see [`apart`].
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn block(&self, [x1, x2]: [*const i8; 2], [y, spare]: [*mut i8; 2]) -> u64 {
+    fn walk(&self, places: Places, spare: &mut [i8; BLOCK], count: usize) -> (usize, u64) {
         let (a, b, c) = (_mm256_set1_epi32(self.a), _mm256_set1_epi32(self.b), _mm256_set1_epi32(self.c));
         let near = _mm256_set1_epi32(self.near);
         let bits = _mm_cvtsi32_si128(self.bits);
-        let mut parts = [_mm256_setzero_si256(); 4];
-        let mut close = [_mm256_setzero_si256(); 4];
-        each!(i < 4 {
-            // SAFETY: eight of the 32 values.
-            let (x1, x2) = unsafe {
-                (_mm_loadl_epi64(x1.add(8 * i).cast()), _mm_loadl_epi64(x2.add(8 * i).cast()))
-            };
-            let first = _mm256_mullo_epi32(_mm256_cvtepi8_epi32(x1), a);
-            let second = _mm256_mullo_epi32(_mm256_cvtepi8_epi32(x2), b);
-            let t = _mm256_add_epi32(_mm256_add_epi32(first, second), c);
-            close[i] = _mm256_cmpeq_epi32(_mm256_and_si256(t, near), _mm256_setzero_si256());
-            parts[i] = _mm256_sra_epi32(t, bits);
-        });
+        let (least, most) = (_mm256_set1_epi8(self.low as i8), _mm256_set1_epi8(self.high as i8));
         let pack = |v: [__m256i; 4]| {
             let words = [_mm256_packs_epi32(v[0], v[1]), _mm256_packs_epi32(v[2], v[3])];
             let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
             _mm256_permutevar8x32_epi32(_mm256_packs_epi16(words[0], words[1]), order)
         };
-        let bounded = _mm256_max_epi8(pack(parts), _mm256_set1_epi8(self.low as i8));
-        let bounded = _mm256_min_epi8(bounded, _mm256_set1_epi8(self.high as i8));
-        let any = _mm256_or_si256(_mm256_or_si256(close[0], close[1]), _mm256_or_si256(close[2], close[3]));
-        let close = if _mm256_testz_si256(any, any) == 1 { 0 } else { _mm256_movemask_epi8(pack(close)) as u32 };
-        // SAFETY: 32 values.
-        unsafe { _mm256_storeu_si256(if close == 0 { y } else { spare }.cast(), bounded) };
-        close.into()
+        for done in 0..count {
+            let Places { inputs: [x1, x2], output } = places.on(done.wrapping_mul(BLOCK));
+            let mut parts = [_mm256_setzero_si256(); 4];
+            let mut close = [_mm256_setzero_si256(); 4];
+            each!(i < 4 {
+                // SAFETY: eight of the 32 values.
+                let (x1, x2) = unsafe {
+                    (_mm_loadl_epi64(x1.add(8 * i).cast()), _mm_loadl_epi64(x2.add(8 * i).cast()))
+                };
+                let first = _mm256_mullo_epi32(_mm256_cvtepi8_epi32(x1), a);
+                let second = _mm256_mullo_epi32(_mm256_cvtepi8_epi32(x2), b);
+                let t = _mm256_add_epi32(_mm256_add_epi32(first, second), c);
+                close[i] = _mm256_cmpeq_epi32(_mm256_and_si256(t, near), _mm256_setzero_si256());
+                parts[i] = _mm256_sra_epi32(t, bits);
+            });
+            let bytes = _mm256_min_epi8(_mm256_max_epi8(pack(parts), least), most);
+            let any = _mm256_or_si256(_mm256_or_si256(close[0], close[1]), _mm256_or_si256(close[2], close[3]));
+            if _mm256_testz_si256(any, any) == 0 {
+                // SAFETY: 32 values.
+                unsafe { _mm256_storeu_si256(spare.as_mut_ptr().cast(), bytes) };
+                return (done, (_mm256_movemask_epi8(pack(close)) as u32).into());
+            }
+            // SAFETY: 32 values.
+            unsafe { _mm256_storeu_si256(output.cast(), bytes) };
+        }
+        (count, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PART, nearest, taken_apart};
+
+    #[test]
+    fn factors_come_apart_into_an_int16_and_an_int8() {
+        for a in (-70_000..=70_000).chain(8_410_000..=8_421_000).chain(-8_421_000..=-8_410_000) {
+            let near = nearest(f64::from(a));
+            assert!((a - 1..=a).contains(&near), "{a}: {near}");
+            let [h, l] = taken_apart(near);
+            assert_eq!(PART * h + l, near);
+            assert!(i16::try_from(h).is_ok() && i8::try_from(l).is_ok(), "{a}: {h}, {l}");
+        }
     }
 }

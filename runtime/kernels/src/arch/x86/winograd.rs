@@ -50,6 +50,12 @@ pub trait Points {
     /// Its packing.
     const LAYOUT: Layout;
 
+    /// Transforms inputs by [`inwards`].
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn inwards<const EDGE: bool>(lines: &Lines, place: usize, inside: [usize; 2], to: *mut u8);
+
     /// Computes the sums of all points of `M` tiles of a batch, from the `first` on, for [`BLOCK`] output channels.
     ///
     /// # Safety
@@ -127,7 +133,7 @@ pub unsafe fn outwards<T: Lanes>(m: [T; PATCH]) -> [T; TILE] {
 /// `B^T` times six values.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn inwards(d: [__m256i; PATCH]) -> [__m256i; PATCH] {
+fn transform(d: [__m256i; PATCH]) -> [__m256i; PATCH] {
     let (add, sub) = (|a, b| _mm256_add_epi16(a, b), |a, b| _mm256_sub_epi16(a, b));
     let four = |a| _mm256_slli_epi16::<2>(a);
     let (a, b) = (sub(d[4], four(d[2])), sub(d[3], four(d[1])));
@@ -179,37 +185,58 @@ unsafe fn run<M: Points>(
     let scratch = scratch.get_mut(skip..).ok_or(LengthError)?;
     let (border, scratch) = scratch.split_at_mut_checked(winograd.border).ok_or(LengthError)?;
     border.fill(p.input_zero_point as u8);
-    let line = scratch.as_mut_ptr();
-    let inputs = line.wrapping_add((PATCH * winograd.row).next_multiple_of(ALIGN));
+    let inputs = scratch.as_mut_ptr();
     let sums = inputs.wrapping_add(PATCH * BATCH * winograd.points).cast::<i32>();
     let mode = p.records.first().copied().unwrap_or(0);
     let count = rows.len().div_ceil(TILE) * winograd.tiles;
     let base = out.as_mut_ptr();
-    let mut ready = None;
+    let left = p.shape.pad[1];
+    let next = winograd.points * BATCH;
+    let border = border.as_ptr().cast();
+    let mut lines = Lines { rows: [border; PATCH], channels, zero_point: p.input_zero_point, next };
+    let mut batch = Batch {
+        tiles: 0,
+        blocks: channels / BLOCK,
+        inputs,
+        weights: p.weights.as_ptr().cast(),
+        sums,
+        records: p.records.as_ptr().wrapping_add(HEADER_WORDS),
+        places: [Place { output: base, rows: 0, columns: 0 }; BATCH],
+        step: [outputs, out_width * outputs],
+        zero_point: p.range.zero_point,
+        low: p.range.low,
+        high: p.range.high,
+    };
+    let constants = (batch.weights, batch.records);
     let mut done = 0;
+    let (mut row, mut column) = (0, 0);
     while done < count {
-        let mut places = [Place { output: base, rows: 0, columns: 0 }; BATCH];
-        let tiles = BATCH.min(count - done);
-        for (slot, place) in places.iter_mut().enumerate().take(tiles) {
-            let (row, column) = ((done + slot) / winograd.tiles * TILE, (done + slot) % winograd.tiles * TILE);
-            if ready != Some(row) {
-                let mut sources = [border.as_ptr().cast::<i8>(); PATCH];
-                for (k, source) in sources.iter_mut().enumerate() {
+        batch.tiles = BATCH.min(count - done);
+        for (slot, place) in batch.places.iter_mut().enumerate().take(batch.tiles) {
+            if column == 0 {
+                for (k, line) in lines.rows.iter_mut().enumerate() {
                     let inside = (rows.start + row + k).checked_sub(p.shape.pad[0]).filter(|&y| y < p.shape.input[0]);
+                    *line = border;
                     if let Some(y) = inside {
-                        let line = input.row(y);
-                        ensure(line.len() == width * channels)?;
-                        *source = line.as_ptr();
+                        let values = input.row(y);
+                        ensure(values.len() == width * channels)?;
+                        *line = values.as_ptr();
                     }
                 }
-                // SAFETY: six rows of the input, or of the border; the scratch has room for six transformed ones.
-                unsafe { down(&winograd, p, sources, line) };
-                ready = Some(row);
             }
-            // SAFETY: the columns of the tile lie in the transformed rows; the scratch has a place for each slot.
-            unsafe {
-                let to = inputs.wrapping_add(slot * winograd.points);
-                across(&winograd, channels, line.wrapping_add(column * channels * 2), to);
+            let inside = [left.saturating_sub(column).min(PATCH), (width + left).saturating_sub(column).min(PATCH)];
+            let first = column.wrapping_sub(left).wrapping_mul(channels);
+            let to = inputs.wrapping_add(slot * winograd.points);
+            for block in 0..batch.blocks {
+                let (place, to) = (first.wrapping_add(BLOCK * block), to.wrapping_add(2 * BLOCK * PATCH * block));
+                // SAFETY: six rows of the input, or of the border; the scratch has a place for each slot.
+                unsafe {
+                    if inside == [0, PATCH] {
+                        M::inwards::<false>(&lines, place, inside, to);
+                    } else {
+                        M::inwards::<true>(&lines, place, inside, to);
+                    }
+                }
             }
             let pixel = row * out_width + column;
             *place = Place {
@@ -217,25 +244,17 @@ unsafe fn run<M: Points>(
                 rows: TILE.min(rows.len() - row),
                 columns: TILE.min(out_width - column),
             };
+            column += TILE;
+            if column >= out_width {
+                (row, column) = (row + TILE, 0);
+            }
         }
-        let mut batch = Batch {
-            tiles,
-            blocks: channels / BLOCK,
-            inputs,
-            weights: p.weights.as_ptr().cast(),
-            sums,
-            records: p.records.as_ptr().wrapping_add(HEADER_WORDS),
-            places,
-            step: [outputs, out_width * outputs],
-            zero_point: p.range.zero_point,
-            low: p.range.low,
-            high: p.range.high,
-        };
+        (batch.weights, batch.records) = constants;
         for _ in 0..outputs / BLOCK {
             // SAFETY: weights and records of as many blocks, by `check`; places in the image, as far as they say.
             unsafe {
-                for first in (0..tiles).step_by(GROUP) {
-                    match tiles - first {
+                for first in (0..batch.tiles).step_by(GROUP) {
+                    match batch.tiles - first {
                         1 => M::products::<1>(&batch, first),
                         2 => M::products::<2>(&batch, first),
                         3 => M::products::<3>(&batch, first),
@@ -255,81 +274,52 @@ unsafe fn run<M: Points>(
                 place.output = place.output.wrapping_add(BLOCK);
             }
         }
-        done += tiles;
+        done += batch.tiles;
     }
     Ok(())
 }
 
-/// Transforms six rows of the input downwards: `[PATCH][columns][channels]` of int16.
-///
-/// # Safety
-/// The CPU has AVX2; each source has a row of the input, `to` room for six rows.
-#[target_feature(enable = "avx2")]
-#[inline]
-unsafe fn down(winograd: &Winograd, p: &Packed<'_>, sources: [*const i8; PATCH], to: *mut u8) {
-    let [_, width, channels] = p.shape.input;
-    let left = p.shape.pad[1].min(winograd.columns);
-    let inside = width.min(winograd.columns.wrapping_sub(left));
-    let row = winograd.row;
-    let store = |at: usize, values: [__m256i; PATCH]| {
-        let to = to.wrapping_add(at.wrapping_mul(2));
-        // SAFETY: 16 values of six rows.
-        unsafe {
-            each!(k < PATCH { _mm256_store_si256(to.add(row.wrapping_mul(k)).cast(), values[k]); });
-        }
-    };
-    // All six values the zero point: only the second row of `B^T` does not add up to zero.
-    let zero_point = _mm256_set1_epi16(p.input_zero_point as i16);
-    let outside = inwards([zero_point; PATCH]);
-    let (begin, inside) = (left.wrapping_mul(channels), inside.wrapping_mul(channels));
-    let mut at = 0usize;
-    while at < begin {
-        store(at, outside);
-        at = at.wrapping_add(BLOCK);
-    }
-    let mut from = 0usize;
-    while from < inside {
-        let mut values = [zero_point; PATCH];
-        // SAFETY: 16 values of a row.
-        unsafe {
-            each!(k < PATCH { values[k] = _mm256_cvtepi8_epi16(_mm_loadu_si128(sources[k].add(from).cast())); });
-        }
-        store(at, inwards(values));
-        from = from.wrapping_add(BLOCK);
-        at = at.wrapping_add(BLOCK);
-    }
-    while at < winograd.columns.wrapping_mul(channels) {
-        store(at, outside);
-        at = at.wrapping_add(BLOCK);
-    }
+/// What the tiles of a row of them read: six rows of the input.
+#[derive(Clone, Copy)]
+pub struct Lines {
+    /// Rows of the border where they lie outside the image.
+    pub rows: [*const i8; PATCH],
+    /// Input channels.
+    pub channels: usize,
+    pub zero_point: i32,
+    /// Bytes from a row of points to the next.
+    pub next: usize,
 }
 
-/// Transforms the six columns of a tile, each row of them apart: the points of a row go to `to`, those of the next one behind a
-/// batch.
+/// Transforms [`BLOCK`] channels of six columns, from `place` in the rows on: each column downwards, then each row of what that gives,
+/// as `[PATCH][BLOCK]` of int16, to `to` and so on. `EDGE` says that only columns `inside` lie in the image.
 ///
 /// # Safety
-/// The CPU has AVX2; `from` is the tile's first column in six transformed rows, `to` has room for all points.
-#[target_feature(enable = "avx2")]
-#[inline]
-unsafe fn across(winograd: &Winograd, channels: usize, mut from: *const u8, mut to: *mut u8) {
-    let pixel = channels.wrapping_mul(2);
-    let next = winograd.points.wrapping_mul(BATCH);
+/// The CPU has AVX2; the rows have the channels of the columns inside, `to` has room for all points.
+#[inline(always)]
+pub unsafe fn inwards<const EDGE: bool>(lines: &Lines, place: usize, inside: [usize; 2], to: *mut u8) {
     // SAFETY: the caller's.
     unsafe {
-        for _ in 0..PATCH {
-            let mut at = 0usize;
-            let mut place = to;
-            while at < pixel {
-                let column = from.add(at);
+        // Six values that are the zero point: only the second row of `B^T` does not add up to zero.
+        let mut outside = [_mm256_setzero_si256(); PATCH];
+        outside[1] = _mm256_set1_epi16(lines.zero_point.wrapping_mul(-6) as i16);
+        let mut columns = [outside; PATCH];
+        each!(x < PATCH {
+            if !EDGE || (x >= inside[0] && x < inside[1]) {
+                let place = x.wrapping_mul(lines.channels).wrapping_add(place);
                 let mut values = [_mm256_setzero_si256(); PATCH];
-                each!(k < PATCH { values[k] = _mm256_load_si256(column.add(pixel.wrapping_mul(k)).cast()); });
-                let values = inwards(values);
-                each!(k < PATCH { _mm256_store_si256(place.add(2 * BLOCK * k).cast(), values[k]); });
-                place = place.add(2 * BLOCK * PATCH);
-                at = at.wrapping_add(2 * BLOCK);
+                each!(y < PATCH {
+                    values[y] = _mm256_cvtepi8_epi16(_mm_loadu_si128(lines.rows[y].wrapping_add(place).cast()));
+                });
+                columns[x] = transform(values);
             }
-            from = from.add(winograd.row);
-            to = to.add(next);
-        }
+        });
+        each!(y < PATCH {
+            let mut values = [_mm256_setzero_si256(); PATCH];
+            each!(x < PATCH { values[x] = columns[x][y]; });
+            let points = transform(values);
+            let to = to.wrapping_add(lines.next.wrapping_mul(y));
+            each!(x < PATCH { _mm256_store_si256(to.add(2 * BLOCK * x).cast(), points[x]); });
+        });
     }
 }
