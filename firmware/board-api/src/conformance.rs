@@ -7,7 +7,7 @@ use core::fmt;
 use core::pin::pin;
 
 use crate::{
-    BrownoutError, Clock, Depth, FaultKind, LAST_WORDS_BYTES, Mode, Perf, Power, Reference, Relay, Selection, Sensor,
+    BrownoutError, Clock, Depth, Lend, FaultKind, LAST_WORDS_BYTES, Mode, Perf, Power, Reference, Relay, Selection, Sensor,
     SlotError, Slots, TimeSource, Uplink, UplinkError, WakeCause, WakeMask, sensor::Fault as _, wait::asleep,
 };
 
@@ -279,7 +279,7 @@ pub async fn uplink<U: Uplink, C: Clock, P: Power>(uplink: &mut U, clock: &C, po
 ///
 /// # Errors
 /// The first [`Failure`].
-pub async fn slots<S: Slots>(slots: &mut S) -> Result<(), Failure> {
+pub async fn slots<S: Lend>(slots: &mut S) -> Result<(), Failure> {
     fn device<E>(_: SlotError<E>) -> Failure {
         Failure { promise: "the memory works", found: 0 }
     }
@@ -321,7 +321,26 @@ pub async fn slots<S: Slots>(slots: &mut S) -> Result<(), Failure> {
     check("a selected slot is not erased", matches!(slots.erase(last).await, Err(SlotError::InUse)), last)?;
     let nowhere = slots.select(Selection { slot: count, trial: false }).await;
     check("no selection of a slot that there is not", no_slot(&nowhere), count)?;
-    check("a refused selection changes nothing", slots.selected() == Some(selection), last)
+    check("a refused selection changes nothing", slots.selected() == Some(selection), last)?;
+
+    // While the other one is read.
+    slots.select(Selection { slot: other, trial: false }).await.map_err(device)?;
+    let (lent, mut rest) = slots.lend(Some(last));
+    check("a lent slot is the slot", lent.len() == bytes && lent.starts_with(pattern), last)?;
+    check("a lent slot is not erased", matches!(rest.erase(last).await, Err(SlotError::InUse)), last)?;
+    let written = rest.write(last, 64, pattern).await;
+    check("a lent slot is not written", matches!(written, Err(SlotError::InUse)), last)?;
+    rest.select(selection).await.map_err(device)?;
+    rest.erase(other).await.map_err(device)?;
+    rest.write(other, 0, pattern).await.map_err(device)?;
+    check("others are written while one is lent", rest.bytes(other).starts_with(pattern), other)?;
+    check("what is lent stays", lent == rest.bytes(last) && lent.ends_with(pattern), last)?;
+    drop(rest);
+    let selected = slots.selected() == Some(selection) && slots.bytes(other).starts_with(pattern);
+    check("what was done while one was lent is done", selected, other)?;
+    let (none, mut rest) = slots.lend(None);
+    check("nothing is lent without a slot", none.is_empty(), none.len() as i64)?;
+    rest.erase(other).await.map_err(device)
 }
 
 /// Tests a relay, which is switched on twice, for as long as `power` and `clock` make of 20 ms; right after a reset.

@@ -22,5 +22,5 @@ pub use clock::{Clock, Discipline, Reference, TimeSource, Utc};
 pub use power::{BrownoutError, Depth, LAST_WORDS_BYTES, Perf, Power, ResetCause, Supply, WakeCause, WakeMask};
 pub use relay::Relay;
 pub use sensor::{Burst, Channel, Fault, FaultKind, Format, Mode, Quantity, Sensor};
-pub use slots::{Selection, SlotError, Slots};
+pub use slots::{Lend, MemorySlots, NoSlots, Selection, SlotError, SlotMemory, Slots};
 pub use uplink::{Limits, Uplink, UplinkError};

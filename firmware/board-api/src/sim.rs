@@ -8,7 +8,6 @@ mod flash;
 mod power;
 mod relay;
 mod replay;
-mod slots;
 mod uplink;
 mod world;
 
@@ -17,6 +16,5 @@ pub use flash::{Cut, SimFlash};
 pub use power::{Restart, SimClock, SimPower, SupplyAt};
 pub use relay::SimRelay;
 pub use replay::{ACCELEROMETER, BAROMETER, Measured, Replay, SimFault};
-pub use slots::SimSlots;
 pub use uplink::{Down, FarEnd, SimUplink, echo};
 pub use world::{Radio, Sleeps, World};

@@ -1,6 +1,11 @@
 //! Places for models, apart from the firmware.
 
+mod memory;
+
+use core::convert::Infallible;
 use core::fmt;
+
+pub use memory::{Behind, MemorySlots, SlotMemory};
 
 /// The slot that the node runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +55,94 @@ pub trait Slots {
     async fn select(&mut self, selection: Selection) -> Result<(), SlotError<Self::Error>>;
 }
 
+/// Slots of which one is read in place while the others are written.
+pub trait Lend: Slots {
+    /// The slots meanwhile.
+    type Rest<'s>: Slots<Error = Self::Error>
+    where
+        Self: 's;
+
+    /// Returns the bytes of a slot, empty without one, and the slots as they are while those are read: erasing or writing that one is
+    /// [`SlotError::InUse`].
+    fn lend(&mut self, slot: Option<u8>) -> (&[u8], Self::Rest<'_>);
+}
+
+/// No slots: the model is the firmware's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NoSlots;
+
+impl Slots for NoSlots {
+    type Error = Infallible;
+
+    fn count(&self) -> u8 {
+        0
+    }
+
+    fn slot_bytes(&self) -> usize {
+        0
+    }
+
+    fn write_bytes(&self) -> usize {
+        1
+    }
+
+    fn bytes(&self, _: u8) -> &[u8] {
+        &[]
+    }
+
+    async fn erase(&mut self, slot: u8) -> Result<(), SlotError<Infallible>> {
+        Err(SlotError::NoSlot { slot })
+    }
+
+    async fn write(&mut self, slot: u8, _: usize, _: &[u8]) -> Result<(), SlotError<Infallible>> {
+        Err(SlotError::NoSlot { slot })
+    }
+
+    fn selected(&self) -> Option<Selection> {
+        None
+    }
+
+    async fn select(&mut self, selection: Selection) -> Result<(), SlotError<Infallible>> {
+        Err(SlotError::NoSlot { slot: selection.slot })
+    }
+}
+
+impl<S: Slots> Slots for &mut S {
+    type Error = S::Error;
+
+    fn count(&self) -> u8 {
+        S::count(self)
+    }
+
+    fn slot_bytes(&self) -> usize {
+        S::slot_bytes(self)
+    }
+
+    fn write_bytes(&self) -> usize {
+        S::write_bytes(self)
+    }
+
+    fn bytes(&self, slot: u8) -> &[u8] {
+        S::bytes(self, slot)
+    }
+
+    async fn erase(&mut self, slot: u8) -> Result<(), SlotError<S::Error>> {
+        S::erase(self, slot).await
+    }
+
+    async fn write(&mut self, slot: u8, at: usize, bytes: &[u8]) -> Result<(), SlotError<S::Error>> {
+        S::write(self, slot, at, bytes).await
+    }
+
+    fn selected(&self) -> Option<Selection> {
+        S::selected(self)
+    }
+
+    async fn select(&mut self, selection: Selection) -> Result<(), SlotError<S::Error>> {
+        S::select(self, selection).await
+    }
+}
+
 /// Why a slot was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlotError<E> {
@@ -67,7 +160,7 @@ pub enum SlotError<E> {
     },
     /// Address or length is not a multiple of [`Slots::write_bytes`].
     Unaligned,
-    /// The slot is selected: its model may be running.
+    /// The slot is selected or lent: its model may be running.
     InUse,
     /// The memory's.
     Device(E),
@@ -79,7 +172,7 @@ impl<E: fmt::Debug> fmt::Display for SlotError<E> {
             Self::NoSlot { slot } => write!(f, "there is no slot {slot}"),
             Self::Beyond { end, room } => write!(f, "a write up to byte {end} of a slot of {room}"),
             Self::Unaligned => f.write_str("address or length is no multiple of what the memory writes at once"),
-            Self::InUse => f.write_str("the slot is selected: select another one first"),
+            Self::InUse => f.write_str("the slot is in use: select another one first"),
             Self::Device(error) => write!(f, "model memory: {error:?}"),
         }
     }

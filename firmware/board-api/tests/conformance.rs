@@ -5,7 +5,7 @@ use std::pin::pin;
 
 use embassy_futures::block_on;
 use tanbo_board_api::sim::{
-    ACCELEROMETER, BAROMETER, Down, FaultPlan, Faulty, Measured, Radio, Replay, SimClock, SimPower, SimRelay, SimSlots,
+    ACCELEROMETER, BAROMETER, Down, FaultPlan, Faulty, Measured, Radio, Replay, SimClock, SimPower, SimRelay,
     SimUplink, World, echo,
 };
 use tanbo_board_api::wait::asleep;
@@ -57,10 +57,15 @@ fn uplink() {
     }
 }
 
+fn in_memory<const COUNT: usize, const BYTES: usize>() -> Result<(), conformance::Failure> {
+    let mut memory = [SlotMemory::<BYTES>::ERASED; COUNT];
+    block_on(conformance::slots(&mut MemorySlots::new(memory.each_mut().map(|slot| &mut slot.0[..]), None)))
+}
+
 #[test]
 fn slots() {
-    assert_eq!(block_on(conformance::slots(&mut SimSlots::<2, 4096>::new())), Ok(()));
-    assert_eq!(block_on(conformance::slots(&mut SimSlots::<3, 256>::new())), Ok(()));
+    assert_eq!(in_memory::<2, 4096>(), Ok(()));
+    assert_eq!(in_memory::<3, 256>(), Ok(()));
 }
 
 #[test]
@@ -153,7 +158,7 @@ fn broken_promises_of_clock_power_uplink_and_slots_are_found() {
     let (clock, mut uplink) = (SimClock::new(&world), SimUplink::new(&world, |_: u64, _: &[u8], _: &mut Down| ()));
     let failure = block_on(conformance::uplink(&mut uplink, &clock, &mut power)).map_err(|f| f.promise);
     assert_eq!(failure, Err("what is sent comes back"));
-    let failure = block_on(conformance::slots(&mut SimSlots::<1, 256>::new())).map_err(|f| f.promise);
+    let failure = in_memory::<1, 256>().map_err(|f| f.promise);
     assert_eq!(failure, Err("two slots or more"));
 }
 

@@ -3,6 +3,7 @@
 use core::cell::RefCell;
 use core::ops::Range;
 
+use embassy_futures::yield_now;
 use embassy_sync::blocking_mutex::{Mutex, raw::CriticalSectionRawMutex};
 use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use embedded_storage_async::nor_flash as asynchronous;
@@ -91,7 +92,7 @@ impl<F: NorFlash> asynchronous::NorFlash for Shared<F> {
     const WRITE_SIZE: usize = F::WRITE_SIZE;
     const ERASE_SIZE: usize = F::ERASE_SIZE;
 
-    /// Page by page, so that interrupts are held off for one page at most.
+    /// Page by page, so that interrupts are held off for one page at most, and the node's other tasks go on after each.
     async fn erase(&mut self, from: u32, to: u32) -> Result<(), F::Error> {
         let page = F::ERASE_SIZE as u32;
         if !from.is_multiple_of(page) || !to.is_multiple_of(page) {
@@ -100,6 +101,7 @@ impl<F: NorFlash> asynchronous::NorFlash for Shared<F> {
         }
         for at in (from..to).step_by(F::ERASE_SIZE) {
             NorFlash::erase(self, at, at + page)?;
+            yield_now().await;
         }
         Ok(())
     }

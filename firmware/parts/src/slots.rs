@@ -3,15 +3,13 @@
 use sequential_storage::cache::{Cache, Uncached};
 use sequential_storage::map::{MapConfig, MapStorage};
 use tanbo_board_api::slots::{check_erase, check_write};
-use tanbo_board_api::{Selection, SlotError, Slots};
+use tanbo_board_api::{Lend, Selection, SlotError, Slots};
 use tanbo_flash_map::{FlashMap, SLOTS};
 
 use crate::flash::InPlace;
 
 /// Key of the selection, the only one.
 const KEY: u8 = 0;
-/// In the selection's word, beside the slot's number.
-const TRIAL: u16 = 1 << 8;
 /// Longest item, a multiple of every word up to 32 bytes.
 const ITEM_BYTES: usize = 32;
 
@@ -24,10 +22,18 @@ pub type Error<E> = sequential_storage::Error<E>;
 
 /// The slots of a board.
 pub struct FlashSlots<F: InPlace> {
+    /// A way to the flash that only reads, so that a slot can be lent.
+    reader: F,
+    rest: Rest<F>,
+}
+
+/// The slots while one is read.
+pub struct Rest<F: InPlace> {
     flash: F,
     selection: Map<F>,
     map: &'static FlashMap,
     selected: Option<Selection>,
+    lent: Option<u8>,
 }
 
 impl<F: InPlace + Clone> FlashSlots<F> {
@@ -47,15 +53,17 @@ impl<F: InPlace + Clone> FlashSlots<F> {
             }
             Err(error) => return Err(error),
         };
-        let selected = word.and_then(|word| {
-            let slot = u8::try_from(word & !TRIAL).ok().filter(|slot| *slot < SLOTS)?;
-            Some(Selection { slot, trial: word & TRIAL != 0 })
-        });
-        Ok(Self { flash, selection, map, selected })
+        let selected = word.and_then(|word| Selection::from_word(word, SLOTS));
+        let reader = flash.clone();
+        Ok(Self { reader, rest: Rest { flash, selection, map, selected, lent: None } })
     }
 }
 
-impl<F: InPlace> FlashSlots<F> {
+impl<F: InPlace> Rest<F> {
+    fn check_lent(&self, slot: u8) -> Result<(), SlotError<Error<F::Error>>> {
+        if self.lent == Some(slot) { Err(SlotError::InUse) } else { Ok(()) }
+    }
+
     /// Returns the offset of a slot's byte.
     fn offset(&self, slot: u8, at: usize) -> Result<u32, SlotError<Error<F::Error>>> {
         let addresses = self.map.slot(slot).ok_or(SlotError::NoSlot { slot })?;
@@ -67,7 +75,7 @@ fn device<E>(value: E) -> SlotError<Error<E>> {
     SlotError::Device(Error::Storage { value })
 }
 
-impl<F: InPlace> Slots for FlashSlots<F> {
+impl<F: InPlace> Slots for Rest<F> {
     type Error = Error<F::Error>;
 
     fn count(&self) -> u8 {
@@ -83,17 +91,19 @@ impl<F: InPlace> Slots for FlashSlots<F> {
     }
 
     fn bytes(&self, slot: u8) -> &[u8] {
-        self.map.slot(slot).map_or(&[], |addresses| self.flash.in_place(self.map.offsets(addresses)))
+        in_place(&self.flash, self.map, slot)
     }
 
     async fn erase(&mut self, slot: u8) -> Result<(), SlotError<Self::Error>> {
         check_erase(self, slot)?;
+        self.check_lent(slot)?;
         let start = self.offset(slot, 0)?;
         self.flash.erase(start, start + self.map.slot_bytes()).await.map_err(device)
     }
 
     async fn write(&mut self, slot: u8, at: usize, bytes: &[u8]) -> Result<(), SlotError<Self::Error>> {
         check_write(self, slot, at, bytes.len())?;
+        self.check_lent(slot)?;
         let offset = self.offset(slot, at)?;
         self.flash.write(offset, bytes).await.map_err(device)
     }
@@ -104,10 +114,65 @@ impl<F: InPlace> Slots for FlashSlots<F> {
 
     async fn select(&mut self, selection: Selection) -> Result<(), SlotError<Self::Error>> {
         check_write(self, selection.slot, 0, 0)?;
-        let word = u16::from(selection.slot) | if selection.trial { TRIAL } else { 0 };
         let mut buffer = Buffer([0; ITEM_BYTES]);
-        self.selection.store_item(&mut buffer.0, &KEY, &word).await.map_err(SlotError::Device)?;
+        self.selection.store_item(&mut buffer.0, &KEY, &selection.to_word()).await.map_err(SlotError::Device)?;
         self.selected = Some(selection);
         Ok(())
+    }
+}
+
+/// Returns a slot's bytes where they lie.
+fn in_place<'f, F: InPlace>(flash: &'f F, map: &FlashMap, slot: u8) -> &'f [u8] {
+    map.slot(slot).map_or(&[], |addresses| flash.in_place(map.offsets(addresses)))
+}
+
+impl<F: InPlace> Slots for FlashSlots<F> {
+    type Error = Error<F::Error>;
+
+    fn count(&self) -> u8 {
+        self.rest.count()
+    }
+
+    fn slot_bytes(&self) -> usize {
+        self.rest.slot_bytes()
+    }
+
+    fn write_bytes(&self) -> usize {
+        self.rest.write_bytes()
+    }
+
+    fn bytes(&self, slot: u8) -> &[u8] {
+        self.rest.bytes(slot)
+    }
+
+    async fn erase(&mut self, slot: u8) -> Result<(), SlotError<Self::Error>> {
+        self.rest.lent = None;
+        self.rest.erase(slot).await
+    }
+
+    async fn write(&mut self, slot: u8, at: usize, bytes: &[u8]) -> Result<(), SlotError<Self::Error>> {
+        self.rest.lent = None;
+        self.rest.write(slot, at, bytes).await
+    }
+
+    fn selected(&self) -> Option<Selection> {
+        self.rest.selected()
+    }
+
+    async fn select(&mut self, selection: Selection) -> Result<(), SlotError<Self::Error>> {
+        self.rest.select(selection).await
+    }
+}
+
+impl<F: InPlace> Lend for FlashSlots<F> {
+    type Rest<'s>
+        = &'s mut Rest<F>
+    where
+        Self: 's;
+
+    fn lend(&mut self, slot: Option<u8>) -> (&[u8], Self::Rest<'_>) {
+        let Self { reader, rest } = self;
+        rest.lent = slot;
+        (slot.map_or(&[], |slot| in_place(reader, rest.map, slot)), rest)
     }
 }

@@ -9,10 +9,10 @@ mod uplink;
 pub use clock::Mps2Clock;
 pub use i2c::{Mps2Delay, Mps2I2c};
 pub use power::Mps2Power;
-pub use slots::Mps2Slots;
+pub use slots::{Mps2Slots, Selected};
 use static_cell::StaticCell;
 use tanbo_emulated::cmsdk::{self, Timer};
-use tanbo_emulated::retained;
+use tanbo_emulated::retained::{self, Slot};
 pub use uplink::Mps2Uplink;
 
 static TIMER: StaticCell<Timer> = StaticCell::new();
@@ -43,7 +43,7 @@ impl Board {
             clock: Mps2Clock::new(timer),
             power: Mps2Power::new(timer, peripherals.watchdog, retained.bytes, cause),
             uplink: Mps2Uplink::new(timer, peripherals.uart),
-            slots: Mps2Slots::new(retained.slots, retained.selected),
+            slots: Mps2Slots::new(retained.slots.each_mut().map(|Slot(bytes)| &mut bytes[..]), Selected(retained.selected)),
             i2c: Mps2I2c::new(peripherals.bus),
             delay: Mps2Delay::new(timer),
         })

@@ -24,7 +24,7 @@ use tanbo_store::Store;
 use tanbo_wire::v1::{Message, Opened, Unverified, seal};
 use tanbo_wire::{Counter, Direction, Key, Link, MAX_FRAME, NodeId};
 
-use crate::memory::{BusSlots, Copy, END, IDENTITY, SLOT_BYTES};
+use crate::memory::{self, Copy, END, IDENTITY, SLOT_BYTES, SLOTS};
 
 const ARENA_BYTES: usize = 1024;
 /// Fragments of the longest model and how many may be lost.
@@ -34,7 +34,7 @@ const LOST: u16 = 74;
 const BLOCK: u32 = 4096;
 
 static OPERATORS: OpSet = op_set!(tanbo::Reference: FullyConnected);
-static COPIES: ConstStaticCell<[Copy; 2]> = ConstStaticCell::new([const { Copy([0xff; SLOT_BYTES]) }; 2]);
+static COPIES: ConstStaticCell<[Copy; SLOTS]> = ConstStaticCell::new([Copy::ERASED; SLOTS]);
 static ARENA: ConstStaticCell<Arena<ARENA_BYTES>> = ConstStaticCell::new(Arena::new());
 static MEMORY: ConstStaticCell<[u32; memory_words(FRAGMENTS, LOST)]> =
     ConstStaticCell::new([0; memory_words(FRAGMENTS, LOST)]);
@@ -79,7 +79,7 @@ pub async fn run() -> Result<Infallible, Stop> {
     }
     let (link, node) = (Key::from(identity.key), NodeId(identity.node));
     let mut store = Store::<_, 2>::open(flash, site.store.clone()).await.map_err(stop("store"))?;
-    let mut slots = BusSlots::open(chip()?, COPIES.take()).await.map_err(stop("slots"))?;
+    let mut slots = memory::open(chip()?, COPIES.take()).await.map_err(stop("slots"))?;
     let demands = Demands {
         name: Name::new("seismic").map_err(stop("name"))?,
         keys: &trusted,
