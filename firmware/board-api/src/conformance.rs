@@ -7,8 +7,8 @@ use core::fmt;
 use core::pin::pin;
 
 use crate::{
-    BrownoutError, Clock, Depth, Lend, FaultKind, LAST_WORDS_BYTES, Mode, Perf, Power, Reference, Relay, Selection, Sensor,
-    SlotError, Slots, TimeSource, Uplink, UplinkError, WakeCause, WakeMask, sensor::Fault as _, wait::asleep,
+    BrownoutError, Clock, Depth, FaultKind, LAST_WORDS_BYTES, Lend, Mode, Perf, Power, Reference, Relay, Selection,
+    Sensor, SlotError, Slots, TimeSource, Uplink, UplinkError, WakeCause, WakeMask, sensor::Fault as _, wait::asleep,
 };
 
 /// A broken promise.

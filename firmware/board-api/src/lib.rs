@@ -23,4 +23,4 @@ pub use power::{BrownoutError, Depth, LAST_WORDS_BYTES, Perf, Power, ResetCause,
 pub use relay::Relay;
 pub use sensor::{Burst, Channel, Fault, FaultKind, Format, Mode, Quantity, Sensor};
 pub use slots::{Lend, MemorySlots, NoSlots, Selection, SlotError, SlotMemory, Slots};
-pub use uplink::{Limits, Uplink, UplinkError};
+pub use uplink::{FRAGMENTS, Limits, Port, Uplink, UplinkError};

@@ -11,6 +11,19 @@ pub struct Limits {
     pub not_before_us: u64,
 }
 
+/// LoRaWAN's port of fragmented blocks (TS004). A line without ports carries such payloads behind this byte, with which no frame begins.
+pub const FRAGMENTS: u8 = 201;
+
+/// Whose a payload is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Port {
+    /// The node's frames.
+    #[default]
+    Frames,
+    /// Fragmented blocks.
+    Fragments,
+}
+
 /// A radio or a line. Frames, not bytes: what marks their ends is the uplink's own.
 pub trait Uplink {
     /// The device's errors.
@@ -34,6 +47,19 @@ pub trait Uplink {
     /// # Errors
     /// [`UplinkError::TooLong`] for a frame that does not fit into `into`, which is lost.
     async fn receive(&mut self, into: &mut [u8], until_us: u64) -> Result<Option<usize>, UplinkError<Self::Error>>;
+
+    /// Returns whose it is what was received last.
+    fn port(&self) -> Port {
+        Port::Frames
+    }
+
+    /// Sends an answer on the port of fragments, as [`Uplink::send`] sends frames; an uplink without that port takes none.
+    ///
+    /// # Errors
+    /// As [`Uplink::send`].
+    async fn answer(&mut self, payload: &[u8]) -> Result<(), UplinkError<Self::Error>> {
+        Err(UplinkError::TooLong { bytes: payload.len(), room: 0 })
+    }
 }
 
 /// Why a frame was not sent or received.

@@ -16,7 +16,7 @@ use tanbo_flash_map::{Calibrations, Identity, Region, SIGNERS};
 use tanbo_fragments::{Answer, PORT, Request, Session, fragment};
 use tanbo_node::slots::Refusal;
 use tanbo_release::{Golden, Name, ReleaseError, Signer};
-use tanbo_wire::v1::{Message, ModelSender, Opened, Sending, Stage, Unverified, Update, seal};
+use tanbo_wire::v1::{Message, ModelSender, Opened, Sending, Unverified, Update, seal};
 use tanbo_wire::{Direction, Key, Link, NodeId, Window, serial};
 use tempfile::TempDir;
 
@@ -132,7 +132,7 @@ impl Site {
             let report = self.say(board, &message).expect("a report");
             sender.hear(&report);
         }
-        let mut state = sender.hear(&Update { version: 0, received: 0, stage: Stage::Settled, refusal: 0 });
+        let mut state = sender.state();
         while state == Sending::Trial {
             state = sender.hear(&board.report().expect("a report"));
         }
@@ -270,7 +270,7 @@ fn whenever_the_plug_is_pulled_a_signed_model_is_there_and_no_version_goes_back(
                 break;
             }
         }
-        seen[match sender.hear(&Update { version: 0, received: 0, stage: Stage::Settled, refusal: 0 }) {
+        seen[match sender.state() {
             Sending::Going { .. } => 0,
             Sending::Trial => 1,
             _ => 2,

@@ -9,7 +9,7 @@ use embedded_hal::digital::OutputPin as _;
 use embedded_storage_async::nor_flash::ErrorType;
 use static_cell::ConstStaticCell;
 use tanbo::{Arena, EngineError};
-use tanbo_board_api::{Clock as _, Depth, Power, WakeMask};
+use tanbo_board_api::{Clock as _, Depth, NoSlots, Power, WakeMask};
 use tanbo_drivers::DriverError;
 use tanbo_drivers::adxl355::{self, Adxl355};
 use tanbo_drivers::adxl362::{self, Adxl362};
@@ -79,6 +79,7 @@ impl<C: Chip> tanbo_node::Board for Node<C> {
     type Power = C::Power;
     type Uplink = Uplink<C>;
     type Flash = C::Flash;
+    type Slots = NoSlots;
     type Observer = ();
 }
 
@@ -117,7 +118,7 @@ pub async fn seismic<C: Chip>(kind: &Kind) {
     let Ok(()) = sensors.set_high();
     Timer::after_millis(SENSORS_MS).await;
     let flash_range = C::MAP.offsets(C::MAP.store());
-    let mut parts = Parts::<Node<C>> { clock, power, uplink, flash, flash_range, observer: () };
+    let mut parts = Parts::<Node<C>> { clock, power, uplink, flash, flash_range, slots: NoSlots, observer: () };
     let end = run(&mut parts, &identity, kind, seed, spi).await;
     error!("{}", Display2Format(&end));
     if matches!(end, End::Stop(Stop::Restart)) {

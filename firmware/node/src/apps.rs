@@ -8,5 +8,5 @@ mod water;
 
 pub use cyclone::{Cyclone, cyclone};
 pub use paddy::{Paddy, paddy};
-pub use seismic::{Seismic, seismic};
+pub use seismic::{Seismic, seismic, seismic_with_slots};
 pub use water::{Water, water};

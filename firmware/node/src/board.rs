@@ -4,7 +4,7 @@ use core::fmt;
 use core::ops::Range;
 
 use embedded_storage_async::nor_flash::NorFlash;
-use tanbo_board_api::{Clock, Power, Uplink};
+use tanbo_board_api::{Clock, Power, Slots, Uplink};
 use tanbo_flash_map::Calibrations;
 use tanbo_methods::ParameterError;
 use tanbo_pipeline::PipelineError;
@@ -25,6 +25,8 @@ pub trait Board {
     type Uplink: Uplink;
     /// Flash for what must outlive the supply: see `tanbo-store`.
     type Flash: NorFlash;
+    /// Places for models that come later; [`NoSlots`](tanbo_board_api::NoSlots) on a board without.
+    type Slots: Slots;
     /// Who watches: `()` in the field.
     type Observer: Observer;
 }
@@ -43,6 +45,8 @@ pub struct Parts<B: Board> {
     pub flash: B::Flash,
     /// … and the part of it that is the node's: whole pages, erased when the node is installed.
     pub flash_range: Range<u32>,
+    /// Places for models that come later.
+    pub slots: B::Slots,
     /// Who watches.
     pub observer: B::Observer,
 }

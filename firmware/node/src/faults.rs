@@ -33,6 +33,20 @@ pub enum Trouble {
     Pump,
     /// The uplink's device failed.
     Uplink,
+    /// A model was not taken: the code is [`Refusal::code`](crate::slots::Refusal::code), the detail the version that it was said to be.
+    Model {
+        /// Why.
+        refusal: u8,
+        /// The version.
+        version: u32,
+    },
+    /// A trial ended with the model before: the detail is the version that was tried.
+    RolledBack {
+        /// The version.
+        version: u32,
+    },
+    /// The model slots' memory failed, or that of their versions.
+    Slots,
 }
 
 impl Trouble {
@@ -48,6 +62,9 @@ impl Trouble {
             Self::Relay => (6, 0, 0),
             Self::Pump => (7, 0, 0),
             Self::Uplink => (8, 0, 0),
+            Self::Model { refusal, version } => (9, refusal, version),
+            Self::RolledBack { version } => (10, 0, version),
+            Self::Slots => (11, 0, 0),
         }
     }
 }

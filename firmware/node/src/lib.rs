@@ -12,7 +12,9 @@ mod board;
 pub mod duty;
 pub mod energy;
 pub mod faults;
+mod inbox;
 mod link;
+mod models;
 mod node;
 pub mod observe;
 mod outbox;
@@ -27,6 +29,7 @@ mod stamps;
 pub mod transfer;
 pub mod update;
 
-pub use apps::{Cyclone, Paddy, Seismic, Water, cyclone, paddy, seismic, water};
+pub use apps::{Cyclone, Paddy, Seismic, Water, cyclone, paddy, seismic, seismic_with_slots, water};
 pub use board::{Board, Parts, Setup, Stop};
+pub use models::{Memory, Models};
 pub use observe::{Note, Observer, Sleep};

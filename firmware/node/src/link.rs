@@ -1,10 +1,12 @@
 //! The task of the uplink: alarms at once, events until they are acknowledged, reports in turn, the time, what the gateway asks.
 
 use embassy_futures::select::{Either, select};
-use tanbo_board_api::{Clock as _, Reference, TimeSource, Uplink as _, UplinkError};
+use tanbo_board_api::{Clock as _, Port, Reference, TimeSource, Uplink as _, UplinkError};
+use tanbo_fragments::Answer;
 use tanbo_store::RECORD_BYTES;
 use tanbo_wire::v1::{
     Ack, Alarm, Applied, Command, Event, Heartbeat, Message, Opened, Outcome, Readings, Set, Telemetry, Unverified,
+    Update,
 };
 use tanbo_wire::{Direction, Link, Window};
 
@@ -12,6 +14,7 @@ use crate::agenda::{End, after_ms, after_s, following};
 use crate::board::{Board, Stop};
 use crate::duty::Mode;
 use crate::faults::Trouble;
+use crate::inbox::{Inbox, Letter};
 use crate::observe::Note;
 use crate::outbox::{ALSO_EACH, Outbox, READINGS, report_s};
 use crate::plan::{AIR, ANSWER, QUIET, RadioState, Retry, retry};
@@ -23,8 +26,6 @@ use crate::shared::{FlashError, Shared, Stored};
 const REACH: u32 = 32;
 /// How long the gateway may go on after its acknowledgement, ms: with a setting, or the time.
 const LINGER_MS: u32 = 300;
-/// Longest frame from the gateway, bytes: the time, on a stream.
-const DOWN_BYTES: usize = 48;
 /// Time from one long report to the next, s.
 const TELEMETRY_S: u32 = 86_400;
 
@@ -37,6 +38,10 @@ enum Job {
     Time,
     Event(u32),
     Report,
+    /// How a model's update goes.
+    Update(Update),
+    /// On the port of fragments.
+    Answer(Answer),
 }
 
 /// A frame that waits for its answer.
@@ -53,9 +58,11 @@ struct InFlight {
 }
 
 /// The uplink's state.
-struct Sender<'s, 'p, B: Board> {
+struct Sender<'s, 'p, B: Board, I> {
     shared: &'s Shared<'p, B>,
     uplink: &'s mut B::Uplink,
+    /// Who takes models.
+    inbox: &'s I,
     /// Numbers accepted from the gateway; in flash as of the last one that asked for something.
     window: Window,
     random: u64,
@@ -74,7 +81,11 @@ struct Sender<'s, 'p, B: Board> {
 }
 
 /// Sends and receives until the gateway asks for a restart.
-pub(crate) async fn run<B: Board>(shared: &Shared<'_, B>, uplink: &mut B::Uplink) -> Stop<FlashError<B>> {
+pub(crate) async fn run<B: Board, I: Inbox>(
+    shared: &Shared<'_, B>,
+    uplink: &mut B::Uplink,
+    inbox: &I,
+) -> Stop<FlashError<B>> {
     let now_us = shared.now_us();
     let window = shared.store.lock().await.window();
     // Never zero.
@@ -82,6 +93,7 @@ pub(crate) async fn run<B: Board>(shared: &Shared<'_, B>, uplink: &mut B::Uplink
     let mut sender = Sender {
         shared,
         uplink,
+        inbox,
         window,
         random,
         failures: 0,
@@ -97,7 +109,7 @@ pub(crate) async fn run<B: Board>(shared: &Shared<'_, B>, uplink: &mut B::Uplink
     Stop::Restart
 }
 
-impl<B: Board> Sender<'_, '_, B> {
+impl<B: Board, I: Inbox> Sender<'_, '_, B, I> {
     /// Sends a frame and hears its answer, or waits until one is to be sent; whether the gateway asks for a restart.
     async fn go_on(&mut self) -> bool {
         let shared = self.shared;
@@ -129,6 +141,8 @@ impl<B: Board> Sender<'_, '_, B> {
         } else if matches!(job, Job::Event(_)) && flight.settled {
             self.failures = 0;
             self.event_us = shared.now_us();
+        } else if matches!(job, Job::Update(_)) {
+            self.inbox.said(flight.settled);
         } else if job == Job::Time || !flight.settled {
             self.try_later(job);
         }
@@ -161,6 +175,12 @@ impl<B: Board> Sender<'_, '_, B> {
         if outbox.answers() {
             return Ok(Job::Applied);
         }
+        if let Some(answer) = self.inbox.answer() {
+            return Ok(Job::Answer(answer));
+        }
+        if let Some(report) = self.inbox.report() {
+            return Ok(Job::Update(report));
+        }
         if outbox.boot.is_some() {
             return Ok(Job::Boot);
         }
@@ -183,7 +203,7 @@ impl<B: Board> Sender<'_, '_, B> {
             Job::Event(_) => (&mut self.failures, &mut self.event_us),
             Job::Time => (&mut self.time_failures, &mut self.time_us),
             // Its event follows, or the next one.
-            Job::Alarm | Job::Applied | Job::Boot | Job::Report => return,
+            Job::Alarm | Job::Applied | Job::Boot | Job::Report | Job::Update(_) | Job::Answer(_) => return,
         };
         *failures = failures.saturating_add(1);
         let Retry { first_s, longest_s, .. } = retry(self.shared.mode());
@@ -220,6 +240,8 @@ impl<B: Board> Sender<'_, '_, B> {
                     message
                 }
             }
+            Job::Update(report) => Message::Update(report),
+            Job::Answer(answer) => return self.answer(answer).await,
             Job::Report => {
                 let waiting = shared.store.lock().await.waiting().count();
                 self.report(&shared.report(waiting), &mut values)
@@ -246,6 +268,20 @@ impl<B: Board> Sender<'_, '_, B> {
         self.broken = 0;
         shared.note(Note::Sent { counter: number, message });
         Some(InFlight { number, event: settles, sent_us: shared.now_us(), settled: false, timed: false })
+    }
+
+    /// Sends an answer on the port of fragments, which no frame acknowledges.
+    async fn answer(&mut self, answer: Answer) -> Option<InFlight> {
+        let shared = self.shared;
+        let (bytes, len) = answer.to_bytes();
+        shared.set_radio(RadioState::Transmit);
+        let sent = self.uplink.answer(bytes.get(..len).unwrap_or_default()).await;
+        shared.set_radio(RadioState::Sleep);
+        // Where there is no such port, nobody asked on it.
+        sent.ok()?;
+        // The number of no frame.
+        let number = u32::MAX;
+        Some(InFlight { number, event: None, sent_us: shared.now_us(), settled: false, timed: false })
     }
 
     /// Returns a report: readings where there are some, the health at length once a day and on request, else in short.
@@ -334,18 +370,23 @@ impl<B: Board> Sender<'_, '_, B> {
     /// Hears what the gateway answers; whether it asks for a restart.
     async fn listen(&mut self, flight: &mut InFlight) -> bool {
         let shared = self.shared;
-        let mut buffer = [0; DOWN_BYTES];
+        let mut buffer = self.inbox.room();
         let mut until_us = after_ms(shared.now_us(), ANSWER.longest_ms);
         let mut restart = false;
         shared.set_radio(RadioState::Receive);
         while !restart {
             let called = async {
-                while shared.pause(&ANSWER, until_us).await != End::Deadline && !shared.outbox.borrow().urgent() {}
+                while shared.pause(&ANSWER, until_us).await != End::Deadline
+                    && !shared.outbox.borrow().urgent()
+                    && !self.inbox.speaks()
+                {}
             };
-            match select(self.uplink.receive(&mut buffer, until_us), called).await {
+            match select(self.uplink.receive(buffer.as_mut(), until_us), called).await {
                 Either::First(Ok(Some(len))) => {
-                    let (window, frame) = (self.window, buffer.get(..len).unwrap_or_default());
-                    if let Some(Opened::Fresh { counter, message }) = unverified(shared, frame, Direction::Down)
+                    let (window, frame) = (self.window, buffer.as_ref().get(..len).unwrap_or_default());
+                    if self.uplink.port() == Port::Fragments {
+                        self.inbox.put(&Letter::Fragments(frame));
+                    } else if let Some(Opened::Fresh { counter, message }) = unverified(shared, frame, Direction::Down)
                         .and_then(|frame| frame.open(&shared.setup.key, &window).ok())
                     {
                         self.window = window.with(counter);
@@ -401,6 +442,11 @@ impl<B: Board> Sender<'_, '_, B> {
             }
             Message::Set(set) => self.change(counter, set).await,
             Message::Command(command) => return self.obey(*command).await,
+            Message::Part(_) => _ = self.inbox.put(&Letter::Message(*message)),
+            // What an old frame would ask again is in flash as accepted.
+            Message::Offer(_) | Message::Try(_) if self.inbox.put(&Letter::Message(*message)) => {
+                let _ = shared.store.lock().await.accept(self.window).await;
+            }
             // Not asked for, or none of the gateway's.
             _ => {}
         }

@@ -1,7 +1,8 @@
 //! A start of the node, and its two tasks until it stops.
 
-use core::future::{Future as _, poll_fn};
-use core::pin::pin;
+use core::future::{Future, poll_fn};
+use core::ops::Range;
+use core::pin::{Pin, pin};
 use core::task::Poll;
 
 use embassy_futures::select::{Either, select};
@@ -28,38 +29,69 @@ pub(crate) async fn run<B: Board, A: App<B>>(
     application: Application,
     app: &mut A,
 ) -> Stop<FlashError<B>> {
-    let Parts { clock, power, uplink, flash, flash_range, observer } = parts;
-    let cause = power.reset_cause();
-    let store = Store::<_, EVENTS>::open(flash, flash_range.clone()).await;
-    let restored = match store {
-        Ok(mut store) => restore::<B>(&mut store, power.last_words()).await.map(|settings| (store, settings)),
-        Err(error) => Err(error),
-    };
-    let (store, settings) = match restored {
-        Ok(restored) => restored,
+    let Parts { clock, power, uplink, flash, flash_range, observer, .. } = parts;
+    let opened = match open::<B>(power, flash, flash_range.clone()).await {
+        Ok(opened) => opened,
         Err(error) => return Stop::Store(error),
     };
+    let shared = share::<B>(application, setup, (clock, power, observer), opened);
+    begin(&shared).await;
+    let sending = pin!(link::run(&shared, uplink, &()));
+    let sampling = pin!(sampling::run(&shared, app));
+    match work(&shared, sending, sampling).await {
+        Some(stop) => stop,
+        // It samples for ever.
+        None => Stop::Restart,
+    }
+}
+
+/// What flash holds. Apart from the work, so that the future needs no room for both.
+pub(crate) async fn open<'p, B: Board>(
+    power: &mut B::Power,
+    flash: &'p mut B::Flash,
+    range: Range<u32>,
+) -> Stored<B, (Kept<'p, B>, Settings)> {
+    let mut store = Store::<_, EVENTS>::open(flash, range).await?;
+    let settings = restore::<B>(&mut store, power.last_words()).await?;
+    Ok((store, settings))
+}
+
+/// Returns what the tasks share, in its first mode.
+pub(crate) fn share<'p, B: Board>(
+    application: Application,
+    setup: &'p Setup,
+    (clock, power, observer): (&'p mut B::Clock, &'p mut B::Power, &'p mut B::Observer),
+    (store, settings): (Kept<'p, B>, Settings),
+) -> Shared<'p, B> {
+    let cause = power.reset_cause();
     let retained = retained(power, cause, setup);
-    let shared = Shared::<B>::new(application, setup, (clock, power, observer), store, settings, retained);
+    Shared::new(application, setup, (clock, power, observer), store, settings, retained)
+}
+
+/// Tells that the node has started.
+pub(crate) async fn begin<B: Board>(shared: &Shared<'_, B>) {
+    let cause = shared.with_power(|power| power.reset_cause());
     shared.awake();
     shared.note(Note::Start { cause, starts: shared.starts });
     shared.note(Note::Mode(shared.mode()));
     shared.fault(Trouble::Start(cause)).await;
     shared.outbox.borrow_mut().boot = Some(Boot { reset: told(cause), starts: shared.starts as u8 });
-    work(&shared, app, uplink).await
 }
 
-/// Runs both tasks, asleep between. Apart from the start, so that the future needs no room for both.
-async fn work<B: Board, A: App<B>>(shared: &Shared<'_, B>, app: &mut A, uplink: &mut B::Uplink) -> Stop<FlashError<B>> {
-    let sampling = pin!(sampling::run(shared, app));
-    let sending = pin!(link::run(shared, uplink));
-    let mut tasks = pin!(select(sampling, sending));
+/// Runs the uplink and sampling, asleep between, until one of them ends; `None` where it is sampling. Pinned before, so that no future has
+/// room for them twice.
+pub(crate) async fn work<B: Board>(
+    shared: &Shared<'_, B>,
+    sending: Pin<&mut impl Future<Output = Stop<FlashError<B>>>>,
+    sampling: Pin<&mut impl Future>,
+) -> Option<Stop<FlashError<B>>> {
+    let mut tasks = pin!(select(sending, sampling));
     loop {
         let polled = poll_fn(|context| Poll::Ready(tasks.as_mut().poll(context))).await;
         shared.agenda.woken_by(None);
         match polled {
-            Poll::Ready(Either::First(never)) => match never {},
-            Poll::Ready(Either::Second(stop)) => return stop,
+            Poll::Ready(Either::First(stop)) => return Some(stop),
+            Poll::Ready(Either::Second(_)) => return None,
             Poll::Pending if shared.agenda.called() => {}
             Poll::Pending => shared.sleep().await,
         }

@@ -57,6 +57,11 @@ pub enum Note<'a> {
     Fault(Fault),
     /// The pump's relay was switched.
     Relay(bool),
+    /// From now on the model of this slot runs; `None`: the firmware's.
+    Model {
+        /// The slot.
+        slot: Option<u8>,
+    },
 }
 
 /// What is on in a sleep, and what ends it.

@@ -1,7 +1,5 @@
 //! The task of sampling: what all applications do alike.
 
-use core::convert::Infallible;
-
 use tanbo_wire::v1::{Hazard, Quantity, Severity};
 
 use crate::agenda::{End, after_ms};
@@ -19,6 +17,11 @@ pub(crate) trait App<B: Board> {
     /// Returns whether there is an alarm.
     fn alarm(&self) -> bool;
 
+    /// Returns whether somebody else wants what it samples with, and it is the moment.
+    fn leaves(&self) -> bool {
+        false
+    }
+
     /// Returns what it waits for, and until when.
     fn next(&self, shared: &Shared<'_, B>) -> (Wait, u64);
 
@@ -26,12 +29,12 @@ pub(crate) trait App<B: Board> {
     async fn go_on(&mut self, shared: &Shared<'_, B>, end: End);
 }
 
-/// Samples for ever.
-pub(crate) async fn run<B: Board, A: App<B>>(shared: &Shared<'_, B>, app: &mut A) -> Infallible {
+/// Samples until it leaves.
+pub(crate) async fn run<B: Board, A: App<B>>(shared: &Shared<'_, B>, app: &mut A) {
     let mut known = stake(shared, app.alarm());
     shared.duty(known).await;
     app.enter(shared).await;
-    loop {
+    while !app.leaves() {
         let (wait, deadline_us) = app.next(shared);
         let supply_us = after_ms(shared.supply_us(), SUPPLY_LONGEST_MS);
         let longest_us = after_ms(shared.now_us(), wait.longest_ms);

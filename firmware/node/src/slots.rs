@@ -2,8 +2,9 @@
 
 use core::{fmt, mem::offset_of};
 
-use tanbo::{EngineError, Family, FormatError, Model, OpSet};
+use tanbo::{EitherPlan, EngineError, Family, FormatError, Model, OpSet};
 use tanbo_format::record::Header;
+use tanbo_pipeline::{Pipeline, Rate};
 use tanbo_release::{Name, PublicKey, Release, ReleaseError, SelfTestError, stated_bytes, verify};
 
 /// What this node takes.
@@ -21,8 +22,8 @@ pub struct Demands<'k> {
     pub operators: &'static OpSet,
     /// Length of the arena, bytes.
     pub arena_bytes: usize,
-    /// Whether this node has the sensor and the rate that a front-end section asks for.
-    pub front_end: fn(&[u8]) -> bool,
+    /// Rate of the sensor, which a model's front end must be able to take.
+    pub rate: Rate,
 }
 
 /// Why a model is not taken. None of these leaves a trace but in the fault log.
@@ -57,7 +58,7 @@ pub enum Refusal {
     },
     /// Packed in a way that is not linked, or for kernels that this core has not.
     Engine(EngineError),
-    /// A front end that this node has not.
+    /// No front end, or one that does not fit the sensor or the model.
     FrontEnd,
     /// It computes something else here than where it was signed.
     SelfTest(SelfTestError),
@@ -171,8 +172,7 @@ pub fn examine<'a>(slot: &'a [u8], demands: &Demands<'_>) -> Result<(Model<'a>, 
     if needed > room {
         return Err(Refusal::Arena { needed, room });
     }
-    if !(demands.front_end)(model.front_end()) {
-        return Err(Refusal::FrontEnd);
-    }
+    let plan = EitherPlan::parsed(&model, demands.operators);
+    Pipeline::check(&plan, demands.rate).map_err(|_| Refusal::FrontEnd)?;
     Ok((model, release))
 }

@@ -38,8 +38,15 @@ pub enum Heard {
     Nothing,
     /// To be sent back on the port of fragments.
     Answer(Answer),
-    /// To be reported; the slot that is on trial is to be run.
+    /// To be reported.
     Report(Report),
+    /// To be sent back on the port of fragments, and to be reported.
+    Refused(Answer, Report),
+    /// All is there: to be checked and tried ([`Transfer::check_and_try`]) as soon as nobody runs in the arena.
+    Try {
+        /// Windows of the trial.
+        windows: u16,
+    },
 }
 
 impl<'k, 'm> Transfer<'k, 'm> {
@@ -68,7 +75,7 @@ impl<'k, 'm> Transfer<'k, 'm> {
         }
     }
 
-    /// Takes a message of the serial link, whose tag and number are checked; `None` where it is about something else.
+    /// Takes a message of the serial link, whose tag and number are checked; nothing comes of one that is about something else.
     ///
     /// # Errors
     /// The memories'.
@@ -77,8 +84,7 @@ impl<'k, 'm> Transfer<'k, 'm> {
         message: &Message<'_>,
         slots: &mut S,
         ledger: &mut L,
-        arena: &mut [u8],
-    ) -> Result<Option<Report>, UpdateError<S::Error, L::Error>> {
+    ) -> Result<Heard, UpdateError<S::Error, L::Error>> {
         let asked = match message {
             Message::Offer(offer) => offer.version,
             Message::Try(order) => order.version,
@@ -86,7 +92,7 @@ impl<'k, 'm> Transfer<'k, 'm> {
         };
         if asked > 0 && asked == ledger.versions().committed {
             // The gateway has not heard it.
-            return Ok(Some(Report { version: asked, ..self.report(Stage::Committed, 0) }));
+            return Ok(Heard::Report(Report { version: asked, ..self.report(Stage::Committed, 0) }));
         }
         let outcome = match message {
             Message::Offer(offer) => {
@@ -104,44 +110,49 @@ impl<'k, 'm> Transfer<'k, 'm> {
                 written => self.refused(written)?.map(|at| self.report(Stage::Receiving, at)),
             },
             Message::Try(order) if order.version == self.version => {
-                if self.update.on_trial(order.version) {
-                    return Ok(Some(self.report(Stage::Trial, 0)));
+                if !self.update.on_trial(order.version) {
+                    return Ok(Heard::Try { windows: order.windows });
                 }
-                self.check_and_try(order.windows, slots, ledger, arena).await?
+                Ok(self.report(Stage::Trial, 0))
             }
             Message::Try(order) => Ok(Report { version: order.version, ..self.report(Stage::Settled, 0) }),
-            _ => return Ok(None),
+            _ => return Ok(Heard::Nothing),
         };
-        Ok(Some(outcome.unwrap_or_else(|refusal| refusal)))
+        Ok(Heard::Report(outcome.unwrap_or_else(|refusal| refusal)))
     }
 
-    async fn check_and_try<S: Slots, L: Ledger>(
+    /// Checks what was received and puts it on trial; `arena` is lent for the self-test. Tells what became of it: on trial, the slot that
+    /// is selected is the one to run.
+    ///
+    /// # Errors
+    /// The memories'.
+    pub async fn check_and_try<S: Slots, L: Ledger>(
         &mut self,
         windows: u16,
         slots: &mut S,
         ledger: &mut L,
         arena: &mut [u8],
-    ) -> Result<Result<Report, Report>, UpdateError<S::Error, L::Error>> {
+    ) -> Result<Report, UpdateError<S::Error, L::Error>> {
         let release = match self.update.check(slots, ledger, arena).await {
             // It has started anew, or has not heard all.
-            Err(UpdateError::Refused(Refusal::NotNow)) => return Ok(Ok(self.report(Stage::Settled, 0))),
+            Err(UpdateError::Refused(Refusal::NotNow)) => return Ok(self.report(Stage::Settled, 0)),
             Err(UpdateError::Refused(Refusal::Truncated { received, .. })) => {
-                return Ok(Ok(self.report(Stage::Receiving, received)));
+                return Ok(self.report(Stage::Receiving, received));
             }
             checked => match self.refused(checked)? {
                 Ok(release) => release,
-                Err(refusal) => return Ok(Err(refusal)),
+                Err(refusal) => return Ok(refusal),
             },
         };
         // What was signed, not what was said of it.
         self.version = release.version;
         self.update.try_out(windows, slots, ledger).await?;
-        Ok(Ok(self.report(Stage::Trial, 0)))
+        Ok(self.report(Stage::Trial, 0))
     }
 
     /// Takes a payload of the port of fragments ([`tanbo_fragments::PORT`]). A session's descriptor is the version, little-endian.
     ///
-    /// With the last fragment the model is checked and put on trial at once.
+    /// With the last fragment it is to be tried ([`Heard::Try`]).
     ///
     /// # Errors
     /// The memories'.
@@ -149,8 +160,7 @@ impl<'k, 'm> Transfer<'k, 'm> {
         &mut self,
         mut payload: &[u8],
         slots: &mut S,
-        ledger: &mut L,
-        arena: &mut [u8],
+        ledger: &L,
     ) -> Result<Heard, UpdateError<S::Error, L::Error>> {
         // One command at a time, as servers send them; what follows a command that cannot be read is not read.
         let Ok(Some(request)) = Request::take(&mut payload) else { return Ok(Heard::Nothing) };
@@ -203,7 +213,10 @@ impl<'k, 'm> Transfer<'k, 'm> {
                 let begun = self.update.begin_unordered(self.version, session.block_bytes(), slots, ledger).await;
                 match self.refused(begun)? {
                     Ok(slot) => *memory = !self.open_session(session, slot, slots.slot_bytes()),
-                    Err(_) => *descriptor = true,
+                    Err(report) => {
+                        *descriptor = true;
+                        return Ok(Heard::Refused(no, report));
+                    }
                 }
                 Ok(Heard::Answer(no))
             }
@@ -215,10 +228,7 @@ impl<'k, 'm> Transfer<'k, 'm> {
                 }
                 let taken = decoder.take(number, bytes, &mut SlotBlock::new(slots, *slot)).await;
                 match taken {
-                    Ok(Progress::Complete) => {
-                        let done = self.check_and_try(TRIAL_WINDOWS, slots, ledger, arena).await?;
-                        Ok(Heard::Report(done.unwrap_or_else(|refusal| refusal)))
-                    }
+                    Ok(Progress::Complete) => Ok(Heard::Try { windows: TRIAL_WINDOWS }),
                     Ok(_) => Ok(Heard::Nothing),
                     Err(tanbo_fragments::DecodeError::Block(error)) => {
                         self.end_session();
@@ -229,6 +239,15 @@ impl<'k, 'm> Transfer<'k, 'm> {
                 }
             }
         }
+    }
+
+    /// Returns how far a session of fragments is that is not complete.
+    pub fn receiving(&self) -> Option<Report> {
+        let Fragments::Session { decoder, .. } = &self.fragments else { return None };
+        let session = decoder.session();
+        let bytes = usize::from(decoder.received()) * session.fragment_bytes();
+        (decoder.progress() != Progress::Complete)
+            .then(|| self.report(Stage::Receiving, bytes.min(session.block_bytes())))
     }
 
     fn end_session(&mut self) {

@@ -14,7 +14,7 @@ use lorawan_device::async_device::{Device, Error, JoinResponse, SendResponse};
 use lorawan_device::default_crypto::DefaultFactory;
 use lorawan_device::region::{Configuration, DR, Subband, US915};
 use lorawan_device::{AppEui, AppKey, DevEui, Prng, region};
-use tanbo_board_api::{Limits, Uplink, UplinkError};
+use tanbo_board_api::{FRAGMENTS, Limits, Port, Uplink, UplinkError};
 use tanbo_flash_map::Identity;
 pub use tanbo_flash_map::Region;
 use tanbo_wire::MAX_FRAME;
@@ -170,6 +170,8 @@ pub struct LoraUplink<R: PhyRxTx + Timings> {
     join: JoinMode,
     joined: bool,
     limits: Limits,
+    /// Whose it was what came last.
+    port: Port,
 }
 
 impl<R: PhyRxTx<PhyError: fmt::Debug> + Timings> LoraUplink<R> {
@@ -179,8 +181,8 @@ impl<R: PhyRxTx<PhyError: fmt::Debug> + Timings> LoraUplink<R> {
         let radio = Counted { radio, airtime_us: 0 };
         let mut device = Device::new_with_seed(configuration(region), radio, Windows(Instant::now()), seed);
         device.set_datarate(slowest(region));
-        let mut uplink =
-            Self { device, region, join, joined: false, limits: Limits { frame_bytes: 0, not_before_us: 0 } };
+        let limits = Limits { frame_bytes: 0, not_before_us: 0 };
+        let mut uplink = Self { device, region, join, joined: false, limits, port: Port::Frames };
         uplink.look();
         uplink
     }
@@ -214,16 +216,31 @@ impl<R: PhyRxTx<PhyError: fmt::Debug> + Timings> LoraUplink<R> {
         }
     }
 
-    async fn exchange(&mut self, frame: &[u8]) -> Result<(), LoraError<R::PhyError>> {
+    async fn exchange(&mut self, port: u8, frame: &[u8]) -> Result<(), LoraError<R::PhyError>> {
         if !self.joined {
             self.join().await?;
         }
-        match self.device.send(frame, PORT, false).await? {
+        match self.device.send(frame, port, false).await? {
             // 2^32 frames: a new session.
             SendResponse::SessionExpired => self.joined = false,
             SendResponse::DownlinkReceived(_) | SendResponse::NoAck | SendResponse::RxComplete => {}
         }
         Ok(())
+    }
+
+    async fn send_on(&mut self, port: u8, frame: &[u8]) -> Result<(), UplinkError<LoraError<R::PhyError>>> {
+        let Limits { frame_bytes, not_before_us } = self.limits;
+        if frame.len() > frame_bytes {
+            return Err(UplinkError::TooLong { bytes: frame.len(), room: frame_bytes });
+        }
+        let begin_us = Instant::now().as_micros();
+        if begin_us < not_before_us {
+            return Err(UplinkError::NotYet { not_before_us });
+        }
+        let result = self.exchange(port, frame).await;
+        let airtime_us = core::mem::take(&mut self.device.get_mut_radio().airtime_us);
+        self.count(begin_us, airtime_us);
+        result.map_err(UplinkError::Device)
     }
 }
 
@@ -236,25 +253,20 @@ impl<R: PhyRxTx<PhyError: fmt::Debug> + Timings> Uplink for LoraUplink<R> {
 
     /// Joins first where it has to. Takes until the second receive window is over: a class A node hears the network only then.
     async fn send(&mut self, frame: &[u8]) -> Result<(), UplinkError<Self::Error>> {
-        let Limits { frame_bytes, not_before_us } = self.limits;
-        if frame.len() > frame_bytes {
-            return Err(UplinkError::TooLong { bytes: frame.len(), room: frame_bytes });
-        }
-        let begin_us = Instant::now().as_micros();
-        if begin_us < not_before_us {
-            return Err(UplinkError::NotYet { not_before_us });
-        }
-        let result = self.exchange(frame).await;
-        let airtime_us = core::mem::take(&mut self.device.get_mut_radio().airtime_us);
-        self.count(begin_us, airtime_us);
-        result.map_err(UplinkError::Device)
+        self.send_on(PORT, frame).await
     }
 
     /// What the last transmission's windows brought; nothing else can come.
     async fn receive(&mut self, into: &mut [u8], until_us: u64) -> Result<Option<usize>, UplinkError<Self::Error>> {
         while let Some(downlink) = self.device.take_downlink() {
             // Other ports are other people's; port 0 is the network's own.
-            if downlink.fport == PORT {
+            let port = match downlink.fport {
+                PORT => Some(Port::Frames),
+                FRAGMENTS => Some(Port::Fragments),
+                _ => None,
+            };
+            if let Some(port) = port {
+                self.port = port;
                 let too_long = UplinkError::TooLong { bytes: downlink.data.len(), room: into.len() };
                 into.get_mut(..downlink.data.len()).ok_or(too_long)?.copy_from_slice(&downlink.data);
                 return Ok(Some(downlink.data.len()));
@@ -262,5 +274,13 @@ impl<R: PhyRxTx<PhyError: fmt::Debug> + Timings> Uplink for LoraUplink<R> {
         }
         Alarm::at(instant(until_us)).await;
         Ok(None)
+    }
+
+    fn port(&self) -> Port {
+        self.port
+    }
+
+    async fn answer(&mut self, payload: &[u8]) -> Result<(), UplinkError<Self::Error>> {
+        self.send_on(FRAGMENTS, payload).await
     }
 }

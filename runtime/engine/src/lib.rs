@@ -14,6 +14,7 @@ extern crate alloc;
 extern crate std;
 
 mod arena;
+mod either;
 mod engine;
 mod error;
 mod feed;
@@ -31,6 +32,7 @@ mod tables;
 mod threads;
 
 pub use arena::{Aligned, Arena};
+pub use either::EitherPlan;
 pub use engine::{Engine, Progress};
 pub use error::EngineError;
 pub use op_set::OpSet;

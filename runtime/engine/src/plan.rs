@@ -52,7 +52,7 @@ impl<'m> Port<'m> {
     }
 }
 
-/// What an engine runs: [`Parsed`] or a reference to [`crate::included::Included`], and nothing else.
+/// What an engine runs: [`Parsed`], a reference to [`crate::included::Included`], or [`EitherPlan`](crate::EitherPlan), and nothing else.
 pub trait Plan<'m>: sealed::Sealed {
     /// The places of a schedule.
     #[doc(hidden)]

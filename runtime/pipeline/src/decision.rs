@@ -68,6 +68,11 @@ impl Decider {
         self.votes = 0;
     }
 
+    /// Decides as `decision` from now on: votes lapse, an alarm stays.
+    pub(crate) fn change(&mut self, decision: Decision) {
+        *self = Self { alarm: self.alarm, ..Self::new(decision) };
+    }
+
     /// Takes the score of a hop, `None` where the gate was closed.
     pub fn update(&mut self, score: Option<i8>) -> Option<Change> {
         let voted = score.is_some_and(|score| score >= self.decision.on_score);

@@ -32,6 +32,6 @@ pub use detector::{Detector, Scored};
 pub use error::PipelineError;
 pub use methods::{Barometer, FieldTube, Shaking};
 pub use network::Network;
-pub use pipeline::{Event, Hop, Pipeline, Station};
+pub use pipeline::{Event, Hop, Pipeline, Station, Suspended};
 pub use recording::Recording;
 pub use tanbo_signal::{Rate, Sample};

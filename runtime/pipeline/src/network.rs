@@ -10,6 +10,11 @@ use crate::error::PipelineError;
 /// The detector that an artifact describes: resampler, features, gate, engine.
 pub struct Network<'m, 'a, P: Plan<'m> = Parsed<'m, 'a>> {
     engine: Engine<'m, 'a, P>,
+    ear: Ear,
+}
+
+/// What a network keeps of the readings, and its engine does not.
+pub(crate) struct Ear {
     resampler: Resampler,
     extractor: FeatureExtractor,
     gate: GateKeeper,
@@ -31,9 +36,9 @@ fn only_tensor<'m>(ports: [Option<Port<'m>>; 2]) -> Result<Port<'m>, PipelineErr
     }
 }
 
-impl<'m, 'a, P: Plan<'m>> Network<'m, 'a, P> {
-    pub(crate) fn new(engine: Engine<'m, 'a, P>, sensor_rate: Rate) -> Result<Self, PipelineError> {
-        let plan = engine.plan();
+impl Ear {
+    /// Returns the ear of `plan`, for readings at this rate.
+    pub(crate) fn new<'m, P: Plan<'m>>(plan: &P, sensor_rate: Rate) -> Result<Self, PipelineError> {
         if plan.front_end().is_empty() {
             return Err(PipelineError::NoFrontEnd);
         }
@@ -56,13 +61,26 @@ impl<'m, 'a, P: Plan<'m>> Network<'m, 'a, P> {
             resampler: Resampler::new(sensor_rate, front_end.rate)?,
             gate: GateKeeper::new(front_end.gate),
             extractor: FeatureExtractor::new(front_end)?,
-            engine,
         })
+    }
+
+    pub(crate) fn front_end(&self) -> &FrontEnd {
+        self.extractor.front_end()
+    }
+}
+
+impl<'m, 'a, P: Plan<'m>> Network<'m, 'a, P> {
+    pub(crate) fn with(engine: Engine<'m, 'a, P>, ear: Ear) -> Self {
+        Self { engine, ear }
+    }
+
+    pub(crate) fn into_ear(self) -> Ear {
+        self.ear
     }
 
     /// Returns the front end.
     pub fn front_end(&self) -> &FrontEnd {
-        self.extractor.front_end()
+        self.ear.front_end()
     }
 
     /// Returns the engine.
@@ -79,7 +97,7 @@ impl<'m, P: Plan<'m>> Detector for Network<'m, '_, P> {
 
     /// Samples come at the sensor's rate, without gaps; the time does not matter. After a gap, [`restart`](Self::restart).
     fn push(&mut self, _: u64, sample: Sample, mut on_hop: impl FnMut(Scored)) -> Result<(), PipelineError> {
-        let Self { engine, resampler, extractor, gate } = self;
+        let Self { engine, ear: Ear { resampler, extractor, gate } } = self;
         let mut result = Ok(());
         resampler.push(sample, |resampled| {
             let Some(hop) = extractor.push(resampled) else { return };
@@ -101,9 +119,9 @@ impl<'m, P: Plan<'m>> Detector for Network<'m, '_, P> {
 
     /// The window fills anew, the running average stays, the gate closes. States of the model start over.
     fn restart(&mut self) {
-        self.resampler.restart();
-        self.extractor.restart();
-        self.gate.close();
+        self.ear.resampler.restart();
+        self.ear.extractor.restart();
+        self.ear.gate.close();
         self.engine.reset();
     }
 }

@@ -6,7 +6,7 @@ use tanbo_signal::{Decision, FrontEnd, FrontEndError, Rate};
 use crate::decision::{Change, Decider};
 use crate::detector::Detector;
 use crate::error::PipelineError;
-use crate::network::Network;
+use crate::network::{Ear, Network};
 
 /// An alarm that begins or ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,20 @@ pub struct Station<D> {
     readings: u64,
 }
 
+/// A [`Pipeline`] without its engine.
+pub struct Suspended {
+    ear: Ear,
+    decider: Decider,
+    readings: u64,
+}
+
+impl Suspended {
+    /// Returns whether there is an alarm.
+    pub fn alarm(&self) -> bool {
+        self.decider.alarm()
+    }
+}
+
 /// A station with a network behind its front end: both, and the decision, are the artifact's.
 pub type Pipeline<'m, 'a, P = Parsed<'m, 'a>> = Station<Network<'m, 'a, P>>;
 
@@ -58,9 +72,46 @@ impl<'m, 'a, P: Plan<'m>> Pipeline<'m, 'a, P> {
     /// An artifact without a front end, or one whose features do not fit the model's input; a model whose output is not
     /// one score; a rate that the resampler cannot bridge.
     pub fn new(engine: Engine<'m, 'a, P>, sensor_rate: Rate) -> Result<Self, PipelineError> {
-        let detector = Network::new(engine, sensor_rate)?;
-        let decision = detector.front_end().decision;
-        Ok(Self::with(detector, decision)?)
+        let ear = Ear::new(engine.plan(), sensor_rate)?;
+        let decision = ear.front_end().decision;
+        Ok(Self::with(Network::with(engine, ear), decision)?)
+    }
+
+    /// Says whether a pipeline can be made of `plan`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pipeline::new`].
+    pub fn check(plan: &P, sensor_rate: Rate) -> Result<(), PipelineError> {
+        let ear = Ear::new(plan, sensor_rate)?;
+        Ok(ear.front_end().decision.validate()?)
+    }
+
+    /// Takes the pipeline off its engine, whose model and arena are free then.
+    pub fn suspend(self) -> Suspended {
+        let Self { detector, decider, readings } = self;
+        Suspended { ear: detector.into_ear(), decider, readings }
+    }
+
+    /// Goes on with an engine of the same model or another one.
+    ///
+    /// With the same front end nothing is lost: window, running average, gate and votes are as they were, and the next score is the one that
+    /// this model gives from the beginning. With another one the window and the average begin anew. An alarm stays in any case: none is
+    /// raised or ended by the change. States of the model start over.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pipeline::new`].
+    pub fn resume(suspended: Suspended, engine: Engine<'m, 'a, P>, sensor_rate: Rate) -> Result<Self, PipelineError> {
+        let Suspended { ear, mut decider, readings } = suspended;
+        let fresh = Ear::new(engine.plan(), sensor_rate)?;
+        let same = fresh.front_end() == ear.front_end();
+        let ear = if same { ear } else { fresh };
+        if !same {
+            ear.front_end().decision.validate()?;
+            decider.change(ear.front_end().decision);
+        }
+        Ok(Self { detector: Network::with(engine, ear), decider, readings })
     }
 
     /// Returns the front end.

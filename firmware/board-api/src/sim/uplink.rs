@@ -7,7 +7,7 @@ use core::task::Poll;
 use heapless::Deque;
 
 use crate::sim::{Radio, World};
-use crate::{Limits, Uplink, UplinkError};
+use crate::{FRAGMENTS, Limits, Port, Uplink, UplinkError};
 
 /// Longest frame, bytes.
 const FRAME_BYTES: usize = 242;
@@ -60,13 +60,23 @@ pub struct SimUplink<'w, F> {
     /// Silence after each frame, µs: the share of the air.
     pub silence_us: u64,
     not_before_us: u64,
+    port: Port,
 }
 
 impl<'w, F: FarEnd> SimUplink<'w, F> {
     /// Returns an uplink at the fastest data rate, without airtime or silences.
     pub fn new(world: &'w World, far: F) -> Self {
         let down = Down::default();
-        Self { world, far, down, frame_bytes: FRAME_BYTES, airtime_us: 0, silence_us: 0, not_before_us: 0 }
+        Self {
+            world,
+            far,
+            down,
+            frame_bytes: FRAME_BYTES,
+            airtime_us: 0,
+            silence_us: 0,
+            not_before_us: 0,
+            port: Port::Frames,
+        }
     }
 }
 
@@ -135,9 +145,25 @@ impl<F: FarEnd> Uplink for SimUplink<'_, F> {
             world.uplink_us.set(down.next_us());
             Poll::Pending
         });
-        let Some((_, frame)) = frame.await else { return Ok(None) };
+        let Some((_, payload)) = frame.await else { return Ok(None) };
+        let (port, frame) = match payload.split_first() {
+            Some((&FRAGMENTS, rest)) => (Port::Fragments, rest),
+            _ => (Port::Frames, &payload[..]),
+        };
+        self.port = port;
         let too_long = UplinkError::TooLong { bytes: frame.len(), room: into.len() };
-        into.get_mut(..frame.len()).ok_or(too_long)?.copy_from_slice(&frame);
+        into.get_mut(..frame.len()).ok_or(too_long)?.copy_from_slice(frame);
         Ok(Some(frame.len()))
+    }
+
+    fn port(&self) -> Port {
+        self.port
+    }
+
+    async fn answer(&mut self, payload: &[u8]) -> Result<(), UplinkError<Infallible>> {
+        let mut frame = heapless::Vec::<u8, FRAME_BYTES>::from_slice(&[FRAGMENTS]).unwrap_or_default();
+        let too_long = UplinkError::TooLong { bytes: payload.len(), room: FRAME_BYTES - 1 };
+        frame.extend_from_slice(payload).map_err(|_| too_long)?;
+        self.send(&frame).await
     }
 }

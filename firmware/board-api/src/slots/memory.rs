@@ -135,6 +135,11 @@ impl<'m, const COUNT: usize, B: Behind> MemorySlots<'m, COUNT, B> {
         Self { memory: memory.map(Place::Own), slot_bytes, behind }
     }
 
+    /// Returns what is behind the slots.
+    pub fn behind(&mut self) -> &mut B {
+        &mut self.behind
+    }
+
     fn own(&mut self, slot: u8) -> Result<&mut [u8], SlotError<B::Error>> {
         match self.memory.get_mut(usize::from(slot)).ok_or(SlotError::NoSlot { slot })? {
             Place::Own(bytes) => Ok(bytes),

@@ -43,7 +43,10 @@ impl Board {
             clock: Mps2Clock::new(timer),
             power: Mps2Power::new(timer, peripherals.watchdog, retained.bytes, cause),
             uplink: Mps2Uplink::new(timer, peripherals.uart),
-            slots: Mps2Slots::new(retained.slots.each_mut().map(|Slot(bytes)| &mut bytes[..]), Selected(retained.selected)),
+            slots: Mps2Slots::new(
+                retained.slots.each_mut().map(|Slot(bytes)| &mut bytes[..]),
+                Selected(retained.selected),
+            ),
             i2c: Mps2I2c::new(peripherals.bus),
             delay: Mps2Delay::new(timer),
         })

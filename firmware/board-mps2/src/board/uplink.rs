@@ -2,9 +2,9 @@
 
 use core::convert::Infallible;
 
-use tanbo_board_api::{Limits, Uplink, UplinkError};
+use tanbo_board_api::{FRAGMENTS, Limits, Port, Uplink, UplinkError};
 use tanbo_emulated::cmsdk::{Timer, Uart};
-use tanbo_wire::{MAX_FRAME, serial};
+use tanbo_wire::{Frame, MAX_FRAME, serial};
 
 /// The board's uplink.
 #[derive(Debug)]
@@ -12,11 +12,13 @@ pub struct Mps2Uplink {
     timer: &'static Timer,
     uart: Uart,
     decoder: serial::Decoder,
+    /// Whose it was what came last.
+    port: Port,
 }
 
 impl Mps2Uplink {
     pub(super) fn new(timer: &'static Timer, uart: Uart) -> Self {
-        Self { timer, uart, decoder: serial::Decoder::new() }
+        Self { timer, uart, decoder: serial::Decoder::new(), port: Port::Frames }
     }
 }
 
@@ -45,9 +47,14 @@ impl Uplink for Mps2Uplink {
             match self.uart.receive() {
                 Some(byte) => {
                     // An empty frame is what lies between two zeros.
-                    if let Some(frame) = self.decoder.push(byte).filter(|frame| !frame.is_empty()) {
+                    if let Some(payload) = self.decoder.push(byte).filter(|payload| !payload.is_empty()) {
+                        let (port, frame) = match payload.split_first() {
+                            Some((&FRAGMENTS, rest)) => (Port::Fragments, rest),
+                            _ => (Port::Frames, &payload[..]),
+                        };
+                        self.port = port;
                         let too_long = UplinkError::TooLong { bytes: frame.len(), room: into.len() };
-                        into.get_mut(..frame.len()).ok_or(too_long)?.copy_from_slice(&frame);
+                        into.get_mut(..frame.len()).ok_or(too_long)?.copy_from_slice(frame);
                         return Ok(Some(frame.len()));
                     }
                 }
@@ -55,5 +62,16 @@ impl Uplink for Mps2Uplink {
                 None => {}
             }
         }
+    }
+
+    fn port(&self) -> Port {
+        self.port
+    }
+
+    async fn answer(&mut self, payload: &[u8]) -> Result<(), UplinkError<Infallible>> {
+        let mut frame = Frame::from_slice(&[FRAGMENTS]).unwrap_or_default();
+        let too_long = UplinkError::TooLong { bytes: payload.len(), room: MAX_FRAME - 1 };
+        frame.extend_from_slice(payload).map_err(|_| too_long)?;
+        self.send(&frame).await
     }
 }

@@ -9,16 +9,17 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
 use static_cell::ConstStaticCell;
 use tanbo::{Arena, Engine, Family, OpSet, op_set};
-use tanbo_board_api::{Clock as _, Slots, Uplink as _};
+use tanbo_board_api::{Clock as _, Port, Slots, Uplink as _};
 use tanbo_board_mps2::{Board, Mps2I2c, Mps2Uplink};
 use tanbo_drivers::mb85rc::{FramFlash, Mb85rc, Size};
 use tanbo_emulated::{files, println};
 use tanbo_flash_map::SIGNERS;
-use tanbo_fragments::{PORT, memory_words};
+use tanbo_fragments::memory_words;
 use tanbo_node::slots::Demands;
 use tanbo_node::transfer::{Heard, Transfer};
 use tanbo_node::update::Update;
 use tanbo_parts::provision::{self, Site};
+use tanbo_pipeline::Rate;
 use tanbo_release::{Golden, Name, PublicKey, stated_bytes};
 use tanbo_store::Store;
 use tanbo_wire::v1::{Message, Opened, Unverified, seal};
@@ -87,7 +88,7 @@ pub async fn run() -> Result<Infallible, Stop> {
         family: Family::Dsp,
         operators: &OPERATORS,
         arena_bytes: ARENA_BYTES,
-        front_end: |section| tanbo_signal::FrontEnd::decode(section).is_ok(),
+        rate: Rate { numerator: 200, denominator: 1 },
     };
     let arena = ARENA.take().as_mut();
     let mut transfer = Transfer::new(Update::new(demands), MEMORY.take());
@@ -105,34 +106,36 @@ pub async fn run() -> Result<Infallible, Stop> {
         }
         let mut room = [0; MAX_FRAME];
         let received = uplink.receive(&mut room, clock.now_us() + 1_000).await.map_err(stop("uplink"))?;
-        let frame = received.and_then(|len| room.get(..len)).unwrap_or_default();
-        let report = match frame.split_first() {
-            None => window(&mut transfer, &mut slots, &mut store, arena).await?,
-            Some((&PORT, payload)) => {
-                let heard = transfer.fragments(payload, &mut slots, &mut store, arena).await;
-                match heard.map_err(stop("fragments"))? {
-                    Heard::Nothing => None,
-                    Heard::Report(report) => Some(report),
-                    Heard::Answer(answer) => {
-                        let (bytes, len) = answer.to_bytes();
-                        let mut frame = [PORT; 6];
-                        frame.iter_mut().skip(1).zip(bytes).for_each(|(to, byte)| *to = byte);
-                        let frame = frame.get(..=len).unwrap_or_default();
-                        uplink.send(frame).await.map_err(stop("uplink"))?;
-                        None
-                    }
-                }
+        let heard = match received.and_then(|len| room.get(..len)) {
+            None => None,
+            Some(payload) if uplink.port() == Port::Fragments => {
+                Some(transfer.fragments(payload, &mut slots, &store).await.map_err(stop("fragments"))?)
             }
-            Some(_) => {
+            Some(frame) => {
                 let Ok(unverified) = Unverified::stream(frame, Direction::Down) else { continue };
                 let Ok(Opened::Fresh { counter, message }) = unverified.open(&link, &store.window()) else { continue };
                 // What an old frame would ask again.
                 if !matches!(message, Message::Part(_)) {
                     store.accept(store.window().with(counter)).await.map_err(stop("store"))?;
                 }
-                transfer.frame(&message, &mut slots, &mut store, arena).await.map_err(stop("update"))?
+                Some(transfer.frame(&message, &mut slots, &mut store).await.map_err(stop("update"))?)
             }
         };
+        let (answer, report) = match heard {
+            None => (None, window(&mut transfer, &mut slots, &mut store, arena).await?),
+            Some(Heard::Nothing) => (None, None),
+            Some(Heard::Answer(answer)) => (Some(answer), None),
+            Some(Heard::Report(report)) => (None, Some(report)),
+            Some(Heard::Refused(answer, report)) => (Some(answer), Some(report)),
+            Some(Heard::Try { windows }) => {
+                let tried = transfer.check_and_try(windows, &mut slots, &mut store, arena).await;
+                (None, Some(tried.map_err(stop("update"))?))
+            }
+        };
+        if let Some(answer) = answer {
+            let (bytes, len) = answer.to_bytes();
+            uplink.answer(bytes.get(..len).unwrap_or_default()).await.map_err(stop("uplink"))?;
+        }
         if let Some(report) = report {
             let number = counter.take().ok_or(Stop("numbers"))?;
             say(&mut uplink, (&link, node), number, &Message::Update(report)).await?;

@@ -1,5 +1,6 @@
 //! The world as the node's board.
 
+use tanbo_board_api::NoSlots;
 use tanbo_drivers::DriverError;
 use tanbo_drivers::mb85rc::{FramFlash, Mb85rc, Size};
 use tanbo_flash_map::Calibrations;
@@ -27,6 +28,7 @@ impl Board for WorldBoard {
     type Power = WorldPower;
     type Uplink = WorldUplink;
     type Flash = FramFlash<Memory>;
+    type Slots = NoSlots;
     type Observer = WorldObserver;
 }
 
@@ -42,6 +44,7 @@ pub fn parts(world: &'static World, lines: Lines) -> Result<Parts<WorldBoard>, W
         uplink: WorldUplink::open(world)?,
         flash: FramFlash(memory),
         flash_range: 0..Size::Kbit256.bytes(),
+        slots: NoSlots,
         observer: WorldObserver::new(world),
     })
 }

@@ -78,6 +78,8 @@ impl Observer for WorldObserver {
                 Note::Received { counter, message } => info!("at {} us: received {}, {}", at, counter, name(&message)),
                 Note::Fault(fault) => info!("at {} us: fault {}", at, fault.code),
                 Note::Relay(on) => info!("event: relay {}", u8::from(on)),
+                Note::Model { slot: Some(slot) } => info!("event: the model of slot {}", slot),
+                Note::Model { slot: None } => info!("event: the firmware's model"),
                 Note::Wake(_) | Note::Draws(..) => {}
             }
         });

@@ -1,21 +1,26 @@
 //! Strong motion: a network behind its gate, on the FIFO of an accelerometer; another one that watches while power is short.
 
-use tanbo::{Engine, Plan};
-use tanbo_board_api::{Mode as SensorMode, Perf, Power as _, Quantity as Measured, Sensor};
-use tanbo_pipeline::{Change, Event, Hop, Pipeline, Rate, Sample};
+use core::pin::pin;
+
+use embassy_futures::select::select;
+use tanbo::{EitherPlan, Engine, Plan};
+use tanbo_board_api::{Lend, Mode as SensorMode, Perf, Power as _, Quantity as Measured, Sensor};
+use tanbo_pipeline::{Change, Event, Hop, Pipeline, PipelineError, Rate, Sample, Suspended};
 use tanbo_wire::v1::{Hazard, Quantity, Severity};
 
 use crate::agenda::{End, after_ms};
 use crate::board::{Board, Parts, Setup, Stop};
 use crate::duty::Mode;
 use crate::faults::Trouble;
-use crate::node;
+use crate::inbox::{Mailbox, Wanted};
+use crate::models::{Keeper, Memory, Models};
 use crate::observe::Note;
 use crate::part::{Part, scaled};
 use crate::plan::{Application, Wait, plan};
-use crate::sampling::{App, tell};
+use crate::sampling::{self, App, tell};
 use crate::shared::{FlashError, Found, Shared};
 use crate::stamps::Stamps;
+use crate::{link, node};
 
 /// What a seismic node is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,35 +53,83 @@ const EXTREME_MGAL: i32 = 250_000;
 pub async fn seismic<'m, B: Board, S: Sensor, W: Sensor, P: Plan<'m>>(
     parts: &mut Parts<B>,
     setup: &Setup,
-    (accelerometer, motion): (&mut S, &mut W),
+    sensors: (&mut S, &mut W),
     engine: Engine<'m, '_, P>,
     settings: &Seismic,
 ) -> Stop<FlashError<B>> {
-    let format = accelerometer.format();
-    let axes = format.channels.iter().all(|channel| channel.quantity == Measured::Acceleration);
-    let (period_ns, exponent) = (format.period_ns, format.channels.first().map_or(0, |channel| channel.exponent));
-    let (true, 3, Some(rate)) = (axes, format.channels.len(), rate(period_ns)) else {
-        return Stop::Sensor { number: 0, needs: "three axes of acceleration at an even rate" };
-    };
+    let Some((mut site, rate)) = Site::new(sensors, settings) else { return no_accelerometer() };
     let pipeline = match Pipeline::new(engine, rate) {
         Ok(pipeline) => pipeline,
         Err(error) => return Stop::Pipeline(error),
     };
-    let mut station = Station {
-        accelerometer: Part::new(accelerometer, 0),
-        motion: Part::new(motion, 1),
-        pipeline,
-        stamps: Stamps::new(period_ns),
-        exponent,
-        settings,
-        measure_until_us: 0,
-        alarm: false,
-        gate_open: false,
-        heard_us: 0,
-        mean_q10: None,
-        peaks: [0; 2],
-    };
+    let mut station = Station { site: &mut site, pipeline, model: settings.model, trial: &() };
     node::run(parts, setup, Application::Seismic, &mut station).await
+}
+
+/// As [`seismic`], on a board with slots: the node takes models while it runs. A model that came is run in place from its slot; the
+/// firmware's own runs where none came that is sound, and while another is checked nothing runs.
+pub async fn seismic_with_slots<B: Board<Slots: Lend>, S: Sensor, W: Sensor>(
+    parts: &mut Parts<B>,
+    setup: &Setup,
+    sensors: (&mut S, &mut W),
+    models: &Models<'_>,
+    memory: Memory<'_>,
+    settings: &Seismic,
+) -> Stop<FlashError<B>> {
+    let Some((mut site, rate)) = Site::new(sensors, settings) else { return no_accelerometer() };
+    let Memory { arena, fragments } = memory;
+    let Parts { clock, power, uplink, flash, flash_range, slots, observer } = parts;
+    let opened = match node::open::<B>(power, flash, flash_range.clone()).await {
+        Ok(opened) => opened,
+        Err(error) => return Stop::Store(error),
+    };
+    let shared = node::share::<B>(Application::Seismic, setup, (clock, power, observer), opened);
+    node::begin(&shared).await;
+    let mail = Mailbox::default();
+    let mut keeper = Keeper::new(&shared, &mail, models, rate, arena.len(), fragments).await;
+    let mut running = keeper.start(slots).await;
+    let mut sending = pin!(link::run(&shared, uplink, &mail));
+    let mut suspended = None;
+    loop {
+        {
+            let (slot, mut rest) = slots.lend(running);
+            let (plan, card) = keeper.plan(slot);
+            let pipeline = match pipeline(plan, arena, suspended, rate) {
+                Ok(pipeline) => pipeline,
+                Err(error) => return Stop::Pipeline(error),
+            };
+            let mut station =
+                Station { site: &mut site, pipeline, model: card.unwrap_or(settings.model), trial: &mail };
+            shared.note(Note::Model { slot: running });
+            {
+                let sampling = pin!(select(sampling::run(&shared, &mut station), keeper.keep(&mut rest)));
+                if let Some(stop) = node::work(&shared, sending.as_mut(), sampling).await {
+                    return stop;
+                }
+            }
+            suspended = Some(station.pipeline.suspend());
+        }
+        running = keeper.exchange(slots, arena, running).await;
+    }
+}
+
+/// Returns the pipeline of a model, which goes on from what another one has left.
+fn pipeline<'m, 'a>(
+    plan: EitherPlan<'m, 'a>,
+    arena: &'a mut [u8],
+    suspended: Option<Suspended>,
+    rate: Rate,
+) -> Result<Pipeline<'m, 'a, EitherPlan<'m, 'a>>, PipelineError> {
+    let engine = plan.engine(arena)?;
+    match suspended {
+        Some(suspended) => Pipeline::resume(suspended, engine, rate),
+        None => Pipeline::new(engine, rate),
+    }
+}
+
+/// The first sensor is not what the node needs.
+fn no_accelerometer<E>() -> Stop<E> {
+    Stop::Sensor { number: 0, needs: "three axes of acceleration at an even rate" }
 }
 
 /// Returns the rate of a period.
@@ -90,10 +143,10 @@ fn rate(period_ns: u64) -> Option<Rate> {
     (period_ns > 0).then_some(Rate { numerator: part(SECOND_NS)?, denominator: part(period_ns)? })
 }
 
-struct Station<'s, 'm, 'a, S, W, P: Plan<'m>> {
+/// What a station is but for its model.
+struct Site<'s, S, W> {
     accelerometer: Part<'s, S>,
     motion: Part<'s, W>,
-    pipeline: Pipeline<'m, 'a, P>,
     stamps: Stamps,
     exponent: i8,
     settings: &'s Seismic,
@@ -108,11 +161,73 @@ struct Station<'s, 'm, 'a, S, W, P: Plan<'m>> {
     peaks: [i32; 2],
 }
 
-impl<'m, S: Sensor, W: Sensor, P: Plan<'m>> Station<'_, 'm, '_, S, W, P> {
+impl<'s, S: Sensor, W: Sensor> Site<'s, S, W> {
+    /// Returns the site and the rate of its readings; `None` where they are not acceleration on three axes.
+    fn new((accelerometer, motion): (&'s mut S, &'s mut W), settings: &'s Seismic) -> Option<(Self, Rate)> {
+        let format = accelerometer.format();
+        let axes = format.channels.iter().all(|channel| channel.quantity == Measured::Acceleration);
+        let (period_ns, exponent) = (format.period_ns, format.channels.first()?.exponent);
+        let rate = rate(period_ns).filter(|_| axes && format.channels.len() == 3)?;
+        let site = Self {
+            accelerometer: Part::new(accelerometer, 0),
+            motion: Part::new(motion, 1),
+            stamps: Stamps::new(period_ns),
+            exponent,
+            settings,
+            measure_until_us: 0,
+            alarm: false,
+            gate_open: false,
+            heard_us: 0,
+            mean_q10: None,
+            peaks: [0; 2],
+        };
+        Some((site, rate))
+    }
+}
+
+/// Who wants to know how a model does that is on trial: the mailbox, or nobody.
+trait Trial {
+    /// A hop was judged.
+    fn hop(&self) {}
+
+    /// The model failed, or readings were lost: it may have taken too long.
+    fn fail(&self) {}
+
+    /// Returns why another model is wanted.
+    fn wanted(&self) -> Option<Wanted> {
+        None
+    }
+}
+
+impl Trial for () {}
+
+impl Trial for Mailbox {
+    fn hop(&self) {
+        self.hop();
+    }
+
+    fn fail(&self) {
+        self.fail();
+    }
+
+    fn wanted(&self) -> Option<Wanted> {
+        self.wanted()
+    }
+}
+
+struct Station<'w, 's, 'm, 'a, S, W, P: Plan<'m>, T> {
+    site: &'w mut Site<'s, S, W>,
+    pipeline: Pipeline<'m, 'a, P>,
+    /// First bytes of the model card's hash.
+    model: [u8; 4],
+    trial: &'w T,
+}
+
+impl<'m, S: Sensor, W: Sensor, P: Plan<'m>, T: Trial> Station<'_, '_, 'm, '_, S, W, P, T> {
     /// Returns the mode by whose plan it samples.
     fn mode<B: Board>(&self, shared: &Shared<'_, B>) -> Mode {
         match shared.mode() {
-            Mode::Survive if shared.now_us() < self.measure_until_us => Mode::Full,
+            Mode::Survive if shared.now_us() < self.site.measure_until_us => Mode::Full,
             mode => mode,
         }
     }
@@ -120,57 +235,62 @@ impl<'m, S: Sensor, W: Sensor, P: Plan<'m>> Station<'_, 'm, '_, S, W, P> {
     /// Reads the FIFO until it is empty.
     async fn read<B: Board>(&mut self, shared: &Shared<'_, B>) {
         let mut values = [0; VALUES];
-        shared.with_power(|power| power.set_perf(if self.gate_open { Perf::Infer } else { Perf::Low }));
+        shared.with_power(|power| power.set_perf(if self.site.gate_open { Perf::Infer } else { Perf::Low }));
         for _ in 0..BURSTS {
-            let failing = self.accelerometer.fails();
-            let Some(burst) = self.accelerometer.read(shared, &mut values).await else {
+            let failing = self.site.accelerometer.fails();
+            let Some(burst) = self.site.accelerometer.read(shared, &mut values).await else {
                 // What it holds, or begins anew, does not follow what was there.
                 self.restart();
                 break;
             };
             if burst.lost {
                 self.restart();
-                shared.fault(Trouble::Gap { number: self.accelerometer.number() }).await;
+                self.trial.fail();
+                shared.fault(Trouble::Gap { number: self.site.accelerometer.number() }).await;
             }
             if failing {
                 self.restart();
             }
             if burst.readings > 0 {
-                self.heard_us = shared.now_us();
+                self.site.heard_us = shared.now_us();
             }
             let empty = burst.readings < VALUES / 3;
             self.push(shared, values.as_chunks().0.get(..burst.readings).unwrap_or_default(), empty).await;
             if empty {
                 // Who was called by the uplink may find none.
-                if shared.now_us() >= after_ms(self.heard_us, SILENT_MS) {
-                    self.accelerometer.missing(shared).await;
+                if shared.now_us() >= after_ms(self.site.heard_us, SILENT_MS) {
+                    self.site.accelerometer.missing(shared).await;
                 }
                 break;
             }
         }
         shared.with_power(|power| power.set_perf(Perf::Low));
-        self.peaks = if self.alarm { self.peaks } else { [0, self.peaks[0]] };
+        self.site.peaks = if self.site.alarm { self.site.peaks } else { [0, self.site.peaks[0]] };
     }
 
     fn restart(&mut self) {
-        self.stamps.restart();
+        self.site.stamps.restart();
         self.pipeline.restart();
     }
 
     async fn push<B: Board>(&mut self, shared: &Shared<'_, B>, samples: &[Sample], empty: bool) {
-        let (first_ns, gap) = self.stamps.burst(shared.now_us(), samples.len() as u64, empty);
+        let (first_ns, gap) = self.site.stamps.burst(shared.now_us(), samples.len() as u64, empty);
         if gap {
             self.pipeline.restart();
-            shared.fault(Trouble::Gap { number: self.accelerometer.number() }).await;
+            self.trial.fail();
+            shared.fault(Trouble::Gap { number: self.site.accelerometer.number() }).await;
         }
         let mut events = heapless::Vec::<Event, 4>::new();
         let mut failed = false;
         for (number, sample) in (0..).zip(samples) {
-            let sample = sample.map(|value| scaled(value, self.exponent, -5));
+            let sample = sample.map(|value| scaled(value, self.site.exponent, -5));
             self.look(sample);
-            let gate_open = &mut self.gate_open;
-            let pushed = self.pipeline.push(self.stamps.time_us(first_ns, number), sample, |hop: Hop| {
+            let (gate_open, trial) = (&mut self.site.gate_open, self.trial);
+            let pushed = self.pipeline.push(self.site.stamps.time_us(first_ns, number), sample, |hop: Hop| {
                 *gate_open = hop.score.is_some();
+                if hop.ready {
+                    trial.hop();
+                }
                 shared.note(Note::Hop(hop));
                 // More than begin and end of two alarms are not in a burst.
                 events.extend(hop.event.filter(|_| !events.is_full()));
@@ -179,6 +299,7 @@ impl<'m, S: Sensor, W: Sensor, P: Plan<'m>> Station<'_, 'm, '_, S, W, P> {
         }
         if failed {
             self.pipeline.restart();
+            self.trial.fail();
             shared.fault(Trouble::Detector).await;
         }
         for event in events {
@@ -188,24 +309,24 @@ impl<'m, S: Sensor, W: Sensor, P: Plan<'m>> Station<'_, 'm, '_, S, W, P> {
 
     /// Keeps mean and peak.
     fn look(&mut self, sample: Sample) {
-        let means = self.mean_q10.get_or_insert(sample.map(|value| i64::from(value) << MEAN_SHIFT));
+        let means = self.site.mean_q10.get_or_insert(sample.map(|value| i64::from(value) << MEAN_SHIFT));
         for (mean, value) in means.iter_mut().zip(sample) {
             let away = i64::from(value) - (*mean >> MEAN_SHIFT);
             *mean += away;
-            self.peaks[0] = self.peaks[0].max(i32::try_from(away.unsigned_abs()).unwrap_or(i32::MAX));
+            self.site.peaks[0] = self.site.peaks[0].max(i32::try_from(away.unsigned_abs()).unwrap_or(i32::MAX));
         }
     }
 
     async fn raise<B: Board>(&mut self, shared: &Shared<'_, B>, event: Event) {
-        self.alarm = event.change == Change::AlarmOn;
+        self.site.alarm = event.change == Change::AlarmOn;
         if shared.mode() == Mode::Survive {
-            self.measure_until_us = after_ms(shared.now_us(), AWAKE_MS);
+            self.site.measure_until_us = after_ms(shared.now_us(), AWAKE_MS);
         }
-        let [now, before] = self.peaks;
+        let [now, before] = self.site.peaks;
         let peak = now.max(before);
         let found = Found {
             hazard: Hazard::Earthquake,
-            begins: self.alarm,
+            begins: self.site.alarm,
             severity: match peak {
                 EXTREME_MGAL.. => Severity::Extreme,
                 SEVERE_MGAL.. => Severity::Severe,
@@ -215,15 +336,15 @@ impl<'m, S: Sensor, W: Sensor, P: Plan<'m>> Station<'_, 'm, '_, S, W, P> {
             time_us: event.time_us,
             quantity: Quantity::Acceleration,
             peak,
-            model: self.settings.model,
+            model: self.model,
         };
         shared.raise(found).await;
     }
 }
 
-impl<'m, B: Board, S: Sensor, W: Sensor, P: Plan<'m>> App<B> for Station<'_, 'm, '_, S, W, P> {
+impl<'m, B: Board, S: Sensor, W: Sensor, P: Plan<'m>, T: Trial> App<B> for Station<'_, '_, 'm, '_, S, W, P, T> {
     async fn enter(&mut self, shared: &Shared<'_, B>) {
-        let Seismic { motion_mgal: threshold, motion_readings: readings, .. } = *self.settings;
+        let Seismic { motion_mgal: threshold, motion_readings: readings, .. } = *self.site.settings;
         let (measures, watches) = match self.mode(shared) {
             Mode::Out => (SensorMode::Off, SensorMode::Off),
             Mode::Survive => (SensorMode::Off, SensorMode::Wake { threshold, readings }),
@@ -233,13 +354,22 @@ impl<'m, B: Board, S: Sensor, W: Sensor, P: Plan<'m>> App<B> for Station<'_, 'm,
             // What it will measure does not follow what it measured.
             self.restart();
         }
-        self.heard_us = shared.now_us();
-        self.accelerometer.set(shared, measures).await;
-        self.motion.set(shared, watches).await;
+        self.site.heard_us = shared.now_us();
+        self.site.accelerometer.set(shared, measures).await;
+        self.site.motion.set(shared, watches).await;
     }
 
     fn alarm(&self) -> bool {
-        self.alarm
+        self.site.alarm
+    }
+
+    /// Another model is tried when nothing moves: one with another front end would miss what began before. From one that fails it goes back at once.
+    fn leaves(&self) -> bool {
+        match self.trial.wanted() {
+            None => false,
+            Some(Wanted::Check { .. }) => !self.site.alarm && !self.site.gate_open,
+            Some(Wanted::Before) => true,
+        }
     }
 
     fn next(&self, shared: &Shared<'_, B>) -> (Wait, u64) {
@@ -252,25 +382,25 @@ impl<'m, B: Board, S: Sensor, W: Sensor, P: Plan<'m>> App<B> for Station<'_, 'm,
             Mode::Out => {}
             Mode::Survive => {
                 if end == End::Woken {
-                    self.measure_until_us = after_ms(shared.now_us(), AWAKE_MS);
+                    self.site.measure_until_us = after_ms(shared.now_us(), AWAKE_MS);
                 }
                 // It measures from now on, or no longer.
                 self.enter(shared).await;
             }
             Mode::Save | Mode::Full => {
-                if self.alarm && shared.mode() == Mode::Survive {
-                    self.measure_until_us = after_ms(shared.now_us(), AWAKE_MS);
+                if self.site.alarm && shared.mode() == Mode::Survive {
+                    self.site.measure_until_us = after_ms(shared.now_us(), AWAKE_MS);
                 }
                 self.read(shared).await;
             }
         }
         if core::mem::take(&mut shared.outbox.borrow_mut().self_test) {
-            let well = self.accelerometer.start_again(shared).await & self.motion.start_again(shared).await;
+            let well = self.site.accelerometer.start_again(shared).await & self.site.motion.start_again(shared).await;
             self.restart();
             shared.outbox.borrow_mut().report |= well;
         }
-        if let Some(dead) = self.accelerometer.news() {
-            tell(shared, dead, Severity::Moderate, self.accelerometer.number()).await;
+        if let Some(dead) = self.site.accelerometer.news() {
+            tell(shared, dead, Severity::Moderate, self.site.accelerometer.number()).await;
         }
     }
 }

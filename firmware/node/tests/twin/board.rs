@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use tanbo_board_api::sim::{Radio, SimClock, SimFlash, SimPower, SimUplink, World};
-use tanbo_board_api::{Depth, Mode as SensorMode, WakeMask};
+use tanbo_board_api::{Depth, Mode as SensorMode, NoSlots, Slots, WakeMask};
 use tanbo_flash_map::Calibrations;
 use tanbo_node::duty::{Mode, Policy};
 use tanbo_node::plan::{AIR, ANSWER, Application, BUSY, PUMPING, Pause, QUIET, RadioState, SensorState, plan};
@@ -26,14 +26,15 @@ pub type Flash = SimFlash<4, 4096>;
 /// Pages of the node's flash.
 pub const PAGES: usize = 3;
 
-/// The types of the twin.
-pub struct Twin<'w>(core::marker::PhantomData<&'w ()>);
+/// The types of the twin, with slots `L`.
+pub struct Twin<'w, L = NoSlots>(core::marker::PhantomData<(&'w (), L)>);
 
-impl<'w> Board for Twin<'w> {
+impl<'w, L: Slots> Board for Twin<'w, L> {
     type Clock = SimClock<'w>;
     type Power = SimPower<'w>;
     type Uplink = SimUplink<'w, Air<'w>>;
     type Flash = Flash;
+    type Slots = L;
     type Observer = Watcher<'w>;
 }
 
@@ -56,6 +57,10 @@ pub struct Seen {
     pub faults: Vec<(u8, u8, u32)>,
     /// Alarms sent, with their times.
     pub alarms: Vec<u64>,
+    /// Every hop: its sample and its score.
+    pub scores: Vec<(u64, Option<i8>)>,
+    /// Slots whose models were run, `None` for the firmware's, and how many hops there were before.
+    pub models: Vec<(Option<u8>, usize)>,
 }
 
 /// Watches the node and compares every sleep with the plan and with what the devices really do.
@@ -114,7 +119,12 @@ impl Observer for Watcher<'_> {
             Note::Hop(hop) => {
                 seen.hops.0 += u32::from(hop.score.is_some());
                 seen.hops.1 += 1;
+                seen.scores.push((hop.sample, hop.score));
                 seen.events.extend(hop.event);
+            }
+            Note::Model { slot } => {
+                let hops = seen.scores.len();
+                seen.models.push((slot, hops));
             }
             Note::Relay(on) => seen.relay.push((now_us, on)),
             Note::Fault(fault) => seen.faults.push((fault.kind, fault.code, fault.detail)),
@@ -143,7 +153,7 @@ pub fn setup() -> Setup {
     }
 }
 
-/// Returns the parts of a start.
+/// Returns the parts of a start of a board without slots.
 pub fn parts<'w>(
     world: &'w World,
     power: SimPower<'w>,
@@ -152,6 +162,19 @@ pub fn parts<'w>(
     application: Application,
     seen: &'w RefCell<Seen>,
 ) -> Parts<Twin<'w>> {
+    parts_with(world, power, gateway, flash, application, seen, NoSlots)
+}
+
+/// Returns the parts of a start.
+pub fn parts_with<'w, L: Slots>(
+    world: &'w World,
+    power: SimPower<'w>,
+    gateway: &'w RefCell<Gateway>,
+    flash: &Flash,
+    application: Application,
+    seen: &'w RefCell<Seen>,
+    slots: L,
+) -> Parts<Twin<'w, L>> {
     let frame_bytes = gateway.borrow().room.unwrap_or(tanbo_wire::MAX_FRAME);
     let mut uplink = SimUplink::new(world, Air(gateway));
     uplink.frame_bytes = frame_bytes;
@@ -163,6 +186,7 @@ pub fn parts<'w>(
         uplink,
         flash,
         flash_range: 0..(PAGES * 4096) as u32,
+        slots,
         observer: Watcher { world, application, seen },
     }
 }

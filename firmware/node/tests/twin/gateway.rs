@@ -1,12 +1,15 @@
 //! A gateway that acknowledges, tells the time, asks for things, and is away now and then.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
+use tanbo_board_api::FRAGMENTS;
 use tanbo_board_api::sim::{Down, FarEnd};
-use tanbo_wire::v1::{Alarm, Event, Message, Opened, Readings, Unverified, seal};
+use tanbo_wire::v1::{Alarm, Event, Message, Opened, Readings, Unverified, Update, seal};
 use tanbo_wire::{Direction, Key, Link, NodeId, Window};
+
+use crate::courier::{Courier, Said};
 
 /// The node's name and key.
 pub const NODE: NodeId = NodeId(0x70b3_d57e_d000_0001);
@@ -40,6 +43,9 @@ pub struct Gateway {
     pub readings: Vec<(u64, i32)>,
     /// Longest frame that the air takes, if not the longest of all.
     pub room: Option<usize>,
+    /// Models that it sends, one after the other, and what the node said of those that are over.
+    pub couriers: VecDeque<Courier>,
+    pub delivered: Vec<Update>,
 }
 
 impl Gateway {
@@ -54,7 +60,31 @@ impl Gateway {
         down.put(arrival_us, &frame);
     }
 
+    /// Says what a model's sender says after a frame.
+    fn send_on(&mut self, now_us: u64, answer_us: u64, down: &mut Down) {
+        match self.couriers.front_mut().and_then(|courier| courier.say(now_us)) {
+            Some(Said::Message(message)) => self.down(answer_us, &message, down),
+            Some(Said::Payload(payload)) => down.put(answer_us, &payload),
+            None => {}
+        }
+    }
+
+    fn hear(&mut self, update: &Update) {
+        let Some(courier) = self.couriers.front_mut() else { return };
+        courier.hear(update);
+        if courier.is_over() {
+            self.delivered.extend(courier.told);
+            self.couriers.pop_front();
+        }
+    }
+
     fn take(&mut self, now_us: u64, frame: &[u8], down: &mut Down) {
+        if let [FRAGMENTS, payload @ ..] = frame {
+            if let Some(courier) = self.couriers.front_mut() {
+                courier.answered(payload);
+            }
+            return self.send_on(now_us, now_us + COMMIT_US, down);
+        }
         let unverified = Unverified::stream(frame, Direction::Up).expect("a frame");
         assert_eq!(unverified.node(), NODE);
         let Ok(opened) = unverified.open(&key(), &Window::default()) else { panic!("not authentic") };
@@ -75,6 +105,7 @@ impl Gateway {
             self.heard.push((now_us, counter, format!("{message:?}")));
             match message {
                 Message::Event(event) => self.events.push(event),
+                Message::Update(update) => self.hear(&update),
                 Message::Readings(Readings { start_s, period_s, values, .. }) => {
                     let times = (0..).map(|number| u64::from(start_s) + number * u64::from(period_s));
                     self.readings.extend(times.zip(values.iter()).filter_map(|(time_s, value)| Some((time_s, value?))));
@@ -98,6 +129,7 @@ impl Gateway {
             answer_us += 10_000;
             self.down(answer_us, &message, down);
         }
+        self.send_on(now_us, answer_us + 10_000, down);
     }
 }
 

@@ -3,8 +3,11 @@
 //! Every sleep is compared with the plan, and the plan with what the simulated devices really do.
 
 mod board;
+mod courier;
 mod cyclone;
+mod flash;
 mod gateway;
+mod models;
 mod paddy;
 mod seismic;
 mod water;

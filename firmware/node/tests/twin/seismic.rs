@@ -15,14 +15,14 @@ use tanbo_wire::v1::Hazard;
 use crate::board::{Flash, HOUR_US, MINUTE_US, PAGES, SECOND_US, Seen, drive, parts, setup};
 use crate::gateway::Gateway;
 
-tanbo_include::include_model!(mod model = "../../../../models/zoo/seismic/seismic.tnb");
+tanbo_include::include_model!(pub mod model = "../../../../models/zoo/seismic/seismic.tnb");
 
 const QUAKE: &[u8] = include_bytes!("../../../../models/zoo/seismic/fixtures/south-napa-2014-ce68150.csv");
 
 const MGAL: Channel = Channel { quantity: Quantity::Acceleration, exponent: -5, min: -3_922_660, max: 3_922_660 };
-const ACCELEROMETER: Format =
+pub const ACCELEROMETER: Format =
     Format { channels: &[MGAL, MGAL, MGAL], period_ns: 5_000_000, fifo_readings: 96, wakes: true };
-const SETTINGS: Seismic = Seismic { model: [1, 2, 3, 4], motion_mgal: 20_000, motion_readings: 3 };
+pub const SETTINGS: Seismic = Seismic { model: [1, 2, 3, 4], motion_mgal: 20_000, motion_readings: 3 };
 
 fn recording() -> Vec<i32> {
     let recording = Recording::parse(QUAKE).expect("a recording");
@@ -31,7 +31,7 @@ fn recording() -> Vec<i32> {
 }
 
 /// The quake after `quiet` seconds of its own beginning, over and over, so that the running average has seen it.
-fn after_quiet(seconds: usize) -> Vec<i32> {
+pub fn after_quiet(seconds: usize) -> Vec<i32> {
     let recording = recording();
     let quiet: Vec<i32> = recording.iter().copied().take(3 * 200 * 20).collect();
     quiet.iter().copied().cycle().take(3 * 200 * seconds).chain(recording).collect()
@@ -58,7 +58,8 @@ struct Run<'r> {
     airtime_us: u64,
 }
 
-const MAINS: Supply = Supply { mv: Some(3_000), charge_permille: Some(900), harvest_mw: None, trend_mv_per_h: None };
+pub const MAINS: Supply =
+    Supply { mv: Some(3_000), charge_permille: Some(900), harvest_mw: None, trend_mv_per_h: None };
 
 impl<'r> Run<'r> {
     fn new(samples: &'r [i32], until_us: u64) -> Self {

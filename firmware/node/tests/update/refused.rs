@@ -96,7 +96,7 @@ fn wrong_key_older_truncated_flipped_wrong_family_and_all_others() {
     static FEW: tanbo::OpSet = op_set!(tanbo::Reference: Conv2d);
     let operator = refused(&release(6), 6, |demands| demands.operators = &FEW);
     assert!(matches!(operator, Refusal::Format(_)), "{operator}");
-    assert_eq!(refused(&release(6), 6, |demands| demands.front_end = |_| false), Refusal::FrontEnd);
+    assert_eq!(refused(&release(6), 6, |demands| demands.rate.numerator = 0), Refusal::FrontEnd);
 }
 
 #[test]

@@ -32,8 +32,17 @@ fn over(
     let received = Unverified::stream(&frame, Direction::Down).expect("a frame");
     let Ok(Opened::Fresh { counter, message }) = received.open(&line.key, &line.down.1) else { panic!("not opened") };
     line.down.1 = line.down.1.with(counter);
+    match now(node.frame(&message, world, book)).expect("memories") {
+        Heard::Report(report) => report,
+        Heard::Try { windows } => tried(node, windows, world, book),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What becomes of a model that is all there.
+fn tried(node: &mut Transfer<'_, '_>, windows: u16, world: &mut World<'_>, book: &mut Book) -> tanbo_wire::v1::Update {
     let mut arena = tanbo::Arena::<ARENA_BYTES>::new();
-    now(node.frame(&message, world, book, arena.as_mut())).expect("memories").expect("a report")
+    now(node.check_and_try(windows, world, book, arena.as_mut())).expect("memories")
 }
 
 #[test]
@@ -105,11 +114,14 @@ fn broadcast(
 ) -> (tanbo_wire::v1::Update, u16) {
     let bytes = release(version);
     let session = Session::new(1, bytes.len(), 48, version.to_le_bytes()).expect("a session");
-    let mut arena = tanbo::Arena::<ARENA_BYTES>::new();
     let mut say = |request: &Request<'_>, book: &mut Book| {
         let mut payload = [0; 64];
         let len = request.write(&mut payload).expect("room");
-        now(node.fragments(&payload[..len], world, book, arena.as_mut())).expect("memories")
+        let heard = now(node.fragments(&payload[..len], world, book)).expect("memories");
+        match heard {
+            Heard::Try { windows } => Heard::Report(tried(node, windows, world, book)),
+            heard => heard,
+        }
     };
     let yes = Answer::Setup { index: 1, algorithm: false, memory: false, session: false, descriptor: false };
     assert_eq!(say(&Request::setup(session), book), Heard::Answer(yes));
@@ -169,12 +181,10 @@ fn a_model_as_fragments_of_which_one_in_five_is_lost() {
 fn sessions_that_cannot_be_are_answered_with_the_reason() {
     let keys = [signer().public()];
     let mut world = World::new(12 << 10, 8);
-    let mut book = world.book();
+    let book = world.book();
     let mut memory = [0; memory_words(222, 20)];
     let mut node = Transfer::new(Update::new(demands(&keys)), &mut memory);
-    let mut arena = tanbo::Arena::<ARENA_BYTES>::new();
-    let mut say =
-        |payload: &[u8]| now(node.fragments(payload, &mut world, &mut book, arena.as_mut())).expect("memories");
+    let mut say = |payload: &[u8]| now(node.fragments(payload, &mut world, &book)).expect("memories");
     let no = |algorithm, memory, session, descriptor| {
         Heard::Answer(Answer::Setup { index: 1, algorithm, memory, session, descriptor })
     };
@@ -189,9 +199,15 @@ fn sessions_that_cannot_be_are_answered_with_the_reason() {
     assert_eq!(say(&with(5, 8)), no(true, false, false, false));
     assert_eq!(say(&with(4, 47)), no(false, true, false, false));
     assert_eq!(say(&with(6, 48)), no(false, false, true, false));
-    // Version 0 is none; 65,000 fragments are no model.
-    assert_eq!(say(&with(7, 0)), no(false, false, false, true));
-    assert_eq!(say(&with(3, 0x20)), no(false, false, false, true));
+    // Version 0 is none; 65,000 fragments are no model. The reason is told, too.
+    let older = Refusal::Older { version: 0, least: 1 };
+    let long = Refusal::TooLong { bytes: 0, room: 0 };
+    for (payload, version, refusal) in [(with(7, 0), 0, older), (with(3, 0x20), 1, long)] {
+        let answer = Answer::Setup { index: 1, algorithm: false, memory: false, session: false, descriptor: true };
+        let refusal = refusal.code();
+        let report = tanbo_wire::v1::Update { version, received: 0, stage: Stage::Refused, refusal };
+        assert_eq!(say(&payload), Heard::Refused(answer, report));
+    }
     assert_eq!(say(&[3, 1]), Heard::Answer(Answer::Delete { index: 1, unknown: true }));
     assert_eq!(say(&setup), no(false, false, false, false));
     assert_eq!(say(&[3, 1]), Heard::Answer(Answer::Delete { index: 1, unknown: false }));

@@ -35,7 +35,7 @@ pub fn demands(keys: &[PublicKey]) -> Demands<'_> {
         family: Family::Dsp,
         operators: operators(),
         arena_bytes: ARENA_BYTES,
-        front_end: |section| tanbo_signal::FrontEnd::decode(section).is_ok(),
+        rate: tanbo_pipeline::Rate { numerator: 200, denominator: 1 },
     }
 }
 

@@ -45,6 +45,11 @@ impl<'a> ModelSender<'a> {
         Some(Self { artifact, offer, windows, received: None, state: Sending::Going { received: 0 } })
     }
 
+    /// Returns how it stands.
+    pub fn state(&self) -> Sending {
+        self.state
+    }
+
     /// Returns what to say; nothing where the node must speak, or all is said.
     pub fn message(&self) -> Option<Message<'a>> {
         let Sending::Going { .. } = self.state else { return None };
@@ -58,7 +63,9 @@ impl<'a> ModelSender<'a> {
 
     /// Takes what the node says, and returns how it stands. What it says of other versions is passed over.
     pub fn hear(&mut self, update: &Update) -> Sending {
-        if update.version == self.offer.version {
+        // A node that has started anew knows of no version.
+        let forgotten = update.version == 0 && update.stage == Stage::Settled;
+        if update.version == self.offer.version || forgotten {
             self.state = match update.stage {
                 Stage::Receiving => {
                     self.received = Some(update.received);
