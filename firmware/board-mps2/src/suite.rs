@@ -19,7 +19,7 @@ mod on_board {
     /// Pages of the store.
     const STORE: Range<u32> = 0..4 * Flash::PAGE as u32;
 
-    fn board() -> Mps2 {
+    async fn board() -> Mps2 {
         let board = Board::take().expect("a board that nobody has taken");
         let memory = Mb85rc::new(BlockingAsync::new(board.i2c), 0x50, Size::Kbit256).expect("an address");
         let Board { clock, power, uplink, slots, .. } = board;
@@ -27,6 +27,7 @@ mod on_board {
     }
 
     tanbo_suite::suite!(board, Mps2, Executor::new());
+    tanbo_suite::engine_suite!();
 }
 
 #[cfg(not(target_os = "none"))]

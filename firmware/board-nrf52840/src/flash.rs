@@ -1,6 +1,6 @@
 //! What lies where: 1 MiB of flash in pages of 4 KiB, 256 KiB of RAM. No SoftDevice.
 
-use tanbo_flash_map::{FlashMap, Lengths};
+use tanbo_flash_map::{FlashMap, Lengths, Updates};
 
 const KIB: u32 = 1024;
 
@@ -16,3 +16,6 @@ pub static MAP: FlashMap = FlashMap::new(Lengths {
     last_words: 4 * KIB,
     identity: 4 * KIB,
 });
+
+/// The firmware's part where a boot loader swaps images in it (feature `boot`): words of 4 bytes.
+pub static UPDATES: Updates = MAP.updates(8 * KIB, 4);

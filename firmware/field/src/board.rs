@@ -34,6 +34,13 @@ pub trait Chip: Sized {
     /// What lies where.
     const MAP: &'static FlashMap;
 
+    /// Keeps this firmware where a boot loader has it on trial, and returns whether it could: called once all that the node needs has
+    /// answered.
+    fn confirm(flash: &Self::Flash) -> bool {
+        let _ = flash;
+        true
+    }
+
     /// Starts the board; `None` if its memory does not work, or if it was started before.
     fn take() -> Option<Board<Self>>;
 }

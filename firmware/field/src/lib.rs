@@ -2,7 +2,7 @@
 //!
 //! Layer 5. A board crate says of which types its parts are ([`Chip`]), makes them ([`Board`]) and starts a program: [`seismic`] finds
 //! identity, uplink and sensors, makes the engine ready, runs `tanbo_node::seismic` and starts the board anew where the node stops;
-//! [`conformance`] tests what the board promises.
+//! [`bench`] starts the board for the tests of `tanbo-suite`, [`conformance`] tests what the board promises, in one go.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -10,6 +10,7 @@
 // Nodes have one thread: futures need not be Send, which is all that the lint is about.
 #![allow(async_fn_in_trait)]
 
+mod bench;
 mod board;
 mod conformance;
 mod seismic;
@@ -17,6 +18,9 @@ mod seismic;
 pub mod sx1262;
 mod uplink;
 
+#[cfg(feature = "lora")]
+pub use bench::radio_answers;
+pub use bench::{BenchOf, bench};
 pub use board::{Board, Chip, Start};
 pub use conformance::conformance;
 pub use seismic::{Kind, seismic};

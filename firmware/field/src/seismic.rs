@@ -164,5 +164,9 @@ async fn run<C: Chip>(
         Ok(engine) => engine,
         Err(error) => return End::Engine(error),
     };
+    // Identity, uplink, sensors and engine have answered. What has not come here is taken back at the next start.
+    if !C::confirm(&parts.flash) {
+        error!("the firmware's trial: its state cannot be read or written");
+    }
     End::Stop(tanbo_node::seismic(parts, &setup, (&mut accelerometer, &mut motion), engine, &SETTINGS).await)
 }

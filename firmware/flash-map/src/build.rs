@@ -11,10 +11,10 @@ use crate::{FlashMap, Part};
 /// # Errors
 /// Outside of a build script.
 pub fn link(map: &FlashMap, more: &[&str]) -> Result<(), Box<dyn Error>> {
-    link_part(&map.part(map.firmware()), more)
+    link_part(&map.part(map.firmware()), &[&["-Tdefmt.x"][..], more].concat())
 }
 
-/// As [`link`], for an image that lies elsewhere: [`FlashMap::part`].
+/// As [`link`], for an image that lies elsewhere ([`FlashMap::part`]) and names its log's script in `more` itself.
 ///
 /// # Errors
 /// Outside of a build script.
@@ -24,7 +24,7 @@ pub fn link_part(part: &Part<'_>, more: &[&str]) -> Result<(), Box<dyn Error>> {
         fs::write(out.join("memory.x"), part.to_string())?;
         println!("cargo::rustc-link-search={}", out.display());
         // --nmagic: no page alignment, the flash image stays small.
-        for argument in ["-Tlink.x", "-Tdefmt.x", "--nmagic"].iter().chain(more) {
+        for argument in ["-Tlink.x", "--nmagic"].iter().chain(more) {
             println!("cargo::rustc-link-arg-bins={argument}");
         }
         if Path::new("src/suite.rs").exists() {

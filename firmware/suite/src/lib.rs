@@ -41,20 +41,20 @@ pub fn kept<E: fmt::Display>(result: Result<(), E>) {
     }
 }
 
-/// Makes the module of a board's tests: `suite!(board: fn() -> Bench, Bench, executor)`.
+/// Makes the module of a board's tests: `suite!(start, bench, executor)`.
 ///
-/// `board` starts the board; it is called once in each start. The executor is embassy's for the board, as an expression. The package needs
-/// `embedded-test` and the program `#![no_main]` on the board.
+/// `start` is an async function that starts the board and returns its `bench`, a [`Bench`]; it is called once in each start. The executor is
+/// embassy's for the board, as an expression. The package needs `embedded-test` and the program `#![no_main]` on the board.
 #[macro_export]
 macro_rules! suite {
-    ($board:path, $bench:ty, $executor:expr) => {
+    ($start:path, $bench:ty, $executor:expr) => {
         #[embedded_test::tests(executor = $executor)]
         mod board {
             use super::*;
 
             #[init]
-            fn init() -> $bench {
-                $board()
+            async fn init() -> $bench {
+                $start().await
             }
 
             #[test]
@@ -86,7 +86,16 @@ macro_rules! suite {
                 let (flash, range) = bench.flash;
                 $crate::kept($crate::store::outlives_its_pages(flash, range).await);
             }
+        }
+    };
+}
 
+/// Makes the module of the engine's tests: `engine_suite!()`. They link every operator in every kernel table of the core, about 300 KB.
+#[macro_export]
+macro_rules! engine_suite {
+    () => {
+        #[embedded_test::tests]
+        mod engine {
             #[test]
             fn models() {
                 $crate::kept($crate::engine::models());

@@ -22,6 +22,8 @@ use embassy_time::Delay;
 use embedded_hal_bus::spi::ExclusiveDevice;
 pub use power::NrfPower;
 use static_cell::StaticCell;
+#[cfg(feature = "boot")]
+use tanbo_boot::FirmwareUpdates;
 #[cfg(feature = "lora")]
 use tanbo_field::sx1262::{Radio, TcxoCtrlVoltage};
 use tanbo_field::{Chip, Start};
@@ -31,6 +33,8 @@ use tanbo_parts::wake::AnyOf;
 use tanbo_parts::{FlashSlots, LastWords, SerialUplink, TickClock};
 
 use crate::flash::MAP;
+#[cfg(feature = "boot")]
+use crate::flash::UPDATES;
 
 bind_interrupts!(struct Irqs {
     SAADC => saadc::InterruptHandler;
@@ -68,6 +72,12 @@ impl Chip for Nrf {
     type Radio = Radio<ExclusiveDevice<spim::Spim<'static>, Output<'static>, Delay>, Output<'static>, Input<'static>>;
 
     const MAP: &'static FlashMap = &MAP;
+
+    #[cfg(feature = "boot")]
+    fn confirm(flash: &NrfFlash) -> bool {
+        let mut updates = FirmwareUpdates::new(flash.clone(), &MAP, &UPDATES);
+        updates.on_trial().and_then(|on_trial| if on_trial { updates.confirm() } else { Ok(()) }).is_ok()
+    }
 
     fn take() -> Option<Board> {
         take()

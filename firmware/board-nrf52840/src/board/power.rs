@@ -4,7 +4,7 @@ use embassy_futures::block_on;
 use embassy_nrf::gpio::Input;
 use embassy_nrf::pac::POWER;
 use embassy_nrf::saadc::{ChannelConfig, Config, Saadc};
-use embassy_nrf::wdt::{self, HaltConfig, SleepConfig, Watchdog, WatchdogHandle};
+use embassy_nrf::wdt::{Watchdog, WatchdogHandle};
 use embassy_nrf::{Peri, peripherals};
 use tanbo_board_api::{BrownoutError, Depth, Perf, Power, ResetCause, Supply, WakeCause, WakeMask};
 use tanbo_parts::Words;
@@ -12,9 +12,8 @@ use tanbo_parts::retained::{self, BYTES};
 use tanbo_parts::wake::{self, AnyOf};
 
 use super::{Irqs, brownout};
+use crate::watchdog::{self, WATCHDOG_MS};
 
-/// Time that the watchdog waits, ms. It stands still in sleep.
-const WATCHDOG_MS: u32 = 8_000;
 /// Full scale of the converter, mV: 0.6 V by a gain of 1/6, in 4096 steps.
 const FULL_SCALE_MV: u32 = 3_600;
 /// The battery's voltage by what the divider leaves of it, in hundredths (RAK4631, "Battery level detection").
@@ -112,12 +111,8 @@ impl Power for NrfPower {
 
     fn feed_watchdog(&mut self) {
         if let Some(watchdog) = self.watchdog.take() {
-            let mut config = wdt::Config::default();
-            config.timeout_ticks = WATCHDOG_MS * 32_768 / 1000;
-            config.action_during_sleep = SleepConfig::Pause;
-            config.action_during_debug_halt = HaltConfig::Pause;
-            // It cannot be running: a reset stops it, and only this starts it.
-            self.handle = Watchdog::try_new(watchdog, config).ok().map(|(_, [handle])| handle);
+            // It may be running: the boot loader starts it, set like this.
+            self.handle = Watchdog::try_new(watchdog, watchdog::config()).ok().map(|(_, [handle])| handle);
         }
         if let Some(handle) = &mut self.handle {
             handle.pet();

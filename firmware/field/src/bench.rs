@@ -1,0 +1,43 @@
+//! A board on the bench, with a wire from the UART's TX to its RX: the parts that `tanbo-suite` tests.
+
+use tanbo_parts::{FlashSlots, TickClock};
+use tanbo_suite::Bench;
+
+use crate::{Board, Chip, Start};
+
+/// What the tests of a board take.
+pub type BenchOf<C> = Bench<
+    TickClock,
+    <C as Chip>::Power,
+    <<C as Chip>::Uart as Start>::Started,
+    FlashSlots<<C as Chip>::Flash>,
+    <C as Chip>::Flash,
+>;
+
+/// Starts the board for a test.
+///
+/// # Panics
+/// If the board or its UART does not start: the tests' way to fail.
+#[allow(clippy::panic, reason = "a test's failure")]
+pub async fn bench<C: Chip>() -> BenchOf<C> {
+    let Some(Board { clock, power, slots, flash, uart, .. }) = C::take() else {
+        panic!("the board's memory does not work");
+    };
+    match uart.start().await {
+        Ok(uplink) => Bench { clock, power, uplink, slots, flash: (flash, C::MAP.offsets(C::MAP.store())) },
+        Err(error) => panic!("UART: {error:?}"),
+    }
+}
+
+/// Tests whether the radio answers.
+///
+/// # Panics
+/// If it does not.
+#[cfg(feature = "lora")]
+#[allow(clippy::panic, reason = "a test's failure")]
+pub async fn radio_answers<C: Chip>() {
+    let Some(board) = C::take() else { panic!("the board's memory does not work") };
+    if let Err(error) = board.radio.start().await {
+        panic!("radio: {error:?}");
+    }
+}
