@@ -5,6 +5,11 @@ use std::{env, error::Error, fs, path::PathBuf};
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=memory");
+    // Its debug unit has no cycle counter.
+    println!("cargo:rustc-check-cfg=cfg(armv6m)");
+    if env::var("TARGET")?.starts_with("thumbv6m") {
+        println!("cargo:rustc-cfg=armv6m");
+    }
     if env::var("CARGO_CFG_TARGET_OS")? != "none" {
         return Ok(());
     }
@@ -17,6 +22,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         if env::var_os(feature).is_some() {
             machines.push((name.to_owned(), path));
         }
+    }
+    println!("cargo:rerun-if-env-changed=TANBO_MEMORY");
+    if env::var_os("CARGO_FEATURE_CHIP").is_some() {
+        let memory = env::var("TANBO_MEMORY").map_err(|_| "feature chip: set TANBO_MEMORY=/path/memory.x")?;
+        println!("cargo:rerun-if-changed={memory}");
+        machines.push((String::from("chip"), PathBuf::from(memory)));
     }
     let [(_, memory)] = machines.as_slice() else {
         let names: Vec<_> = machines.iter().map(|(name, _)| name.as_str()).collect();

@@ -59,6 +59,7 @@ fn write_report(n: usize, report: &JobReport, refused: Option<&Refused>) -> Resu
         error: refused.is_some().then_some(error.as_str()),
         runs: report.runs,
         calls: report.calls,
+        cycles: report.cycles,
         outputs: report.outputs,
         tensors: report.tensors,
         arena_bytes: report.arena_bytes,

@@ -5,6 +5,7 @@ use core::{fmt, str};
 use tanbo::{Engine, Model, Observer, Slot};
 use tanbo_emulated::{
     count::{counted, tanbo_count_begin, tanbo_count_end},
+    cycles::Cycles,
     files::{self, FileError, Sink, Source},
     job,
     ram::ALIGN,
@@ -14,8 +15,8 @@ use tanbo_emulated::{
 /// Most inputs, and most outputs, of a model that runs over a stream.
 const MOST_PORTS: usize = 8;
 
-/// Steps that stay decoded: the machine with little flash has little RAM too.
-const SLOTS: usize = if tanbo_emulated::SMALL_FLASH { 0 } else { 64 };
+/// Steps that stay decoded.
+const SLOTS: usize = if tanbo_emulated::SMALL_RAM { 0 } else { 64 };
 
 /// What came of a job, as far as it went.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +25,8 @@ pub struct JobReport {
     pub runs: u32,
     /// Calls of steps that were counted by themselves.
     pub calls: u32,
+    /// Whether the core counted the cycles of these.
+    pub cycles: bool,
     /// Output files written.
     pub outputs: usize,
     /// Files of steps written.
@@ -144,6 +147,8 @@ pub fn run(n: usize, ram: &mut [u8], stack: &Stack, report: &mut JobReport) -> R
     let (arena, rest) =
         rest.split_at_mut_checked(report.arena_bytes).ok_or(Refused::Arena { needed: report.arena_bytes, free })?;
     let mut slots = [Slot::EMPTY; SLOTS];
+    let mut cycles = CycleFile::create(job::cycles_name(n))?;
+    report.cycles = cycles.is_some();
     let mut counter = StepCounter::default();
     let mut engine = Engine::new(&model, ops, arena)?;
     if cfg!(target_os = "none") {
@@ -159,13 +164,13 @@ pub fn run(n: usize, ram: &mut [u8], stack: &Stack, report: &mut JobReport) -> R
     }
 
     if wish.stream {
-        stream(n, &mut engine, wish.runs, outside, stack, report)?;
+        stream(n, &mut engine, wish.runs, outside, stack, &mut cycles, report)?;
     } else {
         for _ in 0..wish.runs {
             // Every run answers the same: no state is kept from the one before.
             engine.reset();
             load_inputs(n, &mut engine, outside)?;
-            run_once(&mut engine, outside, stack, report)?;
+            run_once(&mut engine, outside, stack, &mut cycles, report)?;
         }
         for i in 0..model.outputs().len() {
             let name = job::output_name(n, i);
@@ -189,21 +194,37 @@ pub fn run(n: usize, ram: &mut [u8], stack: &Stack, report: &mut JobReport) -> R
         load_inputs(n, &mut engine, outside)?;
         let name = job::calls_name(n);
         counter.calls = Some(Sink::create(&name).map_err(|error| Refused::File(name, error))?);
+        counter.cycles = CycleFile::create(job::call_cycles_name(n))?;
+        counter.job = n;
         engine.set_observer(&mut counter);
         let result = if engine.takes_rows() { engine.run_with(outside) } else { engine.run() };
         report.calls = counter.count;
         result?;
-        counter.written.map_err(|error| Refused::File(job::calls_name(n), error))?;
+        counter.written?;
     }
     Ok(())
 }
 
 /// Runs once, counting; `outside` is a first input that comes row by row.
-fn run_once(engine: &mut Engine<'_, '_>, outside: &[u8], stack: &Stack, report: &mut JobReport) -> Result<(), Refused> {
+fn run_once(
+    engine: &mut Engine<'_, '_>,
+    outside: &[u8],
+    stack: &Stack,
+    cycles: &mut Option<CycleFile>,
+    report: &mut JobReport,
+) -> Result<(), Refused> {
     let by_rows = engine.takes_rows();
     let (result, used) = stack
-        .measure(|| counted(|| if by_rows { engine.run_with(outside) } else { engine.run() }))
+        .measure(|| {
+            begin(cycles);
+            let result = counted(|| if by_rows { engine.run_with(outside) } else { engine.run() });
+            end(cycles);
+            result
+        })
         .map_err(|overflow| Refused::Stack { available: overflow.available })?;
+    if let Some(cycles) = cycles {
+        cycles.put()?;
+    }
     report.runs += 1;
     report.stack_bytes = report.stack_bytes.max(used);
     Ok(result?)
@@ -216,6 +237,7 @@ fn stream(
     runs: u32,
     outside: &mut [u8],
     stack: &Stack,
+    cycles: &mut Option<CycleFile>,
     report: &mut JobReport,
 ) -> Result<(), Refused> {
     let (inputs, outputs) = (engine.model().inputs().len(), engine.model().outputs().len());
@@ -238,7 +260,7 @@ fn stream(
             let into = if by_rows && input == 0 { &mut *outside } else { engine.input_bytes_mut(input)? };
             source.next(into).map_err(|error| Refused::File(job::input_name(n, input), error))?;
         }
-        run_once(engine, outside, stack, report)?;
+        run_once(engine, outside, stack, cycles, report)?;
         for (output, sink) in sinks.iter_mut().enumerate() {
             let from = engine.output_bytes(output)?;
             sink.put(from).map_err(|error| Refused::File(job::output_name(n, output), error))?;
@@ -247,30 +269,73 @@ fn stream(
     Ok(())
 }
 
+/// Cycles of one stretch after the other, and the file for them.
+#[derive(Debug)]
+struct CycleFile {
+    counter: Cycles,
+    name: job::Name,
+    sink: Sink,
+    /// When the stretch began, then its length.
+    cycles: u32,
+}
+
+impl CycleFile {
+    /// Makes the file if the core has a counter that counts.
+    fn create(name: job::Name) -> Result<Option<Self>, Refused> {
+        let Some(counter) = Cycles::start() else { return Ok(None) };
+        let sink = Sink::create(&name).map_err(|error| Refused::File(name.clone(), error))?;
+        Ok(Some(Self { counter, name, sink, cycles: 0 }))
+    }
+
+    fn put(&mut self) -> Result<(), Refused> {
+        self.sink.put(&self.cycles.to_le_bytes()).map_err(|error| Refused::File(self.name.clone(), error))
+    }
+}
+
+fn begin(cycles: &mut Option<CycleFile>) {
+    if let Some(cycles) = cycles {
+        cycles.cycles = cycles.counter.now();
+    }
+}
+
+fn end(cycles: &mut Option<CycleFile>) {
+    if let Some(cycles) = cycles {
+        cycles.cycles = cycles.counter.now().wrapping_sub(cycles.cycles);
+    }
+}
+
 /// Counts each call of a step, and writes down which step it was.
 #[derive(Debug)]
 struct StepCounter {
+    job: usize,
     calls: Option<Sink>,
+    cycles: Option<CycleFile>,
     count: u32,
-    written: Result<(), FileError>,
+    written: Result<(), Refused>,
 }
 
 impl Default for StepCounter {
     fn default() -> Self {
-        Self { calls: None, count: 0, written: Ok(()) }
+        Self { job: 0, calls: None, cycles: None, count: 0, written: Ok(()) }
     }
 }
 
 impl Observer for StepCounter {
     fn begin(&mut self, _: u16) {
+        begin(&mut self.cycles);
         tanbo_count_begin();
     }
 
     fn end(&mut self, step: u16) {
         tanbo_count_end();
+        end(&mut self.cycles);
         self.count += 1;
         if let (Some(calls), Ok(())) = (&mut self.calls, &self.written) {
-            self.written = calls.put(&step.to_le_bytes());
+            self.written =
+                calls.put(&step.to_le_bytes()).map_err(|error| Refused::File(job::calls_name(self.job), error));
+            if let (Some(cycles), Ok(())) = (&mut self.cycles, &self.written) {
+                self.written = cycles.put();
+            }
         }
     }
 }

@@ -7,8 +7,8 @@ use std::io::{Read as _, Write as _, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use defmt_decoder::{Encoding, Table};
 use tanbo_emulated::host::{Program, Runner};
+use tanbo_log::{Line, Log};
 
 use crate::workspace::{Error, cargo, root};
 
@@ -132,15 +132,15 @@ fn judge(host: &[String], board: &[String], quake: bool) -> Vec<String> {
     wrong
 }
 
-/// Returns the lines of `log`, as the image `elf` wrote it. What is no defmt frame (a panic's message, QEMU's own) is
-/// taken as text.
+/// Returns the lines of `bytes`, as the image `elf` wrote them. What is no defmt frame (a panic's message, QEMU's own) is taken as text.
 ///
 /// # Errors
 /// The image has no defmt table.
-pub fn decode(elf: &[u8], log: &[u8]) -> Result<Vec<String>, Error> {
-    let table = table(elf)?;
-    // A frame ends with a zero byte (rzCOBS leaves none inside).
-    Ok(log.split(|byte| *byte == 0).flat_map(|frame| lines(&table, frame)).collect())
+pub fn decode(elf: &[u8], bytes: &[u8]) -> Result<Vec<String>, Error> {
+    let mut log = log(elf)?;
+    let mut lines = log.take(bytes);
+    lines.extend(log.end());
+    Ok(lines.iter().map(ToString::to_string).collect())
 }
 
 /// Copies a log from stdin to stdout, decoded, as it comes.
@@ -149,47 +149,22 @@ pub fn decode(elf: &[u8], log: &[u8]) -> Result<Vec<String>, Error> {
 /// The image cannot be read or has no defmt table.
 pub fn decode_stdin(image: &Path) -> Result<(), Error> {
     let elf = fs::read(image).map_err(|error| Error(format!("{}: {error}", image.display())))?;
-    let table = table(&elf)?;
-    let put = |frame: &[u8]| {
-        for line in lines(&table, frame) {
+    let mut log = log(&elf)?;
+    let put = |lines: Vec<Line>| {
+        for line in lines {
             // Nobody may be listening any more; the emulation goes on.
             let _ = writeln!(stdout(), "{line}");
         }
     };
-    let mut frame = Vec::new();
     for byte in stdin().lock().bytes() {
-        match byte.map_err(|error| Error(format!("standard input: {error}")))? {
-            0 => put(&std::mem::take(&mut frame)),
-            byte => frame.push(byte),
-        }
+        put(log.take(&[byte.map_err(|error| Error(format!("standard input: {error}")))?]));
     }
-    put(&frame);
+    put(log.end());
     Ok(())
 }
 
-fn table(elf: &[u8]) -> Result<Table, Error> {
-    let table = Table::parse(elf).map_err(|error| Error(format!("the image's defmt table: {error}")))?;
-    let table =
-        table.ok_or_else(|| Error(String::from("the image has no defmt table: it does not log through defmt")))?;
-    match table.encoding() {
-        Encoding::Rzcobs => Ok(table),
-        other => Err(Error(format!("the image's log is in encoding {other:?}; build it with defmt's default, rzcobs"))),
-    }
-}
-
-/// Returns the line of a frame, without its closing zero; the lines of whatever else it is.
-fn lines(table: &Table, frame: &[u8]) -> Vec<String> {
-    let mut decoder = table.new_stream_decoder();
-    decoder.received(frame);
-    decoder.received(&[0]);
-    match decoder.decode() {
-        // The level goes without saying where all is well.
-        Ok(line) => match line.level().map(|level| level.as_str()) {
-            None | Some("info") => vec![line.display_message().to_string()],
-            Some(level) => vec![format!("{level}: {}", line.display_message())],
-        },
-        Err(_) => String::from_utf8_lossy(frame).lines().map(String::from).collect(),
-    }
+fn log(elf: &[u8]) -> Result<Log, Error> {
+    Log::of(elf).map_err(|error| Error(format!("{error}: {}", error.remedy())))
 }
 
 #[cfg(test)]

@@ -1,18 +1,17 @@
-//! The boards' firmware: every image is built as it is flashed, and must lie in its part of the flash map.
+//! The boards' firmware: every image is built as it is flashed, and must lie where its chip has memory and in its part of the flash map.
 //!
 //! A board is a package that names a `chip` and a `target` in `[package.metadata.tanbo]`. One with a radio (feature `lora`) is built with and
 //! without it.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use cargo_metadata::{MetadataCommand, Package};
-use object::{Object as _, ObjectSegment as _, ObjectSymbol as _};
 use tanbo_emulated::host::ImageSize;
 
-use crate::workspace::{Error, cargo, root, succeeds};
+use crate::workspace::{Error, cargo, root, succeeds, tanbo};
 
 /// A board.
 #[derive(Clone, Debug)]
@@ -22,6 +21,8 @@ pub struct Board {
     package: String,
     /// Rust target.
     pub target: String,
+    /// The chip, as probe-rs names it.
+    chip: String,
     bins: Vec<String>,
     has_radio: bool,
 }
@@ -52,8 +53,8 @@ pub fn list() -> Result<Vec<Board>, Error> {
 
 fn board(package: &Package) -> Option<Board> {
     let metadata = package.metadata.get("tanbo")?;
-    metadata.get("chip")?;
     Some(Board {
+        chip: metadata.get("chip")?.as_str()?.into(),
         name: package.name.trim_start_matches("tanbo-").into(),
         package: package.name.to_string(),
         target: metadata.get("target")?.as_str()?.into(),
@@ -68,6 +69,7 @@ fn board(package: &Package) -> Option<Board> {
 /// A board cannot be built.
 pub fn build() -> Result<(Vec<Image>, Vec<String>), Error> {
     let (mut images, mut wrong) = (Vec::new(), Vec::new());
+    let tanbo = tanbo()?.get_program().to_os_string();
     println!("{:<16} {:<18} {:>12} {:>12} {:>8}", "board", "image", "flash", "RAM", "built");
     for board in list()? {
         for radio in [false, true] {
@@ -94,7 +96,11 @@ pub fn build() -> Result<(Vec<Image>, Vec<String>), Error> {
                     image.size.flash_code_bytes + image.size.flash_artifact_bytes,
                     image.size.ram_static_bytes,
                 );
-                wrong.extend(layout(&path)?.into_iter().map(|line| format!("{}, {}: {line}", image.board, image.name)));
+                wrong.extend(
+                    layout(&tanbo, &board, &path)?
+                        .into_iter()
+                        .map(|line| format!("{}, {}: {line}", image.board, image.name)),
+                );
                 images.push(image);
             }
         }
@@ -113,78 +119,23 @@ fn image(board: &Board, bin: &str, radio: bool, path: &Path) -> Result<Image, Er
     Ok(Image { board: board.name.clone(), name: format!("{program}{}", if radio { "_lora" } else { "" }), size })
 }
 
-/// Returns what is wrong with where an image lies: it must end before the first model slot, and the parts of the map must follow each other.
-fn layout(path: &Path) -> Result<Vec<String>, Error> {
-    let bytes = fs::read(path).map_err(|error| Error(format!("{}: {error}", path.display())))?;
-    let elf = object::File::parse(&*bytes).map_err(|error| Error(format!("{}: {error}", path.display())))?;
-    let symbols: BTreeMap<&str, u64> = elf
-        .symbols()
-        .filter_map(|symbol| Some((symbol.name().ok()?.strip_prefix("__tanbo_")?, symbol.address())))
-        .collect();
-    let loaded: Vec<_> =
-        elf.segments().filter(|segment| segment.file_range().1 > 0).map(|s| physical(&elf, &s)).collect();
-    Ok(judge(&symbols, &loaded))
+/// Returns what is wrong with where an image lies on its chip, by the command that everyone has, which needs no probe for it.
+fn layout(tanbo: &OsStr, board: &Board, path: &Path) -> Result<Vec<String>, Error> {
+    let failed = |error: &dyn std::fmt::Display| Error(format!("tanbo flash --dry-run {}: {error}", path.display()));
+    let mut command = Command::new(tanbo);
+    command.args(["--json", "flash", "--dry-run", "--chip", &board.chip]).arg(path);
+    let output = command.stderr(Stdio::inherit()).output().map_err(|error| failed(&error))?;
+    let checked: Checked = serde_json::from_slice(&output.stdout).map_err(|error| failed(&error))?;
+    let mut wrong = checked.wrong;
+    if checked.parts.is_empty() {
+        wrong.push("the image has no flash map: build.rs makes it".into());
+    }
+    Ok(wrong)
 }
 
-/// Addresses that a programmer writes for a segment.
-fn physical(elf: &object::File<'_>, segment: &object::Segment<'_, '_>) -> std::ops::Range<u64> {
-    let (offset, len) = segment.file_range();
-    let object::File::Elf32(file) = elf else { return segment.address()..segment.address() + len };
-    let header = file.elf_program_headers().iter().find(|header| {
-        u64::from(header.p_offset.get(file.endian())) == offset && u64::from(header.p_filesz.get(file.endian())) == len
-    });
-    let start = header.map_or(segment.address(), |header| u64::from(header.p_paddr.get(file.endian())));
-    start..start + len
-}
-
-fn judge(symbols: &BTreeMap<&str, u64>, loaded: &[std::ops::Range<u64>]) -> Vec<String> {
-    const PARTS: [&str; 7] = ["flash", "slots", "selection", "last_words", "identity", "store", "flash_end"];
-    let addresses: Option<Vec<u64>> = PARTS.iter().map(|part| symbols.get(part).copied()).collect();
-    let Some(addresses) = addresses else { return vec!["the image has no flash map: build.rs makes it".into()] };
-    let mut wrong = Vec::new();
-    for (parts, pair) in PARTS.windows(2).zip(addresses.windows(2)) {
-        if pair[0] >= pair[1] {
-            wrong.push(format!("{} at {:#x} is not before {} at {:#x}", parts[0], pair[0], parts[1], pair[1]));
-        }
-    }
-    let image = addresses[0]..addresses[1];
-    for range in loaded {
-        if range.start < image.start || range.end > image.end {
-            wrong.push(format!("{range:#x?} is loaded outside of the firmware's {image:#x?}"));
-        }
-    }
-    wrong
-}
-
-#[cfg(test)]
-mod tests {
-    use super::judge;
-    use std::collections::BTreeMap;
-
-    fn map() -> BTreeMap<&'static str, u64> {
-        [
-            ("flash", 0),
-            ("slots", 100),
-            ("selection", 200),
-            ("last_words", 210),
-            ("identity", 220),
-            ("store", 230),
-            ("flash_end", 300),
-        ]
-        .into()
-    }
-
-    #[test]
-    fn an_image_in_its_part_passes() {
-        assert_eq!(judge(&map(), &[0..10, 10..100]), [""; 0]);
-    }
-
-    #[test]
-    fn one_that_reaches_into_a_slot_or_has_no_map_is_found() {
-        assert_eq!(judge(&map(), &[0..10, 90..101]).len(), 1);
-        assert_eq!(judge(&BTreeMap::new(), &[]).len(), 1);
-        let mut turned = map();
-        turned.insert("identity", 205);
-        assert_eq!(judge(&turned, &[]), ["last_words at 0xd2 is not before identity at 0xcd"]);
-    }
+/// What `tanbo flash --dry-run` answers.
+#[derive(serde::Deserialize)]
+struct Checked {
+    wrong: Vec<String>,
+    parts: Vec<serde_json::Value>,
 }

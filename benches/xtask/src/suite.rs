@@ -55,7 +55,7 @@ pub fn test(host_only: bool) -> Result<bool, Error> {
             });
         }
         report.check("command line on emulated cores", || {
-            succeeds(&mut cargo(&["test", "--workspace", "--test", "emulated", "--", "--ignored"]))
+            succeeds(&mut cargo(&["test", "--workspace", "--test", "emulated", "--test", "flash", "--", "--ignored"]))
         });
         report.check("conformance on every runner", || conformance(&[]));
         report.check("seismic model bit-exact on every runner", bit_exact);

@@ -38,6 +38,16 @@ pub fn calls_name(n: usize) -> Name {
     name(format_args!("{n}/calls.bin"))
 }
 
+/// The cycles of each run of job `n`, as u32, if the core counts them.
+pub fn cycles_name(n: usize) -> Name {
+    name(format_args!("{n}/cycles.bin"))
+}
+
+/// The cycles of each call that was counted in job `n`, as u32, if the core counts them.
+pub fn call_cycles_name(n: usize) -> Name {
+    name(format_args!("{n}/callcycles.bin"))
+}
+
 /// The bytes of the output tensor of step `i` of job `n`.
 pub fn step_name(n: usize, i: usize) -> Name {
     name(format_args!("{n}/step{i}.bin"))
@@ -127,6 +137,8 @@ pub struct Report<'a> {
     pub runs: u32,
     /// How many calls of steps were counted by themselves.
     pub calls: u32,
+    /// Whether the core counted the cycles of these.
+    pub cycles: bool,
     /// How many output files there are.
     pub outputs: usize,
     /// How many files of steps there are.
@@ -147,7 +159,7 @@ impl fmt::Display for Report<'_> {
             writeln!(f, "error={error}")?;
         }
         writeln!(f, "runs={}\ncalls={}\noutputs={}", self.runs, self.calls, self.outputs)?;
-        writeln!(f, "tensors={}", self.tensors)?;
+        writeln!(f, "tensors={}\ncycles={}", self.tensors, u8::from(self.cycles))?;
         writeln!(f, "arena_bytes={}\nstack_bytes={}", self.arena_bytes, self.stack_bytes)?;
         writeln!(f, "table={}", self.table)?;
         if let Some(digest) = self.digest {
@@ -166,6 +178,7 @@ impl<'a> Report<'a> {
             error: value(text, "error"),
             runs: number(text, "runs")?,
             calls: number(text, "calls")?,
+            cycles: number::<u8>(text, "cycles")? != 0,
             outputs: number(text, "outputs")?,
             tensors: number(text, "tensors")?,
             arena_bytes: number(text, "arena_bytes")?,
@@ -199,6 +212,7 @@ mod tests {
             error: Some("bad magic at byte 0"),
             runs: 1,
             calls: 13,
+            cycles: true,
             outputs: 2,
             tensors: 14,
             arena_bytes: usize::MAX,

@@ -25,6 +25,7 @@ pub mod arguments;
 #[cfg(all(target_os = "none", feature = "cmsdk"))]
 pub mod cmsdk;
 pub mod count;
+pub mod cycles;
 pub mod files;
 #[cfg(all(feature = "host", not(target_os = "none")))]
 pub mod host;
@@ -43,6 +44,9 @@ pub use machine::exit;
 
 /// Whether the machine's flash has no room for more than one table of every kernel (256 KiB, micro:bit).
 pub const SMALL_FLASH: bool = cfg!(feature = "microbit");
+
+/// Whether the machine's RAM has no room for tables of some kilobytes on the stack.
+pub const SMALL_RAM: bool = cfg!(any(feature = "microbit", feature = "small-chip"));
 
 #[cfg(target_os = "none")]
 #[doc(hidden)]

@@ -1,10 +1,10 @@
 //! A chip on a probe: its flash and memory.
 
-use std::fmt;
 use std::time::Duration;
 
 use probe_rs::flashing::{DownloadOptions, FlashProgress, ProgressEvent, ProgressOperation};
-use probe_rs::{Core, MemoryInterface as _, Permissions, Session};
+use probe_rs::probe::WireProtocol;
+use probe_rs::{Core, CoreType, MemoryInterface as _, Permissions, Session};
 
 use crate::{ProbeError, layout, list};
 
@@ -24,14 +24,15 @@ pub enum Phase {
     Verify,
 }
 
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Phase {
+    /// Returns what is being done.
+    pub fn name(self) -> &'static str {
+        match self {
             Self::Keep => "reading",
             Self::Erase => "erasing",
             Self::Program => "writing",
             Self::Verify => "verifying",
-        })
+        }
     }
 }
 
@@ -57,7 +58,13 @@ impl Chip {
     /// A chip that probe-rs does not know; no probe, or several and none is chosen; a chip that does not answer.
     pub fn open(chip: &str, probe: Option<&str>) -> Result<Self, ProbeError> {
         let target = layout::target(chip)?;
-        let probe = list::open(probe)?;
+        let mut probe = list::open(probe)?;
+        // Some probes have no protocol of their own choice.
+        if probe.protocol().is_none() {
+            let arm = target.default_core().core_type != CoreType::Riscv;
+            let protocol = if arm { WireProtocol::Swd } else { WireProtocol::Jtag };
+            probe.select_protocol(protocol).map_err(|error| ProbeError::failed("choosing the protocol")(&error))?;
+        }
         let session = probe
             .attach(target, Permissions::default())
             .map_err(|error| ProbeError::failed("attaching to the chip")(&error))?;

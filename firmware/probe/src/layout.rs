@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 use object::elf::{EM_ARM, FileHeader32, PF_X, PT_LOAD};
 use object::read::elf::{ElfFile, FileHeader as _, ProgramHeader as _};
 use object::{Endianness, Object as _, ObjectSection as _, ObjectSymbol as _};
-use probe_rs::Target;
 use probe_rs::config::{MemoryRegion, Registry};
+use probe_rs::{CoreType, Target};
 
 /// Parts of a flash map, as the build script of a board names their starts in its image, in their order, and where flash ends.
 const PARTS: [&str; 7] = ["flash", "slots", "selection", "last_words", "identity", "store", "flash_end"];
@@ -26,6 +26,13 @@ pub enum LayoutError {
         /// Chips whose names begin alike.
         alike: Vec<String>,
     },
+    /// No program can have this chip for itself.
+    Unfit {
+        /// The chip.
+        name: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// The file is no 32-bit ELF file.
     Elf(String),
 }
@@ -36,6 +43,7 @@ impl LayoutError {
         match self {
             Self::Chip { alike, .. } if alike.is_empty() => "name the chip as probe-rs does: probe.rs/targets".into(),
             Self::Chip { alike, .. } => format!("is it one of {}?", alike.join(", ")),
+            Self::Unfit { .. } => "choose another chip, or an emulated core".into(),
             Self::Elf(_) => "give the firmware as the linker wrote it".into(),
         }
     }
@@ -45,6 +53,7 @@ impl fmt::Display for LayoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Chip { name, reason, .. } => write!(f, "{name}: {reason}"),
+            Self::Unfit { name, reason } => write!(f, "{name}: {reason}"),
             Self::Elf(reason) => write!(f, "not a 32-bit ELF file: {reason}"),
         }
     }
@@ -57,6 +66,8 @@ impl std::error::Error for LayoutError {}
 pub struct Layout {
     /// The chip, as probe-rs names it.
     pub chip: String,
+    /// The core that runs the firmware.
+    pub core: CoreType,
     /// Addresses that are written into flash, one range per segment.
     pub flash: Vec<Range<u64>>,
     /// Addresses that the image takes when it runs and that hold nothing before: variables.
@@ -99,6 +110,38 @@ pub fn target(chip: &str) -> Result<Target, LayoutError> {
     })
 }
 
+/// Where a program for a chip goes that has the chip for itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramMemory {
+    /// The core that runs it.
+    pub core: CoreType,
+    /// The flash that the core starts from.
+    pub flash: Range<u64>,
+    /// The longest stretch of RAM.
+    pub ram: Range<u64>,
+}
+
+/// Returns where a program for `chip` goes.
+///
+/// # Errors
+/// [`LayoutError::Chip`]; [`LayoutError::Unfit`] for chips without flash or RAM, and those that start by a boot block of their own (RP2040, RP2350).
+pub fn program_memory(chip: &str) -> Result<ProgramMemory, LayoutError> {
+    let target = target(chip)?;
+    let unfit = |reason| LayoutError::Unfit { name: chip.into(), reason };
+    if target.name.starts_with("RP2") {
+        return Err(unfit("it starts by a boot block, which a program of its own does not have"));
+    }
+    let memory = Memory::of(&target);
+    let boots = target.memory_map.iter().filter_map(MemoryRegion::as_nvm_region).find(|region| region.is_boot_memory());
+    let longest = |ranges: &[Range<u64>]| ranges.iter().max_by_key(|range| range.end - range.start).cloned();
+    let flash = boots.map_or_else(|| longest(&memory.flash), |region| Some(region.range.clone()));
+    Ok(ProgramMemory {
+        core: target.default_core().core_type,
+        flash: flash.ok_or_else(|| unfit("it has no flash"))?,
+        ram: longest(&memory.ram).ok_or_else(|| unfit("it has no RAM"))?,
+    })
+}
+
 /// Checks where the image `elf` lies on `chip`: what is written must lie in flash or RAM, what is used at run time in RAM, nothing twice,
 /// the core must find a stack and a program to begin with, and the parts of its flash map must be free flash, each whole sectors.
 ///
@@ -108,8 +151,14 @@ pub fn check(elf: &[u8], chip: &str) -> Result<Layout, LayoutError> {
     let target = target(chip)?;
     let file = ElfFile::<FileHeader32<Endianness>>::parse(elf).map_err(|error| LayoutError::Elf(error.to_string()))?;
     let memory = Memory::of(&target);
-    let mut layout =
-        Layout { chip: target.name.clone(), flash: Vec::new(), ram: Vec::new(), parts: Vec::new(), wrong: Vec::new() };
+    let mut layout = Layout {
+        chip: target.name.clone(),
+        core: target.default_core().core_type,
+        flash: Vec::new(),
+        ram: Vec::new(),
+        parts: Vec::new(),
+        wrong: Vec::new(),
+    };
     let endian = file.endian();
     let (mut code, mut begin) = (Vec::new(), None);
     for header in file.elf_program_headers().iter().filter(|header| header.p_type(endian) == PT_LOAD) {

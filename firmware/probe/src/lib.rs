@@ -20,7 +20,12 @@ mod chip;
 mod error;
 pub mod layout;
 mod list;
+mod program;
+mod rtt;
 
 pub use chip::{Chip, Phase, Progress};
 pub use error::ProbeError;
 pub use list::{Probe, list};
+pub use probe_rs::CoreType;
+pub use program::{End, Ran};
+pub use rtt::Rtt;

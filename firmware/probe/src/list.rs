@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use probe_rs::probe::DebugProbeSelector;
 use probe_rs::probe::list::{Accessibility, Lister};
+use probe_rs::probe::{DebugProbeError, DebugProbeSelector, ProbeCreationError};
 
 use crate::ProbeError;
 
@@ -51,11 +51,10 @@ pub(crate) fn open(chosen: Option<&str>) -> Result<probe_rs::probe::Probe, Probe
     };
     let not_there = || ProbeError::NotThere { chosen: selector.into(), found: names() };
     let parsed: DebugProbeSelector = selector.parse().map_err(|_| not_there())?;
-    Lister::new().open(parsed).map_err(|error| {
-        use probe_rs::probe::{DebugProbeError, ProbeCreationError};
-        match error {
-            DebugProbeError::ProbeCouldNotBeCreated(ProbeCreationError::NotFound) => not_there(),
-            _ => ProbeError::failed("opening the probe")(&error),
-        }
+    Lister::new().open(parsed).map_err(|error| match error {
+        DebugProbeError::ProbeCouldNotBeCreated(ProbeCreationError::NotFound) => not_there(),
+        // Where there is no USB at all, as in a container, each driver has a complaint of its own.
+        _ if found.is_empty() => not_there(),
+        error => ProbeError::failed("opening the probe")(&error),
     })
 }

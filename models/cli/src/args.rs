@@ -56,6 +56,12 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Replay a real earthquake and real human motion: an alarm for one, none for the other.
     Demo(DemoArgs),
+    /// Write firmware, or one model slot, to a chip through a debug probe; or only check where it would lie.
+    #[cfg(feature = "probe")]
+    Flash(FlashArgs),
+    /// Show the log of a chip on a debug probe, decoded, as it comes.
+    #[cfg(feature = "probe")]
+    Monitor(MonitorArgs),
     /// Tell why no debug probe is found, and what to do.
     #[cfg(unix)]
     Doctor(DoctorArgs),
@@ -237,6 +243,59 @@ pub struct VerifyArgs {
     pub keys: Vec<PathBuf>,
 }
 
+/// A chip on a probe.
+#[cfg(feature = "probe")]
+#[derive(Debug, clap::Args)]
+pub struct ProbeArgs {
+    /// Chip, as probe-rs names it: nRF52840_xxAA, STM32WLE5JCIx, ...
+    #[arg(long, value_name = "NAME")]
+    pub chip: String,
+    /// Debug probe: VENDOR:PRODUCT or VENDOR:PRODUCT:SERIAL, as `doctor` lists them [default: the only one].
+    #[arg(long, value_name = "PROBE")]
+    pub probe: Option<String>,
+}
+
+#[cfg(feature = "probe")]
+#[derive(Debug, clap::Args)]
+pub struct FlashArgs {
+    /// Firmware: an ELF file, as the linker wrote it.
+    pub image: PathBuf,
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+    /// Only check where everything would lie; needs no probe.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write this signed model into a slot of IMAGE's flash map, and nothing else. A slot that the node has selected runs from the next start on.
+    #[arg(long, value_name = "FILE.tnb", requires_all = ["slot", "keys"])]
+    pub model: Option<PathBuf>,
+    /// The model's slot.
+    #[arg(long, requires = "model")]
+    pub slot: Option<Slot>,
+    /// Public key that the firmware trusts: the model must be signed with it; repeat the flag.
+    #[arg(long = "key", value_name = "KEY.pub.pem", requires = "model")]
+    pub keys: Vec<PathBuf>,
+}
+
+/// A model slot of a board.
+#[cfg(feature = "probe")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Slot {
+    A,
+    B,
+}
+
+#[cfg(feature = "probe")]
+#[derive(Debug, clap::Args)]
+pub struct MonitorArgs {
+    /// The firmware that runs on the chip: an ELF file, as the linker wrote it.
+    pub image: PathBuf,
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+    /// Start the firmware anew, to see its log from the beginning.
+    #[arg(long)]
+    pub reset: bool,
+}
+
 #[cfg(unix)]
 #[derive(Debug, clap::Args)]
 pub struct DoctorArgs {
@@ -277,7 +336,8 @@ pub struct RunArgs {
     /// each sample starts anew.
     #[arg(long)]
     pub stream: bool,
-    /// host, host:reference, or an emulated core: m0 m3 m4 m7 m33 m55 rv32 armv7 a53 a72 a76.
+    /// host, host:reference, an emulated core (m0 m3 m4 m7 m33 m55 rv32 armv7 a53 a72 a76), or a chip on a debug probe
+    /// (probe:CHIP).
     #[arg(short, long, default_value = "host")]
     pub runner: String,
     /// Kernel family a model is packed for [default: the runner's].
@@ -296,7 +356,8 @@ pub struct RunArgs {
 pub struct BenchArgs {
     /// Model or artifact: .onnx, .tflite or .tnb.
     pub file: PathBuf,
-    /// host, host:reference, or an emulated core: m0 m3 m4 m7 m33 m55 rv32 armv7 a53 a72 a76.
+    /// host, host:reference, an emulated core (m0 m3 m4 m7 m33 m55 rv32 armv7 a53 a72 a76), or a chip on a debug probe
+    /// (probe:CHIP).
     #[arg(short, long, default_value = "host")]
     pub runner: String,
     /// Also measure each step by itself, in one more run: instructions; on this machine the time of each chain of steps.
@@ -475,8 +536,8 @@ pub struct ValidateArgs {
     /// asks where shapes alone do not tell.
     #[arg(long, value_name = "LAYOUT", default_value = "auto")]
     pub layout: Layout,
-    /// Where the file runs; its bits are compared with the reference kernels'. host, host:reference, or an emulated core:
-    /// m0 m3 m4 m7 m33 m55 rv32 armv7 a53 a72 a76.
+    /// Where the file runs; its bits are compared with the reference kernels'. host, host:reference, an emulated core
+    /// (m0 m3 m4 m7 m33 m55 rv32 armv7 a53 a72 a76), or a chip on a debug probe (probe:CHIP).
     #[arg(short, long, default_value = "host")]
     pub runner: String,
     #[command(flatten)]

@@ -33,6 +33,8 @@ pub struct ChainCost {
     pub instructions: Option<u64>,
     /// By the core's documented timings: an estimate; null where there are none.
     pub estimated_cycles: Option<u64>,
+    /// By the chip's own counter; null where there is no chip.
+    pub cycles: Option<u64>,
     /// Null where there are no multiply-accumulates.
     pub instructions_per_mac: Option<f64>,
     /// Least of many runs on this machine; null on an emulated core.
@@ -44,6 +46,9 @@ pub struct ChainCost {
 pub enum Measured {
     /// Exact instructions of each step, and estimated cycles where there are timings.
     Instructions { counts: Vec<u64>, cycles: Vec<u64> },
+    /// Cycles of each step, by the chip's own counter.
+    #[cfg(feature = "probe")]
+    Cycles(Vec<u64>),
     /// Time of each chain, nanoseconds.
     Nanoseconds(Vec<u64>),
 }
@@ -54,14 +59,17 @@ pub enum Measured {
 /// An artifact that the verifier refuses; another number of parts.
 pub fn costs(loaded: &Loaded, facts: &Facts, measured: &Measured) -> Result<Vec<ChainCost>, CliError> {
     let model = loaded.model()?;
-    let (values, cycles) = match measured {
+    let (values, estimates) = match measured {
         Measured::Instructions { counts, cycles } => (counts, Some(cycles)),
+        #[cfg(feature = "probe")]
+        Measured::Cycles(cycles) => (cycles, None),
         Measured::Nanoseconds(times) => (times, None),
     };
     let parts: Vec<_> = match measured {
-        Measured::Instructions { .. } => (0..model.step_count() as u16).map(|step| step..step + 1).collect(),
         Measured::Nanoseconds(_) => (0..model.chain_count() as u16).filter_map(|number| model.chain(number)).collect(),
+        _ => (0..model.step_count() as u16).map(|step| step..step + 1).collect(),
     };
+    let timed = matches!(measured, Measured::Nanoseconds(_));
     if values.len() != parts.len() {
         let reason = format_args!("{} parts were measured, the plan has {}", values.len(), parts.len());
         return Err(CliError::new("bench", reason, "report this as a bug"));
@@ -74,7 +82,7 @@ pub fn costs(loaded: &Loaded, facts: &Facts, measured: &Measured) -> Result<Vec<
             let steps = usize::from(steps.start)..usize::from(steps.end);
             let of = facts.steps.get(steps.clone()).unwrap_or_default();
             let macs: u64 = of.iter().map(|step| step.macs).sum();
-            let instructions = cycles.is_some().then_some(value);
+            let instructions = estimates.is_some().then_some(value);
             ChainCost {
                 step: steps.start,
                 steps: steps.len(),
@@ -83,9 +91,10 @@ pub fn costs(loaded: &Loaded, facts: &Facts, measured: &Measured) -> Result<Vec<
                 output: of.last().map(|step| step.output.shape.clone()).unwrap_or_default(),
                 macs,
                 instructions,
-                estimated_cycles: cycles.and_then(|cycles| cycles.get(number)).copied(),
+                estimated_cycles: estimates.and_then(|cycles| cycles.get(number)).copied(),
+                cycles: (!timed && instructions.is_none()).then_some(value),
                 instructions_per_mac: instructions.filter(|_| macs > 0).map(|count| count as f64 / macs as f64),
-                nanoseconds: cycles.is_none().then_some(value),
+                nanoseconds: timed.then_some(value),
             }
         })
         .collect())
@@ -115,17 +124,21 @@ pub fn times(runner: &Runner, artifact: &Aligned, inputs: &[Vec<u8>], runs: usiz
     })
 }
 
-/// Returns the table for people. `total` is what the whole inference takes, in instructions: what lies outside the steps
+/// Returns the table for people. `total` is what the whole inference takes, in instructions or cycles: what lies outside the steps
 /// is the engine's own loop, less what counting each call of a step adds.
 pub fn text(chains: &[ChainCost], total: Option<u64>) -> String {
-    let unit = if total.is_some() { "instructions" } else { "ns (least)" };
+    let unit = match (total, chains.first()) {
+        (Some(_), Some(ChainCost { cycles: Some(_), .. })) => "cycles",
+        (Some(_), _) => "instructions",
+        (None, _) => "ns (least)",
+    };
     let estimated = chains.iter().any(|chain| chain.estimated_cycles.is_some());
     let mut heading = vec!["step", "operator", "output", "MACs", unit, "per MAC", "share", "node"];
     if estimated {
         heading.insert(7, "cycles (est.)");
     }
     let mut rows = vec![heading.into_iter().map(String::from).collect::<Vec<_>>()];
-    let value = |chain: &ChainCost| chain.instructions.or(chain.nanoseconds).unwrap_or_default();
+    let value = |chain: &ChainCost| chain.instructions.or(chain.cycles).or(chain.nanoseconds).unwrap_or_default();
     let sum: u64 = chains.iter().map(value).sum();
     for chain in chains {
         let last = chain.step + chain.steps.saturating_sub(1);

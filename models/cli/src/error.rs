@@ -57,3 +57,10 @@ impl From<tanbo_emulated::host::RunnerError> for CliError {
         Self::new("runner", error, "")
     }
 }
+
+#[cfg(feature = "probe")]
+impl From<tanbo_probe::ProbeError> for CliError {
+    fn from(error: tanbo_probe::ProbeError) -> Self {
+        Self::new("probe", &error, error.remedy())
+    }
+}

@@ -33,6 +33,8 @@ mod nodes;
 mod npy;
 #[cfg(feature = "run")]
 mod npz;
+#[cfg(all(feature = "probe", feature = "run"))]
+mod on_chip;
 mod output;
 mod picture;
 #[cfg(unix)]
@@ -85,6 +87,10 @@ fn main() -> ExitCode {
         Command::Provision(args) => command::provision::provision(args, &out),
         #[cfg(feature = "nodes")]
         Command::Update(args) => command::update::update(args, &out),
+        #[cfg(feature = "probe")]
+        Command::Flash(args) => command::flash::flash(args, &out),
+        #[cfg(feature = "probe")]
+        Command::Monitor(args) => command::monitor::monitor(args, &out),
         Command::Header(args) => command::header::header(args, &out),
         Command::Inspect(args) => command::inspect::inspect(args, &out),
         Command::Demo(args) => command::demo::demo(args, &out),

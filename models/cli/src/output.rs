@@ -51,8 +51,17 @@ impl Output {
         }
     }
 
+    /// Prints one line of a stream on stdout: its JSON, or on a terminal its text.
+    ///
+    /// # Errors
+    /// A line that cannot be written.
+    #[cfg(feature = "probe")]
+    pub fn event(&self, line: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), CliError> {
+        if self.person_reads_stdout { print(&(text() + "\n")) } else { self.line(line) }
+    }
+
     /// Returns a line that tells how long work goes on; empty where nobody reads it.
-    #[cfg(any(feature = "nodes", feature = "onnx"))]
+    #[cfg(any(feature = "nodes", feature = "onnx", feature = "probe"))]
     pub fn progress(&self) -> Progress {
         Progress { terminal: io::stderr().is_terminal(), quiet: self.json, stage: "", shown: None }
     }
@@ -71,7 +80,7 @@ impl Output {
 
 /// How far long work has come: on a terminal one line that is written over, elsewhere one line per stage. Our own, because
 /// `indicatif` brings five crates for it.
-#[cfg(any(feature = "nodes", feature = "onnx"))]
+#[cfg(any(feature = "nodes", feature = "onnx", feature = "probe"))]
 pub struct Progress {
     terminal: bool,
     quiet: bool,
@@ -79,7 +88,7 @@ pub struct Progress {
     shown: Option<std::time::Instant>,
 }
 
-#[cfg(any(feature = "nodes", feature = "onnx"))]
+#[cfg(any(feature = "nodes", feature = "onnx", feature = "probe"))]
 impl Progress {
     /// Shows a step of the quantizer.
     #[cfg(feature = "onnx")]
@@ -104,7 +113,7 @@ impl Progress {
     }
 }
 
-#[cfg(any(feature = "nodes", feature = "onnx"))]
+#[cfg(any(feature = "nodes", feature = "onnx", feature = "probe"))]
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.shown.is_some() {

@@ -1,13 +1,15 @@
-//! Where a model runs: on this machine, or on an emulated core.
+//! Where a model runs: on this machine, on an emulated core, or on a chip behind a debug probe.
 
 use tanbo::{Engine, OpSet, Progress};
-use tanbo_emulated::host::{self, Job};
+use tanbo_emulated::host::{self, Job, Report, RunnerError};
 use tanbo_emulated::stack::with_stack;
 use tanbo_format::emit::Aligned;
 use tanbo_format::{Family, Model};
 
 use crate::engine::Arena;
 use crate::error::CliError;
+#[cfg(feature = "probe")]
+use crate::on_chip::{OnChip, PREFIX};
 
 /// Stack for an inference on this machine, bytes.
 const STACK: usize = 1 << 20;
@@ -24,6 +26,9 @@ pub enum Runner {
     HostReference,
     /// An emulated core.
     Emulated(host::Runner),
+    /// A chip behind a debug probe.
+    #[cfg(feature = "probe")]
+    Chip(OnChip),
 }
 
 /// What came of running samples.
@@ -31,12 +36,14 @@ pub enum Runner {
 pub struct Ran {
     /// For each sample the artifact's bytes of every output.
     pub outputs: Vec<Vec<Vec<u8>>>,
-    /// For each sample the instructions of each of its runs; empty on this machine.
+    /// For each sample the instructions of each of its runs; empty where nothing counts them: on this machine and on a chip.
     pub instructions: Vec<Vec<u64>>,
     /// Instructions of each step of the last sample, if they were asked for.
     pub steps: Vec<u64>,
-    /// Estimated cycles of each of the last sample's runs and steps; empty where the core's timings are not known.
+    /// Cycles of each of the last sample's runs and steps; empty where nothing tells them.
     pub cycles: [Vec<u64>; 2],
+    /// Whether the core's own counter told them; otherwise they are an estimate.
+    pub cycles_measured: bool,
     /// Deepest stack of the engine's `run`.
     pub stack_bytes: usize,
     /// Kernel table that ran.
@@ -52,6 +59,8 @@ impl Runner {
         match name {
             "host" => return Ok(Self::Host),
             "host:reference" => return Ok(Self::HostReference),
+            #[cfg(feature = "probe")]
+            _ if name.starts_with(PREFIX) => return OnChip::by_name(name).map(Self::Chip),
             _ => {}
         }
         let list = host::Runner::list()?;
@@ -71,6 +80,8 @@ impl Runner {
             Self::Host => "host",
             Self::HostReference => "host:reference",
             Self::Emulated(runner) => &runner.name,
+            #[cfg(feature = "probe")]
+            Self::Chip(chip) => chip.name(),
         }
     }
 
@@ -82,6 +93,8 @@ impl Runner {
         match self {
             Self::HostReference => Ok(Family::Portable),
             Self::Host => Ok(tanbo::best_family()),
+            #[cfg(feature = "probe")]
+            Self::Chip(chip) => Ok(chip.family()),
             Self::Emulated(runner) => crate::args::family(&runner.family)
                 .map_err(|reason| CliError::new(format_args!("runner {}", runner.name), reason, "correct its table")),
         }
@@ -120,18 +133,19 @@ impl Runner {
     ) -> Result<Ran, CliError> {
         match self {
             Self::Host | Self::HostReference => on_host(artifact, self.table(artifact)?, samples, false),
-            Self::Emulated(runner) => {
+            _ => {
                 let mut all = Ran::default();
                 for part in samples.chunks(JOBS) {
                     let job =
                         |inputs: &Vec<Vec<u8>>| Job { runs, steps, ..Job::new(artifact.to_vec(), inputs.clone()) };
                     let jobs: Vec<Job> = part.iter().map(job).collect();
-                    for report in host::run_jobs(runner, &jobs)? {
+                    for report in self.jobs(&jobs)? {
                         let report = report?;
                         all.outputs.push(report.outputs);
                         all.instructions.push(report.instructions);
                         all.steps = report.steps;
                         all.cycles = [report.cycles, report.step_cycles];
+                        all.cycles_measured = report.cycles_measured;
                         all.stack_bytes = all.stack_bytes.max(report.stack_bytes);
                         all.table = report.table;
                     }
@@ -143,6 +157,23 @@ impl Runner {
 }
 
 impl Runner {
+    /// Runs jobs with the runner program, on a core that has one.
+    fn jobs(&self, jobs: &[Job]) -> Result<Vec<Result<Report, RunnerError>>, CliError> {
+        match self {
+            Self::Emulated(runner) => Ok(host::run_jobs(runner, jobs)?),
+            #[cfg(feature = "probe")]
+            Self::Chip(chip) => chip.run(jobs),
+            Self::Host | Self::HostReference => Ok(Vec::new()),
+        }
+    }
+
+    fn job(&self, job: Job) -> Result<Report, CliError> {
+        match self.jobs(&[job])?.pop() {
+            Some(report) => Ok(report?),
+            None => Err(CliError::new(format_args!("runner {}", self.name()), "no report", "report this as a bug")),
+        }
+    }
+
     /// Returns the output tensor of every step of one inference, of an artifact that keeps them whole.
     ///
     /// # Errors
@@ -152,10 +183,7 @@ impl Runner {
             Self::Host | Self::HostReference => {
                 with_engine(artifact, self.table(artifact)?, |engine, _| tensors_of(engine, inputs))
             }
-            Self::Emulated(runner) => {
-                let job = Job { runs: 1, tensors: true, ..Job::new(artifact.to_vec(), inputs.to_vec()) };
-                Ok(host::run_job(runner, &job)?.tensors)
-            }
+            _ => Ok(self.job(Job { runs: 1, tensors: true, ..Job::new(artifact.to_vec(), inputs.to_vec()) })?.tensors),
         }
     }
 
@@ -166,13 +194,13 @@ impl Runner {
     pub fn run_stream(&self, artifact: &Aligned, samples: &[Vec<Vec<u8>>]) -> Result<Ran, CliError> {
         match self {
             Self::Host | Self::HostReference => on_host(artifact, self.table(artifact)?, samples, true),
-            Self::Emulated(runner) => {
+            _ => {
                 let inputs = samples.first().map_or(0, Vec::len);
                 let input = |n: usize| samples.iter().filter_map(|sample| sample.get(n)).flatten().copied().collect();
                 let runs = u32::try_from(samples.len())
                     .map_err(|_| CliError::new("--input", "too many samples for one stream", "give fewer at a time"))?;
                 let job = Job::new(artifact.to_vec(), (0..inputs).map(input).collect());
-                let report = host::run_job(runner, &Job { runs, stream: true, ..job })?;
+                let report = self.job(Job { runs, stream: true, ..job })?;
                 let part = |output: &Vec<u8>, sample| {
                     let bytes = output.len() / samples.len().max(1);
                     output.get(sample * bytes..(sample + 1) * bytes).unwrap_or_default().to_vec()

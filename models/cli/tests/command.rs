@@ -467,7 +467,7 @@ fn errors_name_place_reason_and_remedy() {
     assert_eq!(error["error"]["place"], "missing.tflite");
 }
 
-#[cfg(all(feature = "onnx", feature = "nodes"))]
+#[cfg(all(feature = "onnx", feature = "nodes", feature = "probe"))]
 #[test]
 fn help_is_complete() {
     let mut text = String::new();

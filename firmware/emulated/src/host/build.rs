@@ -12,6 +12,7 @@ use std::{
     string::{String, ToString as _},
     sync::{LazyLock, Mutex, PoisonError},
     time::Duration,
+    vec::Vec,
 };
 
 /// A binary of the workspace that runs on runners. Its package depends on this crate.
@@ -84,7 +85,8 @@ impl Runner {
             return Ok(image.clone());
         }
         let _lock = build_lock()?;
-        let executable = self.cargo_build(program, &[], &[])?;
+        let variables: Vec<_> = self.memory.iter().map(|memory| ("TANBO_MEMORY", memory.as_path())).collect();
+        let executable = self.cargo_build(program, &[], &variables)?;
         let dir = shared_dir()?.join(&self.name);
         fs::create_dir_all(&dir).map_err(|e| RunnerError::file(dir.display(), e))?;
         let image = dir.join(program.bin);
@@ -211,7 +213,7 @@ impl Runner {
             let (stack, crc) = outcome.console.trim().strip_prefix("stack ")?.split_once(" outputs ")?;
             Some((stack.parse().ok()?, u32::from_str_radix(crc, 16).ok()?))
         };
-        self.image(artifact, &[], |_, outcome| said(outcome).ok_or_else(|| outcome.failed(self))).map(Some)
+        self.image(artifact, &[], |_, outcome| said(outcome).ok_or_else(|| outcome.failed(&self.name))).map(Some)
     }
 
     /// Exact instructions of an image linked for `artifact` alone, from its start to its end after one inference over
@@ -220,7 +222,7 @@ impl Runner {
     /// # Errors
     /// Those of [`Runner::image_size`].
     pub fn first_inference(&self, artifact: &[u8]) -> Result<u64, RunnerError> {
-        let total = |_: &Path, outcome: &Outcome| outcome.total.ok_or_else(|| outcome.failed(self));
+        let total = |_: &Path, outcome: &Outcome| outcome.total.ok_or_else(|| outcome.failed(&self.name));
         self.image(artifact, &["--no-default-features"], total)
     }
 
@@ -245,7 +247,7 @@ impl Runner {
         // A size is worth something only if the image works.
         let outcome = self.run(&executable, dir.path(), IMAGE_TIMEOUT)?;
         if outcome.exit_code != Some(0) || outcome.pairs.len() != 1 {
-            return Err(outcome.failed(self));
+            return Err(outcome.failed(&self.name));
         }
         use_it(&executable, &outcome)
     }

@@ -54,10 +54,17 @@ pub enum RunnerError {
     Failed {
         /// Which runner.
         runner: String,
-        /// Exit code; `None` if a signal ended it.
+        /// Exit code; `None` if it ended otherwise: by a signal, or a chip's core that stopped.
         exit_code: Option<i32>,
         /// What the program printed.
         console: String,
+    },
+    /// A chip or its probe did not answer.
+    Chip {
+        /// Which runner.
+        runner: String,
+        /// What was wrong, with a remedy.
+        reason: String,
     },
     /// The program on the core refused the job.
     Refused {
@@ -99,10 +106,11 @@ impl fmt::Display for RunnerError {
             Self::Failed { runner, exit_code, console } => {
                 match exit_code {
                     Some(code) => write!(f, "runner {runner}: ended with code {code}")?,
-                    None => write!(f, "runner {runner}: killed by a signal")?,
+                    None => write!(f, "runner {runner}: ended without a code")?,
                 }
                 quoted(f, console)
             }
+            Self::Chip { runner, reason } => write!(f, "runner {runner}: {reason}"),
             Self::Refused { runner, error } => write!(f, "runner {runner}: {error}"),
             Self::BadReport { runner, text } => {
                 write!(f, "runner {runner}: a report that makes no sense (is its image up to date?)")?;

@@ -12,11 +12,13 @@
 mod build;
 mod error;
 mod plugin;
+mod probe;
 mod run;
 mod table;
 
 pub use build::{ImageSize, Program};
 pub use error::RunnerError;
+pub use probe::EmulatedProbe;
 pub use run::{Outcome, Profile};
 pub use table::Runner;
 
@@ -59,14 +61,16 @@ impl Job {
 pub struct Report {
     /// The bytes of each model output, in model order, after the last run; of a stream, those of each run one after the other.
     pub outputs: Vec<Vec<u8>>,
-    /// Exact instructions of each run, around the engine's `run` only: what the markers cost is taken off.
+    /// Exact instructions of each run, around the engine's `run` only: what the markers cost is taken off. Empty where nothing counts them.
     pub instructions: Vec<u64>,
     /// Exact instructions of each step of one more run, all its calls together, if they were asked for.
     pub steps: Vec<u64>,
-    /// Estimated cycles of each run, where the runner names timings: an estimate by the core's manual, not a measurement.
+    /// Cycles of each run, if anything tells them.
     pub cycles: Vec<u64>,
-    /// Estimated cycles of each step.
+    /// Cycles of each step.
     pub step_cycles: Vec<u64>,
+    /// Whether the core's own counter told them. Otherwise they are an estimate by the core's manual, where the runner names timings.
+    pub cycles_measured: bool,
     /// Arena that the artifact asked for, bytes.
     pub arena_bytes: usize,
     /// Deepest stack of the engine's `run`, bytes.
@@ -100,6 +104,19 @@ pub fn run_job(runner: &Runner, job: &Job) -> Result<Report, RunnerError> {
 /// Where nothing could be run at all; what goes wrong in one job is that job's entry.
 pub fn run_jobs(runner: &Runner, jobs: &[Job]) -> Result<Vec<Result<Report, RunnerError>>, RunnerError> {
     let image = runner.build(&RUNNER)?;
+    run_jobs_by(&runner.name, jobs, true, |dir, timeout| runner.run(&image, dir, timeout))
+}
+
+/// Runs many jobs as [`run_jobs`] does, where `run` runs the program with files in a folder, for at most a time; `counts`: and counts instructions.
+///
+/// # Errors
+/// Those of `run`, and [`RunnerError::File`].
+pub fn run_jobs_by(
+    runner: &str,
+    jobs: &[Job],
+    counts: bool,
+    mut run: impl FnMut(&Path, Duration) -> Result<Outcome, RunnerError>,
+) -> Result<Vec<Result<Report, RunnerError>>, RunnerError> {
     let dir = tempfile::tempdir().map_err(|e| RunnerError::file("temporary directory", e))?;
     let put = |name: &str, bytes: &[u8]| {
         let path = dir.path().join(name);
@@ -121,7 +138,7 @@ pub fn run_jobs(runner: &Runner, jobs: &[Job]) -> Result<Vec<Result<Report, Runn
         let first = reports.len();
         put(job::ORDER, format!("{}", job::Order { first, end: jobs.len() }).as_bytes())?;
         let timeout = jobs.iter().skip(first).map(|job| job.timeout).sum();
-        let outcome = runner.run(&image, dir.path(), timeout)?;
+        let outcome = run(dir.path(), timeout)?;
         // Of the counts and of the estimates.
         let mut pairs = [net(&outcome.pairs), net(&outcome.cycles)];
         for n in first..jobs.len() {
@@ -130,7 +147,7 @@ pub fn run_jobs(runner: &Runner, jobs: &[Job]) -> Result<Vec<Result<Report, Runn
                 reports.push(Err(outcome.failed(runner)));
                 break;
             };
-            reports.push(read_report(runner, dir.path(), n, &text, &mut pairs));
+            reports.push(read_report(runner, dir.path(), n, &text, counts, &mut pairs));
         }
     }
     Ok(reports)
@@ -144,21 +161,22 @@ fn net(counts: &[u64]) -> impl Iterator<Item = u64> {
 
 /// The report of job `n`, with its outputs and its share of the counted `pairs`.
 fn read_report(
-    runner: &Runner,
+    runner: &str,
     dir: &Path,
     n: usize,
     text: &str,
+    counts: bool,
     pairs: &mut [impl Iterator<Item = u64>; 2],
 ) -> Result<Report, RunnerError> {
-    let bad = || RunnerError::BadReport { runner: runner.name.clone(), text: String::from(text) };
+    let bad = || RunnerError::BadReport { runner: String::from(runner), text: String::from(text) };
     let report = job::Report::parse(text).ok_or_else(bad)?;
     let mut take = |count: u32| pairs.each_mut().map(|pairs| pairs.take(count as usize).collect::<Vec<_>>());
-    let [instructions, cycles] = take(report.runs);
-    let [calls, call_cycles] = take(report.calls);
+    let [instructions, mut cycles] = take(report.runs);
+    let [calls, mut call_cycles] = take(report.calls);
     if let Some(error) = report.error {
-        return Err(RunnerError::Refused { runner: runner.name.clone(), error: String::from(error) });
+        return Err(RunnerError::Refused { runner: String::from(runner), error: String::from(error) });
     }
-    if instructions.len() != report.runs as usize || calls.len() != report.calls as usize {
+    if counts && (instructions.len() != report.runs as usize || calls.len() != report.calls as usize) {
         return Err(bad());
     }
     let read = |name: job::Name| {
@@ -168,8 +186,19 @@ fn read_report(
     // Which step each call was of.
     let numbers = if report.calls == 0 { Vec::new() } else { read(job::calls_name(n))? };
     let numbers = numbers.as_chunks().0;
-    if numbers.len() != calls.len() {
+    if numbers.len() != report.calls as usize {
         return Err(bad());
+    }
+    if report.cycles {
+        let words = |name: job::Name| -> Result<Vec<u64>, RunnerError> {
+            let bytes = read(name)?;
+            Ok(bytes.as_chunks().0.iter().map(|word| u64::from(u32::from_le_bytes(*word))).collect())
+        };
+        cycles = words(job::cycles_name(n))?;
+        call_cycles = if report.calls == 0 { Vec::new() } else { words(job::call_cycles_name(n))? };
+        if cycles.len() != report.runs as usize || call_cycles.len() != report.calls as usize {
+            return Err(bad());
+        }
     }
     let by_step = |counts: &[u64]| {
         let mut sums = Vec::new();
@@ -186,6 +215,7 @@ fn read_report(
         steps: by_step(&calls),
         cycles,
         step_cycles: by_step(&call_cycles),
+        cycles_measured: report.cycles,
         arena_bytes: report.arena_bytes,
         stack_bytes: report.stack_bytes,
         table: String::from(report.table),

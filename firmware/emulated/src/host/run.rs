@@ -38,8 +38,8 @@ pub struct Profile {
 }
 
 impl Outcome {
-    pub(super) fn failed(&self, runner: &Runner) -> RunnerError {
-        RunnerError::Failed { runner: runner.name.clone(), exit_code: self.exit_code, console: self.console.clone() }
+    pub(super) fn failed(&self, runner: &str) -> RunnerError {
+        RunnerError::Failed { runner: runner.into(), exit_code: self.exit_code, console: self.console.clone() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The table of runners: `[package.metadata.tanbo.runners]` in `benches/target/Cargo.toml`.
 
-use super::RunnerError;
+use super::{RunnerError, build::shared_dir};
 use std::{
     fs,
     path::PathBuf,
@@ -22,6 +22,9 @@ pub struct Runner {
     pub rustflags: Vec<String>,
     /// The machine's feature of this crate; `None` where the image runs on an operating system.
     pub machine: Option<String>,
+    /// The `memory.x` of a real chip, whose machine is `chip` or `small-chip`; no row of the table has one.
+    #[serde(skip)]
+    pub memory: Option<PathBuf>,
     /// Command that starts the machine.
     pub qemu: String,
     /// Kernel family that artifacts for this runner are packed for.
@@ -54,6 +57,34 @@ impl Runner {
                 Ok(runner)
             })
             .collect()
+    }
+
+    /// A runner on a real chip, for [`Runner::build`] alone: Rust target, kernel family and the text of the chip's `memory.x`;
+    /// `small`: it has less than 256 KiB of RAM.
+    ///
+    /// # Errors
+    /// [`RunnerError::File`].
+    pub fn for_chip(name: &str, target: &str, family: &str, memory: &str, small: bool) -> Result<Self, RunnerError> {
+        let folder = shared_dir()?.join(name);
+        let path = folder.join("memory.x");
+        // Left alone where it says the same, so that nothing is built again.
+        if !fs::read_to_string(&path).is_ok_and(|text| text == memory) {
+            fs::create_dir_all(&folder)
+                .and_then(|()| fs::write(&path, memory))
+                .map_err(|e| RunnerError::file(path.display(), e))?;
+        }
+        let memory = path.canonicalize().map_err(|e| RunnerError::file(path.display(), e))?;
+        Ok(Self {
+            name: name.into(),
+            target: target.into(),
+            rustflags: Vec::new(),
+            machine: Some(String::from(if small { "small-chip" } else { "chip" })),
+            memory: Some(memory),
+            qemu: String::new(),
+            family: family.into(),
+            timings: None,
+            apt: Vec::new(),
+        })
     }
 
     /// The runner called `name`.

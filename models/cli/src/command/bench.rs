@@ -27,10 +27,12 @@ struct Document {
     /// Kernel table that ran.
     table: String,
     family: &'static str,
-    /// Exact, of the second run over stream `lcg`, around the engine's `run` only; null on this machine.
+    /// Exact, of the second run over stream `lcg`, around the engine's `run` only; null on this machine and on a chip.
     instructions: Option<u64>,
     /// By the core's documented timings, beside the count: an estimate, no measurement; null where there are none.
     estimated_cycles: Option<u64>,
+    /// By the chip's own cycle counter, of that run; null where there is no chip, or its core has none.
+    cycles: Option<u64>,
     /// Wall time on this machine; null on an emulated core, whose time means nothing.
     latency_us: Option<Latency>,
     arena_bytes: usize,
@@ -82,6 +84,7 @@ pub fn bench(args: &BenchArgs, out: &Output) -> Result<Verdict, CliError> {
     let mut ran = runner.run_counting(&loaded.artifact, std::slice::from_ref(lcg), 2, args.steps)?;
     let instructions = ran.instructions.first().and_then(|runs| runs.get(1)).copied();
     let [cycles, step_cycles] = std::mem::take(&mut ran.cycles);
+    let (cycles, measured) = (cycles.get(1).copied(), ran.cycles_measured);
     let rest = runner.run(&loaded.artifact, others, 1)?;
     ran.outputs.extend(rest.outputs);
     ran.stack_bytes = ran.stack_bytes.max(rest.stack_bytes);
@@ -93,11 +96,18 @@ pub fn bench(args: &BenchArgs, out: &Output) -> Result<Verdict, CliError> {
     };
 
     let latency_us = match &runner {
-        Runner::Emulated(_) => None,
-        _ => Some(latency(&runner, &loaded.artifact, lcg, args.runs)?),
+        Runner::Host | Runner::HostReference => Some(latency(&runner, &loaded.artifact, lcg, args.runs)?),
+        _ => None,
     };
     let steps = match (&runner, &latency_us) {
         _ if !args.steps => None,
+        #[cfg(feature = "probe")]
+        (Runner::Chip(_), _) if step_cycles.is_empty() => {
+            let reason = format_args!("the core of {} counts no cycles", runner.name());
+            return Err(CliError::new("--steps", reason, "measure the steps on an emulated core"));
+        }
+        #[cfg(feature = "probe")]
+        (Runner::Chip(_), _) => Some(Measured::Cycles(step_cycles)),
         (Runner::Emulated(_), _) => {
             Some(Measured::Instructions { counts: std::mem::take(&mut ran.steps), cycles: step_cycles })
         }
@@ -126,7 +136,8 @@ pub fn bench(args: &BenchArgs, out: &Output) -> Result<Verdict, CliError> {
         table: ran.table,
         family: facts.family,
         instructions,
-        estimated_cycles: cycles.get(1).copied(),
+        estimated_cycles: cycles.filter(|_| !measured),
+        cycles: cycles.filter(|_| measured),
         latency_us,
         arena_bytes: facts.arena_bytes,
         stack_bytes: ran.stack_bytes,
@@ -187,7 +198,9 @@ fn text(document: &Document) -> String {
         };
         rows.push(("instructions", format!("{}{per_mac}", grouped(instructions))));
     }
-    if document.latency_us.is_none() {
+    if let Some(cycles) = document.cycles {
+        rows.push(("cycles", format!("{}, measured (DWT)", grouped(cycles))));
+    } else if document.latency_us.is_none() {
         let estimate = |cycles| format!("{}, estimate (TRM timings)", grouped(cycles));
         rows.push(("cycles", document.estimated_cycles.map_or_else(|| "n/a on this core".into(), estimate)));
     }
@@ -216,7 +229,7 @@ fn text(document: &Document) -> String {
     rows.push(("bit-exact", exact));
     let mut text: String = rows.into_iter().map(|(name, value)| format!("{name:<13} {value}\n")).collect();
     if let Some(steps) = &document.steps {
-        text += &format!("\n{}", chains::text(steps, document.instructions));
+        text += &format!("\n{}", chains::text(steps, document.instructions.or(document.cycles)));
     }
     text
 }

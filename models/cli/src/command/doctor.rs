@@ -1,5 +1,8 @@
 //! `tanbo doctor`: why no debug probe is found, and what to do.
 
+#[cfg(feature = "probe")]
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::Verdict;
@@ -48,6 +51,8 @@ pub fn doctor(args: &DoctorArgs, out: &Output) -> Result<Verdict, CliError> {
         CliError::new(place.display(), "it does not tell who runs this", "run the command on Linux, with /proc mounted")
     })?;
     let document = examine(&system, &user);
+    #[cfg(feature = "probe")]
+    let document = if args.root == Path::new("/") { listed(document) } else { document };
     out.document(&document, || text(&document))?;
     Ok(if document.usable > 0 { Verdict::Yes } else { Verdict::No })
 }
@@ -96,6 +101,22 @@ fn examine(system: &System, user: &User) -> Document {
                 Check::bad(what, "this user may not open it", joins(&group))
             }
             Access::Missing => continue,
+        });
+    }
+    document
+}
+
+/// Adds what `flash`, `monitor` and the runners see of this machine, which decides: the probes that probe-rs lists.
+#[cfg(feature = "probe")]
+fn listed(mut document: Document) -> Document {
+    let probes = tanbo_probe::list();
+    document.usable = probes.iter().filter(|probe| probe.accessible).count();
+    for probe in probes {
+        let (what, found) = (format!("--probe {}", probe.selector), format!("{}, which probe-rs drives", probe.name));
+        document.checks.push(if probe.accessible {
+            Check::good(what, found)
+        } else {
+            Check::bad(what, "this user may not open it", "its line above says why")
         });
     }
     document

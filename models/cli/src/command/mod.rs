@@ -10,9 +10,13 @@ pub mod demo;
 pub mod diff;
 #[cfg(unix)]
 pub mod doctor;
+#[cfg(feature = "probe")]
+pub mod flash;
 pub mod header;
 pub mod inspect;
 pub mod keygen;
+#[cfg(feature = "probe")]
+pub mod monitor;
 #[cfg(feature = "nodes")]
 pub mod provision;
 #[cfg(feature = "onnx")]
