@@ -163,7 +163,11 @@ pub fn decode_stdin(image: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn log(elf: &[u8]) -> Result<Log, Error> {
+/// Returns the decoder of what the image `elf` logs.
+///
+/// # Errors
+/// The image has no defmt table.
+pub fn log(elf: &[u8]) -> Result<Log, Error> {
     Log::of(elf).map_err(|error| Error(format!("{error}: {}", error.remedy())))
 }
 

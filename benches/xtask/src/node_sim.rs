@@ -3,8 +3,10 @@
 mod books;
 mod gateway;
 mod input;
+mod kills;
 mod plot;
 mod profile;
+mod resets;
 mod world;
 
 use std::fmt::Write as _;
@@ -55,11 +57,23 @@ pub struct Arguments {
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(0..=100))]
     charge: u64,
     /// Capacity of the battery, mAh.
-    #[arg(long, default_value_t = 2500)]
-    capacity: u64,
+    #[arg(long, default_value_t = 2500.0)]
+    capacity: f64,
     /// Peak of a solar panel, mW.
-    #[arg(long, default_value_t = 0)]
-    panel: u32,
+    #[arg(long, default_value_t = 0.0)]
+    panel: f64,
+    /// Second in which the supply is away for a moment.
+    #[arg(long, value_name = "SECOND")]
+    dip: Option<u64>,
+    /// Second from which on the first sensor does not answer, until the node is reset.
+    #[arg(long, value_name = "SECOND")]
+    hang: Option<u64>,
+    /// Instead of all this: pulls the plug of a seismic node so often, and judges what is left each time.
+    #[arg(long, value_name = "TIMES")]
+    kills: Option<usize>,
+    /// Instead of all this: a supply that falls, for a moment and for a night, and a sensor that hangs.
+    #[arg(long)]
+    resets: bool,
     /// Board whose currents the energy is told for, a table of firmware/node/boards.
     #[arg(long, default_value = "nrf52840")]
     board: String,
@@ -123,6 +137,12 @@ pub struct Findings {
 /// # Errors
 /// A name that is not known; something that cannot be built or run.
 pub fn run(arguments: &Arguments) -> Result<bool, Error> {
+    if let Some(times) = arguments.kills {
+        return Ok(crate::report::findings("node-sim", &kills(times, arguments.seed)?));
+    }
+    if arguments.resets {
+        return Ok(crate::report::findings("node-sim", &resets::check()?));
+    }
     let case = case(arguments)?;
     let on = board(&arguments.board).ok_or_else(|| {
         let names: Vec<&str> = BOARDS.iter().map(|board| board.name).collect();
@@ -163,8 +183,20 @@ const CHECKED_S: [(Application, u64); 4] = [
     (Application::Paddy, 172_800),
 ];
 
+/// Pulls the plug of a running seismic node so often; what is wrong, a line each.
+///
+/// # Errors
+/// Something could not be built or run.
+pub fn kills(times: usize, seed: u64) -> Result<Vec<String>, Error> {
+    kills::run(times, seed)
+}
+
+/// How often the tests pull the plug of a running node, and how often at full size.
+const KILLS: usize = 12;
+pub const KILLS_SOAK: usize = 200;
+
 /// Runs each application for some hours, with lost frames and an outage: what is wrong, a line each. The same log twice, events and hops
-/// as on this machine, sleeps as planned, something decided, and nothing acknowledged that is not on the gateway's disk.
+/// as on this machine, sleeps as planned, something decided, and nothing acknowledged that is not on the gateway's disk; then supplies that fall, a sensor that hangs, and a plug that is pulled.
 ///
 /// # Errors
 /// Something could not be built or run.
@@ -194,6 +226,8 @@ pub fn check() -> Result<Vec<String>, Error> {
         }
         wrong.extend(own.into_iter().map(|line| format!("{}: {line}", application.name())));
     }
+    wrong.extend(resets::check()?);
+    wrong.extend(kills::run(KILLS, 1)?);
     Ok(wrong)
 }
 
@@ -221,13 +255,15 @@ fn of(application: Application, seconds: u64, seed: u64) -> Case {
         _ => vec![watch],
     };
     Case {
-        kind: Kind { application, seed, quiet: false },
+        kind: Kind { application, seed, quiet: false, quakes_s: None },
         seconds,
         air: Air { seed, loss: 0.1, outages: Vec::new(), wishes },
         spreading: 9,
-        charge_permille: 1000,
+        charge_uah: 2_500_000,
         capacity_uah: 2_500_000,
-        panel_mw: 0,
+        panel_uw: 0,
+        dip_us: None,
+        hang_s: None,
     }
 }
 
@@ -240,8 +276,10 @@ fn case(arguments: &Arguments) -> Result<Case, Error> {
     let mut case = of(application, (arguments.days * 86_400.0) as u64, arguments.seed);
     case.kind.quiet = arguments.quiet;
     (case.air.loss, case.air.outages) = (arguments.loss, arguments.outages.clone());
-    (case.spreading, case.charge_permille) = (arguments.sf, arguments.charge * 10);
-    (case.capacity_uah, case.panel_mw) = (arguments.capacity * 1000, arguments.panel);
+    case.spreading = arguments.sf;
+    (case.capacity_uah, case.panel_uw) = ((arguments.capacity * 1000.0) as u64, (arguments.panel * 1000.0) as u32);
+    case.charge_uah = case.capacity_uah * arguments.charge / 100;
+    (case.dip_us, case.hang_s) = (arguments.dip.map(|second| second * 1_000_000), arguments.hang);
     Ok(case)
 }
 

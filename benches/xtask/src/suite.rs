@@ -142,5 +142,8 @@ pub fn soak() -> Result<bool, Error> {
     let mut report = Report::default();
     report
         .check("tests at full size", || succeeds(cargo(&["test", "--workspace", "--release"]).env("TANBO_SOAK", "1")));
+    report.check("a running node outlives kills of the emulator", || {
+        node_sim::kills(node_sim::KILLS_SOAK, 1).map(|wrong| findings("node-sim", &wrong))
+    });
     Ok(report.finish())
 }

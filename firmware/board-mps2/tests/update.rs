@@ -3,15 +3,14 @@
 //! With TANBO_SOAK set 200 kills, else 12.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use fastrand::Rng;
 use tanbo::{Arena, Engine, Model};
-use tanbo_emulated::host::{Program, Runner};
+use tanbo_emulated::host::{self, Program, Runner};
 use tanbo_flash_map::{Calibrations, Identity, Region, SIGNERS};
 use tanbo_fragments::{Answer, PORT, Request, Session, fragment};
 use tanbo_node::slots::Refusal;
@@ -22,6 +21,7 @@ use tempfile::TempDir;
 
 const PROGRAM: Program<'static> = Program { package: "tanbo-board-mps2", bin: "tanbo-node-update" };
 const NODE: NodeId = NodeId(1);
+const MEMORY_BYTES: usize = 64 << 10;
 const LINK_KEY: [u8; 16] = *b"key of the link ";
 
 fn hash(artifact: &[u8]) -> [u8; 32] {
@@ -41,7 +41,7 @@ struct Site {
     dir: TempDir,
     listener: UnixListener,
     image: PathBuf,
-    qemu: String,
+    runner: Runner,
     signer: Signer,
     golden: Golden,
     /// Number of the next frame down.
@@ -50,27 +50,20 @@ struct Site {
 
 /// The board while it has power.
 struct Powered {
-    qemu: Child,
-    console: BufReader<ChildStdout>,
+    qemu: host::Powered,
     line: UnixStream,
     decoder: serial::Decoder,
 }
 
-impl Drop for Powered {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.qemu.kill();
-        let _ = self.qemu.wait();
-    }
-}
-
 impl Site {
     fn new() -> Self {
-        let runner = Runner::by_name("m4").unwrap_or_else(|e| panic!("{e}"));
+        let mut runner =
+            Runner::by_name("m4").unwrap_or_else(|e| panic!("{e}")).with_memory("memory.bin", MEMORY_BYTES);
+        runner.qemu += " -chardev socket,id=uart,path=uart";
         let image = runner.build(&PROGRAM).unwrap_or_else(|e| panic!("{e}"));
         let dir = tempfile::tempdir().expect("a folder");
         let signer = Signer::generate().expect("a key");
-        let mut memory = vec![0xff; 64 << 10];
+        let mut memory = vec![0xff; MEMORY_BYTES];
         memory[63 << 10..][..Identity::BYTES].copy_from_slice(&identity(&signer).to_bytes());
         fs::write(dir.path().join("memory.bin"), memory).expect("a file");
         let listener = UnixListener::bind(dir.path().join("uart")).expect("a socket");
@@ -79,8 +72,7 @@ impl Site {
         let ops = tanbo::table_or_reference(tanbo::Family::Portable);
         let mut engine = Engine::new(&model, ops, arena.as_mut()).expect("an engine");
         let golden = Golden::of(&mut engine, 1, 4, |_| ()).expect("outputs");
-        let image = image.canonicalize().expect("an image");
-        Self { dir, listener, image, qemu: runner.qemu, signer, golden, number: 0 }
+        Self { dir, listener, image, runner, signer, golden, number: 0 }
     }
 
     fn release(&self, version: u32) -> Vec<u8> {
@@ -90,27 +82,12 @@ impl Site {
 
     /// Powers the board; the version that it runs and the one that it has committed.
     fn power(&self) -> (Powered, u32, u32) {
-        let mut words = self.qemu.split_whitespace();
-        let mut qemu = Command::new(words.next().expect("a command"))
-            .args(words)
-            .args(["-display", "none", "-monitor", "none", "-chardev", "stdio,id=tty"])
-            .args(["-chardev", "socket,id=uart,path=uart", "-serial", "chardev:uart"])
-            .args(["-semihosting-config", "enable=on,target=native,chardev=tty"])
-            .args(["-drive", "if=none,id=m,file=memory.bin,format=raw"])
-            .args(["-device", "at24c-eeprom,address=0x50,rom-size=65536,drive=m"])
-            .arg("-kernel")
-            .arg(&self.image)
-            .current_dir(self.dir.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("QEMU");
+        let mut qemu =
+            self.runner.power(&self.image, self.dir.path(), "chardev:uart").unwrap_or_else(|e| panic!("{e}"));
         let (line, _) = self.listener.accept().expect("a line");
         line.set_read_timeout(Some(Duration::from_secs(20))).expect("a time");
-        let console = BufReader::new(qemu.stdout.take().expect("a pipe"));
-        let mut board = Powered { qemu, console, line, decoder: serial::Decoder::new() };
-        let mut said = String::new();
-        board.console.read_line(&mut said).expect("a line");
+        let said = String::from_utf8(qemu.hear(b'\n').expect("a line")).expect("text");
+        let board = Powered { qemu, line, decoder: serial::Decoder::new() };
         let words: Vec<&str> = said.split_whitespace().collect();
         let ["running", running, "committed", committed] = words[..] else { panic!("{said}") };
         let (running, committed) = (running.parse().expect("a version"), committed.parse().expect("a version"));
@@ -236,9 +213,7 @@ fn a_model_as_fragments_of_which_one_in_five_is_lost() {
         }
     }
     println!("{sent} fragments sent, {lost} lost, of a model of {}", session.fragments());
-    let mut said = String::new();
-    board.console.read_line(&mut said).expect("a line");
-    assert_eq!(said, "Committed 1\n");
+    assert_eq!(board.qemu.hear(b'\n').expect("a line"), b"Committed 1\n");
     drop(board);
     assert_eq!(site.power().1, 1);
 }

@@ -33,3 +33,4 @@ pub use apps::{Cyclone, Paddy, Seismic, Water, cyclone, paddy, seismic, seismic_
 pub use board::{Board, Parts, Setup, Stop};
 pub use models::{Memory, Models};
 pub use observe::{Note, Observer, Sleep};
+pub use shared::EVENTS;

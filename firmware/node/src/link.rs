@@ -353,6 +353,7 @@ impl<B: Board, I: Inbox> Sender<'_, '_, B, I> {
         let mut store = shared.store.lock().await;
         let number = shared.number(&mut store).await?;
         store.push(number, &shared.seal(number, message)).await?;
+        shared.note(Note::Kept { number, before: Some(old) });
         store.acknowledge(Ack { highest: old, earlier: 0 }).await?;
         Ok(number)
     }

@@ -39,6 +39,13 @@ pub enum Note<'a> {
     Draws(Load, u32),
     /// A hop of the detector, an event perhaps.
     Hop(Hop),
+    /// An event is in flash, and stays there until it is acknowledged.
+    Kept {
+        /// Number of its frame.
+        number: u32,
+        /// The number under which it was there before.
+        before: Option<u32>,
+    },
     /// A frame is on the air.
     Sent {
         /// Its number.

@@ -22,7 +22,7 @@ use crate::retained::{self, Retained};
 use crate::settings::{Settings, key};
 
 /// Places for events that are not acknowledged; the last is for one that gets a new number.
-pub(crate) const EVENTS: usize = 32;
+pub const EVENTS: usize = 32;
 /// Frame numbers reserved at once: a write of flash for as many frames, and as many skipped by a reset.
 const BLOCK: u32 = 64;
 /// Sensors of an application, at most.
@@ -365,6 +365,9 @@ impl<'p, B: Board> Shared<'p, B> {
         let pushed = store.push(number, &frame).await;
         let _ = self.with_power(|power| power.on_brownout(&[]));
         self.outbox.borrow_mut().untried = Some(number);
+        if pushed.is_ok() {
+            self.note(Note::Kept { number, before: None });
+        }
         pushed
     }
 

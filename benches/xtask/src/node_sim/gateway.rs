@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use tanbo_board_mps2::world::{EPOCH_US, KEY, NODE, name};
-use tanbo_wire::v1::{Command, Message, Opened, Set, Time, Unverified, seal};
+use tanbo_wire::v1::{Applied, Command, Message, Opened, Outcome, ResetCause, Set, Time, Unverified, seal};
 use tanbo_wire::{Counter, Direction, Key, Link, Window};
 
 /// What the air and the gateway are like.
@@ -25,7 +25,6 @@ pub struct Air {
 #[derive(Clone, Copy, Debug)]
 pub enum Wish {
     Set(Set),
-    #[allow(dead_code, reason = "for tests of the node's restart")]
     Command(Command),
 }
 
@@ -46,6 +45,16 @@ pub struct Record {
     pub lost_answers: u64,
     /// Numbers that were acknowledged in an answer that was not lost.
     pub acknowledged: Vec<u32>,
+    /// Every frame that was on the air, heard or not, by its number.
+    pub aired: BTreeMap<u32, Vec<u8>>,
+    /// Numbers under which two frames were on the air that differ, and frames whose number nobody could know.
+    pub reused: Vec<u32>,
+    pub unnumbered: u64,
+    /// What the node said of its starts: cause and number, the lowest eight bits.
+    pub boots: Vec<(ResetCause, u8)>,
+    /// What the node said that it set, and what it was asked to: keys and values.
+    pub applied: Vec<(u16, i32)>,
+    pub asked: Vec<(u16, i32)>,
 }
 
 /// The gateway.
@@ -54,6 +63,8 @@ pub struct Gateway {
     key: Key,
     random: fastrand::Rng,
     window: Window,
+    /// Numbers of all frames on the air.
+    aired: Window,
     counter: Counter,
     wishes: VecDeque<(u64, Wish)>,
     pub record: Record,
@@ -67,6 +78,7 @@ impl Gateway {
             key: Key::from(KEY),
             random: fastrand::Rng::with_seed(air.seed),
             window: Window::default(),
+            aired: Window::default(),
             counter,
             wishes: air.wishes.iter().copied().collect(),
             air,
@@ -74,10 +86,32 @@ impl Gateway {
         }
     }
 
+    /// From `from_s` on it asks for that, too.
+    pub fn wish(&mut self, from_s: u64, wish: Wish) {
+        self.wishes.push_back((from_s, wish));
+    }
+
+    /// Keeps what is on the air, as somebody would who hears everything.
+    fn air(&mut self, frame: &[u8]) {
+        let unverified = Unverified::lorawan(frame, NODE, Direction::Up).ok();
+        let number = match unverified.and_then(|unverified| unverified.open(&self.key, &self.aired).ok()) {
+            Some(Opened::Fresh { counter, .. } | Opened::Seen { counter }) => counter,
+            None => {
+                self.record.unnumbered += 1;
+                return;
+            }
+        };
+        self.aired = self.aired.with(number);
+        if self.record.aired.insert(number, frame.to_vec()).is_some_and(|before| before != frame) {
+            self.record.reused.push(number);
+        }
+    }
+
     /// Takes a frame that was on the air until `at_us` of the world; returns the answer.
     pub fn hear(&mut self, at_us: u64, frame: &[u8]) -> Option<Vec<u8>> {
         let second = at_us / 1_000_000;
         self.record.sent += 1;
+        self.air(frame);
         let off = self.air.outages.iter().any(|(from, to)| (*from..*to).contains(&second));
         if off || self.random.f64() < self.air.loss {
             return None;
@@ -99,6 +133,13 @@ impl Gateway {
                 let kind = name(&message);
                 // Both at once: the disk.
                 self.window = self.window.with(counter);
+                match message {
+                    Message::Boot(boot) => self.record.boots.push((boot.reset, boot.starts)),
+                    Message::Applied(Applied { key, value, outcome: Outcome::Applied, .. }) => {
+                        self.record.applied.push((key, value));
+                    }
+                    _ => {}
+                }
                 self.record.disk.insert(counter, (second, kind));
                 (counter, kind)
             }
@@ -109,13 +150,8 @@ impl Gateway {
             ("event", _) => Message::Ack(self.window.ack()?),
             // It goes out when the node's window begins, 1 s later.
             ("time request", _) => Message::Time(Time { request: counter, received_us: utc, sent_us: utc + 1_000_000 }),
-            (_, Some(wish)) => {
-                self.wishes.pop_front();
-                match wish {
-                    Wish::Set(set) => Message::Set(set),
-                    Wish::Command(command) => Message::Command(command),
-                }
-            }
+            (_, Some(Wish::Set(set))) => Message::Set(set),
+            (_, Some(Wish::Command(command))) => Message::Command(command),
             _ => return None,
         };
         self.record.answers += 1;
@@ -123,8 +159,14 @@ impl Gateway {
             self.record.lost_answers += 1;
             return None;
         }
-        if let Message::Ack(ack) = &answer {
-            self.record.acknowledged.extend(ack.numbers());
+        match &answer {
+            Message::Ack(ack) => self.record.acknowledged.extend(ack.numbers()),
+            Message::Set(set) => self.record.asked.push((set.key, set.value)),
+            _ => {}
+        }
+        if matches!(answer, Message::Set(_) | Message::Command(_)) {
+            // What is lost it asks for again.
+            self.wishes.pop_front();
         }
         let number = self.counter.take()?;
         seal(&self.key, Link::LoraWan, NODE, number, &answer).ok().map(|frame| frame.to_vec())

@@ -25,6 +25,8 @@ pub struct Kind {
     pub seed: u64,
     /// Nothing but what is always there: noise and tides.
     pub quiet: bool,
+    /// From one earthquake to the next, and until the first, s, where it is not as usual.
+    pub quakes_s: Option<u64>,
 }
 
 /// Returns what each of an application's sensors measures, from `start_s` of the world on.
@@ -73,7 +75,7 @@ mod tests {
     fn the_same_seed_gives_the_same_world() {
         for application in Application::ALL {
             let some = |seed| -> Vec<Vec<Vec<i32>>> {
-                let kind = Kind { application, seed, quiet: false };
+                let kind = Kind { application, seed, quiet: false, quakes_s: None };
                 let feeds = feeds(kind, 0).expect("feeds");
                 feeds.into_iter().map(|feed| feed.take(500).collect()).collect()
             };

@@ -20,13 +20,14 @@ use crate::workspace::{Error, cargo, root, succeeds};
 const RUNNER: &str = "m4";
 const CLOCK: &str = " -icount shift=4,sleep=off";
 /// The memory behind the store.
-const MEMORY: &str =
-    " -drive if=none,id=m,file=memory.bin,format=raw -device at24c-eeprom,address=0x50,rom-size=32768,drive=m";
-const MEMORY_BYTES: usize = 32 << 10;
+pub const MEMORY: &str = "memory.bin";
+pub const MEMORY_BYTES: usize = 32 << 10;
 /// Longest run.
 const TIMEOUT: Duration = Duration::from_secs(3600);
 /// Exit code of a node that resets itself.
-const RESET: i32 = 77;
+pub const RESET: i32 = 77;
+/// What it leaves for its next start.
+pub const RESET_FILE: &str = "reset.bin";
 /// Resets of a run, at most.
 const RESETS: usize = 20;
 /// Bytes written to a feed at once.
@@ -39,10 +40,15 @@ pub struct Case {
     pub seconds: u64,
     pub air: Air,
     pub spreading: u8,
-    /// Charge of the battery at the start, thousandths, and its capacity, µAh.
-    pub charge_permille: u64,
+    /// Charge of the battery at the start, and its capacity, µAh.
+    pub charge_uah: u64,
     pub capacity_uah: u64,
-    pub panel_mw: u32,
+    /// Peak of a panel, µW.
+    pub panel_uw: u32,
+    /// When the supply is away for a moment, µs of the world.
+    pub dip_us: Option<u64>,
+    /// When the first sensor hangs, until the node is reset, s of the world.
+    pub hang_s: Option<u64>,
 }
 
 /// What came of a run.
@@ -75,7 +81,7 @@ pub fn program(application: Application) -> Program<'static> {
     Program { package: "tanbo-board-mps2", bin }
 }
 
-fn failed(what: &str) -> impl Fn(io::Error) -> Error {
+pub fn failed(what: &str) -> impl Fn(io::Error) -> Error {
     move |error| Error(format!("node-sim: {what}: {error}"))
 }
 
@@ -86,8 +92,7 @@ fn failed(what: &str) -> impl Fn(io::Error) -> Error {
 pub fn runner() -> Result<Runner, Error> {
     let mut runner = Runner::by_name(RUNNER).map_err(|error| Error(error.to_string()))?;
     runner.qemu += CLOCK;
-    runner.qemu += MEMORY;
-    Ok(runner)
+    Ok(runner.with_memory(MEMORY, MEMORY_BYTES))
 }
 
 /// Returns the node's image.
@@ -116,12 +121,12 @@ pub fn run(case: &Case, place: Place) -> Result<Run, Error> {
     let application = case.kind.application;
     let program = if place == Place::Here { twin(application)? } else { image(application)? };
     let dir = tempfile::tempdir().map_err(failed("temporary directory"))?;
-    fs::write(dir.path().join("memory.bin"), [0xff; MEMORY_BYTES]).map_err(failed("memory.bin"))?;
+    fs::write(dir.path().join(MEMORY), [0xff; MEMORY_BYTES]).map_err(failed(MEMORY))?;
     let mut gateway = Gateway::new(case.air.clone());
     let mut run = Run { lines: Vec::new(), gateway: Record::default(), profile: Vec::new() };
-    let (mut start_s, mut charge) = (0, case.charge_permille);
+    let (mut start_s, mut charge_uah) = (0, case.charge_uah);
     for _ in 0..=RESETS {
-        write_settings(dir.path(), case, start_s, charge)?;
+        write_settings(dir.path(), case, start_s, charge_uah)?;
         let pipes = Pipes::open(dir.path(), case.kind, start_s, gateway)?;
         let ended = start(&program, &dir, place);
         gateway = pipes.close()?;
@@ -134,7 +139,7 @@ pub fn run(case: &Case, place: Place) -> Result<Run, Error> {
                 run.gateway = gateway.record;
                 return Ok(run);
             }
-            Some(RESET) => (start_s, charge) = read_reset(dir.path())?,
+            Some(RESET) => (start_s, charge_uah) = read_reset(dir.path())?,
             code => {
                 let said = run.lines.iter().rev().take(20).rev().cloned().collect::<Vec<_>>().join("\n");
                 return Err(Error(format!("{application:?}: exit code {code:?} ({last}); it said:\n{said}")));
@@ -144,23 +149,33 @@ pub fn run(case: &Case, place: Place) -> Result<Run, Error> {
     Err(Error(format!("{application:?}: the node reset itself {RESETS} times")))
 }
 
-fn write_settings(dir: &Path, case: &Case, start_s: u64, charge: u64) -> Result<(), Error> {
-    let Case { seconds, spreading, capacity_uah, panel_mw, kind, .. } = case;
-    let text = format!(
-        "seconds {seconds}\nstart {start_s}\nseed {}\nspreading {spreading}\ncharge_permille {charge}\n\
-         capacity_uah {capacity_uah}\npanel_mw {panel_mw}\n",
+/// Writes what the world of a start is like.
+///
+/// # Errors
+/// The file's.
+pub fn write_settings(dir: &Path, case: &Case, start_s: u64, charge_uah: u64) -> Result<(), Error> {
+    let Case { seconds, spreading, capacity_uah, panel_uw, kind, dip_us, hang_s, .. } = case;
+    let mut text = format!(
+        "seconds {seconds}\nstart {start_s}\nseed {}\nspreading {spreading}\ncharge_uah {charge_uah}\n\
+         capacity_uah {capacity_uah}\npanel_uw {panel_uw}\n",
         kind.seed
     );
+    for (word, value) in [("dip_us", dip_us), ("hang_s", hang_s)] {
+        text.extend(value.map(|value| format!("{word} {value}\n")));
+    }
     fs::write(dir.join("world.txt"), text).map_err(failed("world.txt"))
 }
 
-/// When the node goes on after a reset, s, and the charge of its battery.
-fn read_reset(dir: &Path) -> Result<(u64, u64), Error> {
+/// When the node goes on after a reset, s, and the charge of its battery, µAh.
+///
+/// # Errors
+/// It did not say so.
+pub fn read_reset(dir: &Path) -> Result<(u64, u64), Error> {
     let text = fs::read_to_string(dir.join("reset.txt")).map_err(failed("reset.txt"))?;
     let numbers: Vec<u64> = text.split(' ').filter_map(|word| word.parse().ok()).collect();
-    let [world_us, charge] = *numbers else { return Err(Error(format!("reset.txt: '{text}'"))) };
+    let [world_us, charge_uah] = *numbers else { return Err(Error(format!("reset.txt: '{text}'"))) };
     // Readings of all chips begin at whole multiples of this: 4 s.
-    Ok(((world_us / 1_000_000).next_multiple_of(60), charge))
+    Ok(((world_us / 1_000_000).next_multiple_of(60), charge_uah))
 }
 
 type Ended = (Option<i32>, Vec<String>, Vec<(u64, u64)>);
@@ -187,14 +202,18 @@ fn start(program: &Path, dir: &TempDir, place: Place) -> Result<Ended, Error> {
 }
 
 /// The pipes around a node, each with its thread.
-struct Pipes {
+pub struct Pipes {
     paths: Vec<PathBuf>,
     feeds: Vec<JoinHandle<()>>,
     gateway: JoinHandle<Gateway>,
 }
 
 impl Pipes {
-    fn open(dir: &Path, kind: Kind, start_s: u64, gateway: Gateway) -> Result<Self, Error> {
+    /// Opens them around a start of the node at that time of the world.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn open(dir: &Path, kind: Kind, start_s: u64, gateway: Gateway) -> Result<Self, Error> {
         let names = ["up", "down", "feed0", "feed1"];
         let paths: Vec<PathBuf> = names.iter().map(|name| dir.join(name)).collect();
         for path in paths.iter().filter(|path| !path.exists()) {
@@ -218,7 +237,10 @@ impl Pipes {
     }
 
     /// Ends the threads; returns the gateway as it is now.
-    fn close(self) -> Result<Gateway, Error> {
+    ///
+    /// # Errors
+    /// A thread panicked.
+    pub fn close(self) -> Result<Gateway, Error> {
         // Who waits for the other end of a pipe that nobody opened goes on, and finds it closed.
         while !self.gateway.is_finished() || self.feeds.iter().any(|feed| !feed.is_finished()) {
             for path in &self.paths {

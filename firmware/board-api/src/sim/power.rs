@@ -5,8 +5,8 @@ use core::task::Poll;
 
 use crate::sim::World;
 use crate::{
-    BrownoutError, Clock, Depth, Discipline, LAST_WORDS_BYTES, Perf, Power, Reference, ResetCause, Supply, Utc,
-    WakeCause, WakeMask,
+    BrownoutError, Clock, Depth, Discipline, LastWords, Perf, Power, Reference, ResetCause, Supply, Utc, WakeCause,
+    WakeMask,
 };
 
 /// Crystal of the simulated board: 20 ppm.
@@ -45,7 +45,7 @@ impl Clock for SimClock<'_> {
 pub struct Restart {
     cause: ResetCause,
     retained: [u8; RETAINED_BYTES],
-    last_words: heapless::Vec<u8, LAST_WORDS_BYTES>,
+    last_words: LastWords,
 }
 
 /// Memory that a reset keeps, bytes.
@@ -73,16 +73,14 @@ pub struct SimPower<'w> {
     fed_us: Option<u64>,
     cause: ResetCause,
     retained: [u8; RETAINED_BYTES],
-    staged: heapless::Vec<u8, LAST_WORDS_BYTES>,
-    last_words: heapless::Vec<u8, LAST_WORDS_BYTES>,
-    spoken: bool,
+    last_words: LastWords,
 }
 
 impl<'w> SimPower<'w> {
     /// Returns a board whose power came on just now.
     pub fn new(world: &'w World) -> Self {
         let restart =
-            Restart { cause: ResetCause::PowerOn, retained: [0; RETAINED_BYTES], last_words: heapless::Vec::new() };
+            Restart { cause: ResetCause::PowerOn, retained: [0; RETAINED_BYTES], last_words: LastWords::NONE };
         Self::restart(world, restart)
     }
 
@@ -96,17 +94,16 @@ impl<'w> SimPower<'w> {
             fed_us: None,
             cause: restart.cause,
             retained: restart.retained,
-            staged: heapless::Vec::new(),
             last_words: restart.last_words,
-            spoken: false,
         }
     }
 
     /// Resets the board; a brown-out writes the last words.
     pub fn end(&self, cause: ResetCause) -> Restart {
-        let last_words = if cause == ResetCause::BrownOut { &self.staged } else { &self.last_words };
+        // Staged words are not longer than written ones may be.
+        let last_words = LastWords::after(self.last_words.at_reset(cause)).unwrap_or(LastWords::NONE);
         let retained = if cause == ResetCause::PowerOn { [0; RETAINED_BYTES] } else { self.retained };
-        Restart { cause, retained, last_words: last_words.clone() }
+        Restart { cause, retained, last_words }
     }
 
     /// Returns whether the watchdog would have reset the board by now.
@@ -189,13 +186,11 @@ impl Power for SimPower<'_> {
     }
 
     fn on_brownout(&mut self, last_words: &[u8]) -> Result<(), BrownoutError> {
-        let bytes = last_words.len();
-        self.staged = heapless::Vec::from_slice(last_words).map_err(|_| BrownoutError::TooLong { bytes })?;
-        Ok(())
+        self.last_words.stage(last_words)
     }
 
     fn last_words(&mut self) -> &[u8] {
-        if core::mem::replace(&mut self.spoken, true) { &[] } else { &self.last_words }
+        self.last_words.take()
     }
 
     fn reset_cause(&self) -> ResetCause {

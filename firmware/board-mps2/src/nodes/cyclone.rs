@@ -4,7 +4,7 @@
 
 use embassy_futures::block_on;
 use tanbo_board_mps2::world::chips::{Bus, Dps310Chip, Pause, Sht4xChip};
-use tanbo_board_mps2::world::{MINUTE_US, World, WorldError, ended, parts, setup};
+use tanbo_board_mps2::world::{MINUTE_US, World, WorldError, ended, parts, setup, stopped};
 use tanbo_drivers::DriverError;
 use tanbo_drivers::dps310::{self, Config, Dps310, Oversampling};
 use tanbo_drivers::registers::I2cRegisters;
@@ -37,5 +37,6 @@ async fn node() -> Result<Stop<DriverError>, WorldError> {
     let mut barometer = Dps310::new(registers, Pause(world), BAROMETER).await?;
     let chip = Sht4xChip::new(1, world.feed("feed1")?, MINUTE_US);
     let mut hygrometer = Sht4x::new(Bus::new(world, chip), Pause(world), Address::Address0x44).await?;
-    Ok(cyclone(&mut parts, &setup, (&mut barometer, &mut hygrometer), &SETTINGS).await)
+    let stop = cyclone(&mut parts, &setup, (&mut barometer, &mut hygrometer), &SETTINGS).await;
+    Ok(stopped(&mut parts.power, stop))
 }

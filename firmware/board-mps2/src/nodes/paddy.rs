@@ -4,7 +4,7 @@
 
 use embassy_futures::block_on;
 use tanbo_board_mps2::world::chips::{Bus, Ms5837Chip, Pause, Sht4xChip};
-use tanbo_board_mps2::world::{MINUTE_US, World, WorldError, WorldRelay, ended, parts, setup};
+use tanbo_board_mps2::world::{MINUTE_US, World, WorldError, WorldRelay, ended, parts, setup, stopped};
 use tanbo_drivers::DriverError;
 use tanbo_drivers::ms5837::{Model, Ms5837};
 use tanbo_drivers::sht4x::{Address, Sht4x};
@@ -48,5 +48,6 @@ async fn node() -> Result<Stop<DriverError>, WorldError> {
     let chip = Sht4xChip::new(1, world.feed("feed1")?, MINUTE_US);
     let mut hygrometer = Sht4x::new(Bus::new(world, chip), Pause(world), Address::Address0x44).await?;
     let mut relay = WorldRelay::new(world);
-    Ok(paddy(&mut parts, &setup, (&mut gauge, &mut hygrometer), &mut relay, &SETTINGS).await)
+    let stop = paddy(&mut parts, &setup, (&mut gauge, &mut hygrometer), &mut relay, &SETTINGS).await;
+    Ok(stopped(&mut parts.power, stop))
 }

@@ -6,7 +6,7 @@ use embassy_futures::block_on;
 use static_cell::ConstStaticCell;
 use tanbo::Arena;
 use tanbo_board_mps2::world::chips::{Adxl355Chip, Adxl362Chip};
-use tanbo_board_mps2::world::{World, WorldError, ended, parts, setup};
+use tanbo_board_mps2::world::{World, WorldError, ended, parts, setup, stopped};
 use tanbo_drivers::DriverError;
 use tanbo_drivers::adxl355::{self, Adxl355};
 use tanbo_drivers::adxl362::{self, Adxl362};
@@ -43,5 +43,6 @@ async fn node() -> Result<Stop<DriverError>, WorldError> {
     let arena = ARENA.try_take().ok_or(WorldError::Taken)?.as_mut();
     // What was checked when it was compiled parses.
     let engine = seismic::engine(arena).map_err(|_| WorldError::Taken)?;
-    Ok(run(&mut parts, &setup, (&mut accelerometer, &mut motion), engine, &SETTINGS).await)
+    let stop = run(&mut parts, &setup, (&mut accelerometer, &mut motion), engine, &SETTINGS).await;
+    Ok(stopped(&mut parts.power, stop))
 }

@@ -4,7 +4,7 @@
 
 use embassy_futures::block_on;
 use tanbo_board_mps2::world::chips::{Bus, Ms5837Chip, Pause};
-use tanbo_board_mps2::world::{MINUTE_US, World, WorldError, ended, parts, setup};
+use tanbo_board_mps2::world::{MINUTE_US, World, WorldError, ended, parts, setup, stopped};
 use tanbo_drivers::DriverError;
 use tanbo_drivers::ms5837::{Model, Ms5837};
 use tanbo_methods::water::WaterLevel;
@@ -35,5 +35,6 @@ async fn node() -> Result<Stop<DriverError>, WorldError> {
     let setup = setup(world);
     let chip = Ms5837Chip::new(0, world.feed("feed0")?, MINUTE_US);
     let mut gauge = Ms5837::new(Bus::new(world, chip), Pause(world), Model::Ba30).await?;
-    Ok(water(&mut parts, &setup, &mut gauge, &SETTINGS).await)
+    let stop = water(&mut parts, &setup, &mut gauge, &SETTINGS).await;
+    Ok(stopped(&mut parts.power, stop))
 }

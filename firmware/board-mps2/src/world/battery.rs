@@ -25,7 +25,7 @@ pub struct Battery {
     sensors: [Option<&'static energy::Part>; SENSORS],
     capacity: u128,
     left: u128,
-    panel_mw: u32,
+    panel_uw: u32,
 }
 
 impl Battery {
@@ -40,8 +40,8 @@ impl Battery {
             board: energy::board(BOARD),
             sensors,
             capacity,
-            left: capacity / 1000 * u128::from(settings.charge_permille),
-            panel_mw: settings.panel_mw,
+            left: capacity.min(u128::from(settings.charge_uah) * PER_UAH),
+            panel_uw: settings.panel_uw,
         }
     }
 
@@ -63,18 +63,23 @@ impl Battery {
     }
 
     /// The sun at a time of the world: a triangle from 6 to 18 h.
-    fn harvest_mw(&self, world_us: u64) -> u32 {
+    fn harvest_uw(&self, world_us: u64) -> u64 {
         let second = world_us / SECOND_US % DAY_S;
         let from_noon = second.abs_diff(DAY_S / 2);
         let share = (DAY_S / 4).saturating_sub(from_noon);
-        (u64::from(self.panel_mw) * share / (DAY_S / 4)) as u32
+        u64::from(self.panel_uw) * share / (DAY_S / 4)
     }
 
     /// Takes the harvest of a span at a time of the world.
     pub(super) fn harvest(&mut self, world_us: u64, span_us: u64) {
-        // A mW at 2.5 V are 400 µA.
-        let charge = u128::from(self.harvest_mw(world_us)) * 400_000 * u128::from(span_us * TICKS_PER_US);
+        // A µW at 2.5 V are 400 nA.
+        let charge = u128::from(self.harvest_uw(world_us)) * 400 * u128::from(span_us * TICKS_PER_US);
         self.left = (self.left + charge).min(self.capacity);
+    }
+
+    /// Returns what is left, µAh.
+    pub(super) fn left_uah(&self) -> u64 {
+        (self.left / PER_UAH) as u64
     }
 
     /// Returns what is left, thousandths.
@@ -104,7 +109,7 @@ impl Battery {
             mv: u16::try_from(self.millivolts()).ok(),
             trend_mv_per_h: None,
             charge_permille: None,
-            harvest_mw: (self.panel_mw > 0).then(|| self.harvest_mw(world_us) as u16),
+            harvest_mw: (self.panel_uw > 0).then(|| (self.harvest_uw(world_us) / 1000) as u16),
         }
     }
 }

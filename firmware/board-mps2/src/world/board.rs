@@ -1,6 +1,6 @@
 //! The world as the node's board.
 
-use tanbo_board_api::NoSlots;
+use tanbo_board_api::{NoSlots, Power as _};
 use tanbo_drivers::DriverError;
 use tanbo_drivers::mb85rc::{FramFlash, Mb85rc, Size};
 use tanbo_flash_map::Calibrations;
@@ -36,6 +36,7 @@ impl Board for WorldBoard {
 ///
 /// # Errors
 /// [`WorldError::File`] for a gateway's pipe.
+#[inline(never)]
 pub fn parts(world: &'static World, lines: Lines) -> Result<Parts<WorldBoard>, WorldError> {
     let memory = Mb85rc::new(Memory::new(world, lines), MEMORY, Size::Kbit256).map_err(WorldError::Driver)?;
     Ok(Parts {
@@ -71,6 +72,14 @@ pub fn setup(world: &World) -> Setup {
         calibrations: Calibrations::NONE,
         seed: world.settings().seed,
     }
+}
+
+/// A node that asks for a restart is reset.
+pub fn stopped(power: &mut WorldPower, stop: Stop<DriverError>) -> Stop<DriverError> {
+    if stop == Stop::Restart {
+        power.reset();
+    }
+    stop
 }
 
 /// Returns the exit code of a program whose node or world did not come up, or whose node stopped.

@@ -13,6 +13,7 @@ mod machine;
 mod observer;
 mod power;
 mod relay;
+mod reset;
 mod settings;
 mod tally;
 mod uplink;
@@ -21,13 +22,14 @@ use core::cell::{Cell, RefCell};
 use core::fmt;
 
 pub use battery::Battery;
-pub use board::{KEY, NODE, WorldBoard, ended, parts, setup};
+pub use board::{KEY, NODE, WorldBoard, ended, parts, setup, stopped};
 pub use chips::{Bus, Pause};
 pub use feed::Feed;
 use machine::{Machine, TICKS_PER_US};
 pub use observer::{Hops, WorldObserver, name};
 pub use power::{WorldClock, WorldPower};
 pub use relay::WorldRelay;
+use reset::Reset;
 pub use settings::{Settings, SettingsError};
 use static_cell::StaticCell;
 pub use tally::{Core, Plug, SENSORS, Tally, Wait, Waits};
@@ -69,6 +71,7 @@ struct State {
     /// What the radio does next.
     radio_steps: RadioSteps,
     battery: Battery,
+    reset: Reset,
     hops: Hops,
     ram: &'static mut [u8],
     #[cfg(target_os = "none")]
@@ -120,6 +123,7 @@ impl World {
     ///
     /// # Errors
     /// [`WorldError`].
+    #[inline(never)] // What it builds on the stack is gone when the node runs.
     pub fn start(application: Application, end: fn(&World)) -> Result<(&'static Self, chips::Lines), WorldError> {
         #[cfg(target_os = "none")]
         let (machine, lines) = {
@@ -130,6 +134,7 @@ impl World {
         let (machine, lines) = (Machine::default(), ());
         let (settings, ram) = machine.outside(|| (Settings::read(), ram::take()));
         let settings = settings.map_err(WorldError::Settings)?;
+        let reset = machine.outside(|| Reset::read(settings.start_s * SECOND_US));
         let state = State {
             tally: Tally::new(),
             on: Plug {
@@ -147,6 +152,7 @@ impl World {
             converting_until: [0; SENSORS],
             radio_steps: RadioSteps::new(),
             battery: Battery::new(&settings, application),
+            reset,
             hops: Hops::NONE,
             ram: ram.ok_or(WorldError::Taken)?,
             #[cfg(target_os = "none")]
@@ -154,7 +160,8 @@ impl World {
         };
         let interrupts = [const { Cell::new(None) }; SENSORS];
         let world = Self { machine, settings, state: RefCell::new(state), interrupts, end: Cell::new(end) };
-        let world = WORLD.try_init(world).ok_or(WorldError::Taken)?;
+        let world: &'static Self = WORLD.try_init(world).ok_or(WorldError::Taken)?;
+        world.hold();
         Ok((world, chips::Lines::new(lines)))
     }
 
@@ -201,6 +208,12 @@ impl World {
         });
     }
 
+    /// Returns whether the first sensor hangs: it answers no more until the node is reset.
+    fn hangs(&self) -> bool {
+        let Settings { hang_s, start_s, .. } = self.settings;
+        hang_s.is_some_and(|hang_s| start_s < hang_s && self.world_us() >= hang_s * SECOND_US)
+    }
+
     /// From now on a sensor converts for `us`.
     fn converts(&self, sensor: usize, us: u64) {
         let until = self.machine.ticks() + us * TICKS_PER_US;
@@ -240,7 +253,6 @@ impl World {
     /// Waits until `us`, µs since the node's start, with the core as `depth` allows.
     fn wait(&self, us: u64, wait: Wait, depth: Depth, wake: WakeMask) {
         let deadline = us.saturating_mul(TICKS_PER_US);
-        let last = self.settings.seconds.saturating_sub(self.settings.start_s).saturating_mul(SECOND_US * TICKS_PER_US);
         let began = self.machine.ticks();
         if deadline <= began && wait != Wait::Rest {
             return;
@@ -250,15 +262,46 @@ impl World {
             state.on = Plug { wait, depth, wake, ..state.on };
             state.on
         });
-        self.machine.wait_until(deadline.min(last));
+        let reset = self.next_reset(depth).filter(|(tick, _)| *tick <= deadline);
+        let end = deadline.min(self.last()).min(reset.map_or(u64::MAX, |(tick, _)| tick));
+        // Its supply may fall while it rests.
+        while wait == Wait::Rest && self.next_look() <= end {
+            self.machine.wait_until(self.next_look());
+            self.outside(|| self.look_at_battery());
+        }
+        self.machine.wait_until(end);
         self.change(|state| {
             state.core = Core::Run;
-            state.tally.waited(on, self.machine.ticks().saturating_sub(began));
+            let ticks = self.machine.ticks().saturating_sub(began);
+            state.tally.waited(on, ticks);
+            if depth != Depth::Idle {
+                state.reset.bites = state.reset.bites.map(|tick| tick + ticks);
+            }
         });
-        if self.machine.ticks() >= last {
-            self.machine.outside(|| (self.end.get())(self));
-            tanbo_emulated::exit(0);
+        self.end_if_over();
+        if let Some((tick, cause)) = reset
+            && tick <= self.machine.ticks()
+        {
+            self.outside(|| info!("at {} us: reset {}", self.world_us(), cause as u8));
+            self.reset(cause);
         }
+    }
+
+    /// When the world ends, ticks since the node's start.
+    fn last(&self) -> u64 {
+        self.settings.seconds.saturating_sub(self.settings.start_s).saturating_mul(SECOND_US * TICKS_PER_US)
+    }
+
+    fn end_if_over(&self) {
+        if self.machine.ticks() >= self.last() {
+            self.over();
+        }
+    }
+
+    /// The world ends.
+    fn over(&self) -> ! {
+        self.outside(|| (self.end.get())(self));
+        tanbo_emulated::exit(0)
     }
 
     /// Hands out what the books say.

@@ -70,10 +70,17 @@ impl Observer for WorldObserver {
                     (state.on.sampling, state.on.uplink) = (sampling, uplink);
                 }),
                 Note::Mode(mode) => {
-                    info!("at {} us: mode {}", at, mode as u8);
-                    world.change(|state| state.on.mode = mode as u8);
+                    let mv = world.change(|state| {
+                        state.on.mode = mode as u8;
+                        state.battery.millivolts()
+                    });
+                    info!("at {} us: mode {} at {} mV", at, mode as u8, mv);
                 }
-                Note::Start { starts, .. } => info!("at {} us: start {}", at, starts),
+                Note::Start { starts, cause } => info!("at {} us: start {} by cause {}", at, starts, cause as u8),
+                Note::Kept { number, before: None } => info!("at {} us: kept {}", at, number),
+                Note::Kept { number, before: Some(before) } => {
+                    info!("at {} us: kept {} before {}", at, number, before)
+                }
                 Note::Sent { counter, message } => info!("at {} us: sent {}, {}", at, counter, name(&message)),
                 Note::Received { counter, message } => info!("at {} us: received {}, {}", at, counter, name(&message)),
                 Note::Fault(fault) => info!("at {} us: fault {}", at, fault.code),

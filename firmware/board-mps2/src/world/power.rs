@@ -1,34 +1,19 @@
 //! Clock, sleep and supply of the node in the world.
 
-use core::fmt::Write as _;
 use core::future::poll_fn;
 use core::task::Poll;
 
 use tanbo_board_api::{
-    BrownoutError, Clock, Depth, Discipline, LAST_WORDS_BYTES, Perf, Power, Reference, ResetCause, Supply, Utc,
-    WakeCause, WakeMask,
+    BrownoutError, Clock, Depth, Discipline, LastWords, Perf, Power, Reference, ResetCause, Supply, Utc, WakeCause,
+    WakeMask,
 };
-use tanbo_emulated::files;
 
+use super::machine::TICKS_PER_US;
+use super::reset::{RETAINED_BYTES, Reset, WATCHDOG_MS};
 use super::{Wait, World};
-use crate::info;
 
 /// The crystal, parts per billion.
 const TOLERANCE_PPB: u32 = 20_000;
-/// Memory that a reset keeps, bytes.
-const RETAINED_BYTES: usize = 64;
-/// What a reset leaves for the next start: cause, length of the last words, the last words, retained memory.
-const FILE: &str = "reset.bin";
-const FILE_BYTES: usize = 2 + LAST_WORDS_BYTES + RETAINED_BYTES;
-/// Exit code of a reset: whoever runs the world starts it again.
-const RESET_EXIT: u8 = 77;
-/// The watchdog, ms. It stands still in sleep.
-const WATCHDOG_MS: u32 = 8_000;
-/// How often the battery is looked at, µs.
-const LOOK_US: u64 = 60_000_000;
-/// Below this supply the core stops, mV.
-const BROWNOUT_MV: u64 = 1_700;
-
 /// The node's clock.
 pub struct WorldClock {
     world: &'static World,
@@ -59,85 +44,21 @@ impl Clock for WorldClock {
 /// The node's power.
 pub struct WorldPower {
     world: &'static World,
-    cause: ResetCause,
     retained: [u8; RETAINED_BYTES],
-    last_words: heapless::Vec<u8, LAST_WORDS_BYTES>,
-    staged: heapless::Vec<u8, LAST_WORDS_BYTES>,
-    spoken: bool,
-    harvested_us: u64,
+    said: LastWords,
 }
-
-/// What may have made the node start, by the number in the file.
-const CAUSES: [ResetCause; 4] = [ResetCause::PowerOn, ResetCause::Software, ResetCause::BrownOut, ResetCause::Watchdog];
 
 impl WorldPower {
     /// Returns the power as the last reset left it.
     pub fn new(world: &'static World) -> Self {
-        let mut bytes = [0; FILE_BYTES];
-        // Without the file, power has come on.
-        let found = world.outside(|| files::read(FILE, &mut bytes));
-        let mut power = Self {
-            world,
-            cause: ResetCause::PowerOn,
-            retained: [0; RETAINED_BYTES],
-            last_words: heapless::Vec::new(),
-            staged: heapless::Vec::new(),
-            spoken: false,
-            harvested_us: world.world_us(),
-        };
-        if found == Ok(FILE_BYTES) {
-            let [cause, len, rest @ ..] = bytes;
-            let (words, retained) = rest.split_at(LAST_WORDS_BYTES);
-            power.cause = CAUSES.get(usize::from(cause)).copied().unwrap_or(ResetCause::Unknown);
-            // The words are no longer than their room.
-            let _ = power.last_words.extend_from_slice(words.get(..usize::from(len)).unwrap_or_default());
-            power.retained.iter_mut().zip(retained).for_each(|(to, byte)| *to = *byte);
-        }
-        power
+        Self { world, retained: world.state.borrow().reset.retained, said: LastWords::NONE }
     }
 
-    /// Ends this start of the node: what is left goes to the next one.
-    fn end(&self, cause: ResetCause) -> ! {
-        self.world.outside(|| {
-            let mut bytes = [0; FILE_BYTES];
-            let words = if cause == ResetCause::BrownOut { &self.staged } else { &self.last_words };
-            let cause = CAUSES.iter().position(|known| *known == cause).unwrap_or(CAUSES.len());
-            let head = [cause as u8, words.len() as u8];
-            let words = words.iter().copied().chain(core::iter::repeat(0)).take(LAST_WORDS_BYTES);
-            let all = head.into_iter().chain(words).chain(self.retained);
-            bytes.iter_mut().zip(all).for_each(|(to, byte)| *to = byte);
-            // Without the file the next start is one of power coming on: what a reset whose memory is lost would be.
-            let _ = files::write(FILE, &bytes);
-            let mut charge = heapless::String::<32>::new();
-            let left = self.world.state.borrow().battery.charge_permille();
-            // 32 bytes hold any number.
-            let _ = write!(charge, "{} {}", self.world.world_us(), left);
-            let _ = files::write("reset.txt", charge.as_bytes());
-        });
-        tanbo_emulated::exit(RESET_EXIT)
-    }
-
-    /// Lets the battery have its sun, and looks whether the board still runs on it.
-    fn look(&mut self) {
-        let world_us = self.world.world_us();
-        let span = world_us.saturating_sub(self.harvested_us);
-        if span < LOOK_US {
-            return;
-        }
-        self.harvested_us = world_us;
-        let mv = self.world.change(|state| {
-            state.battery.harvest(world_us, span);
-            state.battery.millivolts()
-        });
-        if mv < BROWNOUT_MV {
-            info!("brown-out at {} us, {} mV", world_us, mv);
-            if self.world.settings.panel_mw == 0 {
-                info!("the battery is empty, and nothing charges it");
-                (self.world.end.get())(self.world);
-                tanbo_emulated::exit(0);
-            }
-            self.end(ResetCause::BrownOut);
-        }
+    /// Changes what a reset keeps; retained memory is kept as it is now.
+    fn keep<R>(&self, change: impl FnOnce(&mut Reset) -> R) -> R {
+        let reset = &mut self.world.state.borrow_mut().reset;
+        reset.retained = self.retained;
+        change(reset)
     }
 }
 
@@ -156,8 +77,8 @@ impl Power for WorldPower {
             let until = deadline_us.min(sensor).min(radio);
             if until > now {
                 // Standby loses the RAM: as deep as this board goes is stop.
+                self.keep(|_| ());
                 self.world.wait(until, Wait::Rest, max_depth.min(Depth::Stop), wake);
-                self.world.outside(|| self.look());
             }
             match until {
                 _ if until == deadline_us => Poll::Ready(WakeCause::Deadline),
@@ -180,25 +101,26 @@ impl Power for WorldPower {
     }
 
     fn on_brownout(&mut self, last_words: &[u8]) -> Result<(), BrownoutError> {
-        let bytes = last_words.len();
-        self.staged = heapless::Vec::from_slice(last_words).map_err(|_| BrownoutError::TooLong { bytes })?;
-        Ok(())
+        self.keep(|reset| reset.words.stage(last_words))
     }
 
     fn last_words(&mut self) -> &[u8] {
-        if core::mem::replace(&mut self.spoken, true) { &[] } else { &self.last_words }
+        self.said = self.keep(|reset| LastWords::after(reset.words.take())).unwrap_or(LastWords::NONE);
+        self.said.take()
     }
 
     fn reset_cause(&self) -> ResetCause {
-        self.cause
+        self.world.state.borrow().reset.cause
     }
 
     fn retained(&mut self) -> &mut [u8] {
         &mut self.retained
     }
 
-    /// The watchdog of the world would need a core that hangs; the emulated one that does is ended by whoever runs it.
-    fn feed_watchdog(&mut self) {}
+    fn feed_watchdog(&mut self) {
+        let bites = self.world.machine.ticks() + u64::from(WATCHDOG_MS) * 1000 * TICKS_PER_US;
+        self.keep(|reset| reset.bites = Some(bites));
+    }
 
     fn watchdog_ms(&self) -> Option<u32> {
         Some(WATCHDOG_MS)
@@ -209,6 +131,7 @@ impl Power for WorldPower {
     }
 
     fn reset(&mut self) -> ! {
-        self.end(ResetCause::Software)
+        self.keep(|_| ());
+        self.world.reset(ResetCause::Software)
     }
 }

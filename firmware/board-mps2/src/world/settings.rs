@@ -24,10 +24,14 @@ pub struct Settings {
     pub duty_permille: u32,
     /// Capacity of the battery, µAh.
     pub capacity_uah: u64,
-    /// Charge of the battery at the start, thousandths.
-    pub charge_permille: u64,
-    /// Peak of what a panel brings in, mW.
-    pub panel_mw: u32,
+    /// Charge of the battery at the start, µAh.
+    pub charge_uah: u64,
+    /// Peak of what a panel brings in, µW.
+    pub panel_uw: u32,
+    /// When the supply is away for a moment, µs after the world began.
+    pub dip_us: Option<u64>,
+    /// When the first sensor hangs, until a reset, s after the world began.
+    pub hang_s: Option<u64>,
 }
 
 impl Default for Settings {
@@ -39,8 +43,10 @@ impl Default for Settings {
             spreading: 9,
             duty_permille: 10,
             capacity_uah: 2_500_000,
-            charge_permille: 1000,
-            panel_mw: 0,
+            charge_uah: 2_500_000,
+            panel_uw: 0,
+            dip_us: None,
+            hang_s: None,
         }
     }
 }
@@ -102,8 +108,10 @@ impl Settings {
                 self.duty_permille = u32::try_from(number).ok().filter(|duty| (1..=1000).contains(duty))?
             }
             "capacity_uah" => self.capacity_uah = number,
-            "charge_permille" => self.charge_permille = Some(number).filter(|charge| *charge <= 1000)?,
-            "panel_mw" => self.panel_mw = u32::try_from(number).ok()?,
+            "charge_uah" => self.charge_uah = number,
+            "panel_uw" => self.panel_uw = u32::try_from(number).ok()?,
+            "dip_us" => self.dip_us = Some(number),
+            "hang_s" => self.hang_s = Some(number),
             _ => return None,
         }
         Some(())

@@ -114,6 +114,11 @@ impl Tally {
         }
     }
 
+    /// What was before `now` is not the node's: it had no power.
+    pub(super) fn begin(&mut self, now: u64) {
+        self.since = now;
+    }
+
     /// Adds the time until `now`, in which all was as `on` and `core` say; returns how long it was, ticks.
     pub(super) fn pass(&mut self, now: u64, on: &Plug, core: Core, converting: [bool; SENSORS]) -> u64 {
         let ticks = now.saturating_sub(self.since);

@@ -12,12 +12,14 @@
 mod build;
 mod error;
 mod plugin;
+mod powered;
 mod probe;
 mod run;
 mod table;
 
 pub use build::{ImageSize, Program};
 pub use error::RunnerError;
+pub use powered::Powered;
 pub use probe::EmulatedProbe;
 pub use run::{Outcome, Profile};
 pub use table::Runner;

@@ -4,9 +4,7 @@ use super::{Runner, RunnerError, plugin};
 use std::{
     format, fs,
     fs::File,
-    io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     string::String,
     thread,
     time::{Duration, Instant},
@@ -108,26 +106,16 @@ impl Runner {
         let console = File::create(&console_path).map_err(|e| RunnerError::file(console_path.display(), e))?;
         let console_too = console.try_clone().map_err(|e| RunnerError::file(console_path.display(), e))?;
 
-        let mut command = self.qemu.split_whitespace();
-        let program = command.next().unwrap_or_default();
-        let mut qemu = Command::new(program);
-        qemu.args(command).current_dir(dir).stdin(Stdio::null()).stdout(console).stderr(console_too);
+        let mut words = Vec::new();
         if let Some((library, arguments)) = plugin {
             let library = library.canonicalize().map_err(|e| RunnerError::file(library.display(), e))?;
-            qemu.arg("-plugin").arg(format!("{},{arguments}", library.display()));
+            words.extend([String::from("-plugin"), format!("{},{arguments}", library.display())]);
         }
-        let image = image.canonicalize().map_err(|e| RunnerError::file(image.display(), e))?;
         if self.machine.is_some() {
-            qemu.args(["-display", "none", "-monitor", "none", "-serial", "none", "-chardev", "stdio,id=tty"]);
-            qemu.args(["-semihosting-config", "enable=on,target=native,chardev=tty", "-kernel"]).arg(&image);
-        } else {
-            qemu.arg(&image);
+            words.extend(["-serial", "none"].map(String::from));
         }
-
-        let mut child = qemu.spawn().map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => RunnerError::Missing { program: program.into(), remedy: self.remedy() },
-            _ => RunnerError::file(program, e),
-        })?;
+        let mut child = self.start(image, dir, &words, console.into(), console_too.into())?;
+        let program = &self.qemu;
         let started = Instant::now();
         let mut pause = Duration::from_millis(2);
         let status = loop {

@@ -70,9 +70,11 @@ impl Ground {
             gal = [gal[0] + 0.5 * value, gal[1] + 0.3 * value, gal[2] + value];
             self.burst = self.burst.filter(|_| age < 20.0 * fades_s);
         }
-        let since = second - FIRST_S;
+        let (first_s, apart_s) =
+            self.kind.quakes_s.map_or((FIRST_S, APART_S), |apart_s| (apart_s as f64, apart_s as f64));
+        let since = second - first_s;
         if since >= 0.0 {
-            let (number, into) = ((since / APART_S) as usize, since % APART_S);
+            let (number, into) = ((since / apart_s) as usize, since % apart_s);
             // The mean over the time of a reading, as the chip's filter takes it.
             let (from, to) = ((into * QUAKE_HZ) as usize, ((into + self.step_s) * QUAKE_HZ) as usize);
             if let Some(span) = self.quake.get(from..to).filter(|span| !span.is_empty()) {

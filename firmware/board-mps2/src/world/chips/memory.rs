@@ -5,6 +5,8 @@ use embedded_hal_async::i2c::I2c;
 
 use super::{I2C_HZ, takes};
 use crate::world::World;
+#[cfg(not(target_os = "none"))]
+pub use imp::Fram;
 pub use imp::Lines;
 
 /// The memory's bus. Bytes take their time, however the emulated lines are moved.
@@ -74,10 +76,18 @@ mod imp {
 
 #[cfg(not(target_os = "none"))]
 mod imp {
-    use embedded_hal::i2c::{ErrorKind, NoAcknowledgeSource, Operation};
+    use std::boxed::Box;
+    use std::fs::File;
+    use std::io::{Seek as _, SeekFrom, Write as _};
+    use std::{fs, vec};
+
+    use embedded_hal::i2c::{ErrorKind, ErrorType, NoAcknowledgeSource, Operation};
+    use embedded_hal_async::i2c::I2c;
 
     const ADDRESS: u8 = 0x50;
     const BYTES: usize = 32 << 10;
+    /// What QEMU's device is on the board.
+    const FILE: &str = "memory.bin";
 
     /// Lines to nothing.
     pub struct Lines(());
@@ -87,19 +97,39 @@ mod imp {
             Self(lines)
         }
 
-        pub(super) fn device(self) -> Device {
-            Device { bytes: [0xff; BYTES], at: 0 }
+        pub(super) fn device(self) -> Fram {
+            let file = File::options().write(true).open(FILE).ok();
+            let bytes = fs::read(FILE).ok().filter(|bytes| bytes.len() == BYTES);
+            Fram { bytes: bytes.unwrap_or_else(|| vec![0xff; BYTES]).into(), at: 0, file }
         }
     }
 
-    /// An array with an address of two bytes.
-    pub(super) struct Device {
-        bytes: [u8; BYTES],
+    pub(super) type Device = Fram;
+
+    /// The memory by itself, with an address of two bytes and no bus that takes time. Where there is a file it follows.
+    pub struct Fram {
+        bytes: Box<[u8]>,
         at: usize,
+        file: Option<File>,
     }
 
-    impl Device {
-        pub fn run(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), ErrorKind> {
+    impl Fram {
+        /// Returns a memory with these contents, which may be those of a board's file.
+        pub fn new(bytes: &[u8]) -> Self {
+            Self { bytes: bytes.into(), at: 0, file: None }
+        }
+
+        fn put(&mut self, byte: u8) -> std::io::Result<()> {
+            if let Some(file) = &mut self.file {
+                file.seek(SeekFrom::Start(self.at as u64))?;
+                file.write_all(&[byte])?;
+            }
+            self.bytes[self.at] = byte;
+            self.at = (self.at + 1) % self.bytes.len();
+            Ok(())
+        }
+
+        pub(super) fn run(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), ErrorKind> {
             if address != ADDRESS {
                 return Err(ErrorKind::NoAcknowledge(NoAcknowledgeSource::Address));
             }
@@ -109,10 +139,9 @@ mod imp {
                     Operation::Write(bytes) => {
                         for byte in bytes.iter() {
                             if written < 2 {
-                                self.at = (self.at << 8 | usize::from(*byte)) % BYTES;
+                                self.at = (self.at << 8 | usize::from(*byte)) % self.bytes.len();
                             } else {
-                                self.bytes[self.at] = *byte;
-                                self.at = (self.at + 1) % BYTES;
+                                self.put(*byte).map_err(|_| ErrorKind::Other)?;
                             }
                             written += 1;
                         }
@@ -120,12 +149,22 @@ mod imp {
                     Operation::Read(bytes) => {
                         for byte in bytes.iter_mut() {
                             *byte = self.bytes[self.at];
-                            self.at = (self.at + 1) % BYTES;
+                            self.at = (self.at + 1) % self.bytes.len();
                         }
                     }
                 }
             }
             Ok(())
+        }
+    }
+
+    impl ErrorType for Fram {
+        type Error = ErrorKind;
+    }
+
+    impl I2c for Fram {
+        async fn transaction(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), ErrorKind> {
+            self.run(address, operations)
         }
     }
 }

@@ -13,6 +13,8 @@ pub use dps310::{DPS310_COEFFICIENTS, Dps310Chip};
 use embedded_hal::i2c::{ErrorKind, ErrorType, NoAcknowledgeSource, Operation};
 use embedded_hal_async::delay::DelayNs;
 use embedded_hal_async::i2c::I2c;
+#[cfg(not(target_os = "none"))]
+pub use memory::Fram;
 pub use memory::{Lines, Memory};
 pub use ms5837::{MS5837_CALIBRATION, Ms5837Chip};
 pub use sht4x::Sht4xChip;
