@@ -11,7 +11,10 @@
 #[cfg(target_os = "none")]
 mod board;
 mod log;
+mod node;
 pub mod world;
 
 #[cfg(target_os = "none")]
 pub use board::{Board, Mps2Clock, Mps2Delay, Mps2I2c, Mps2Power, Mps2Slots, Mps2Uplink};
+#[cfg(target_os = "none")]
+pub use node::execute;

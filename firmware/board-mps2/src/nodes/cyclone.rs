@@ -2,9 +2,8 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![forbid(unsafe_code)]
 
-use embassy_futures::block_on;
 use tanbo_board_mps2::world::chips::{Bus, Dps310Chip, Pause, Sht4xChip};
-use tanbo_board_mps2::world::{MINUTE_US, World, WorldError, ended, parts, setup, stopped};
+use tanbo_board_mps2::world::{MINUTE_US, World, WorldError, parts, setup, stopped};
 use tanbo_drivers::DriverError;
 use tanbo_drivers::dps310::{self, Config, Dps310, Oversampling};
 use tanbo_drivers::registers::I2cRegisters;
@@ -16,17 +15,13 @@ use tanbo_signal::Decision;
 #[cfg(target_os = "none")]
 use {cortex_m as _, defmt_semihosting as _};
 
-tanbo_emulated::entry!(start);
+tanbo_board_mps2::node!(node);
 
 const SETTINGS: Cyclone = Cyclone {
     pressure: Pressure::CYCLONE,
     decision: Decision { on_score: THRESHOLD_SCORE, off_score: THRESHOLD_SCORE / 2, votes: 2, of_hops: 3 },
 };
 const BAROMETER: Config = Config { oversampling: Oversampling::X16, rate_hz: None };
-
-fn start() -> u8 {
-    ended(block_on(node()))
-}
 
 async fn node() -> Result<Stop<DriverError>, WorldError> {
     let (world, lines) = World::start(Application::Cyclone, World::report)?;

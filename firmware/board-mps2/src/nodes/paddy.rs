@@ -2,9 +2,8 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![forbid(unsafe_code)]
 
-use embassy_futures::block_on;
 use tanbo_board_mps2::world::chips::{Bus, Ms5837Chip, Pause, Sht4xChip};
-use tanbo_board_mps2::world::{MINUTE_US, World, WorldError, WorldRelay, ended, parts, setup, stopped};
+use tanbo_board_mps2::world::{MINUTE_US, World, WorldError, WorldRelay, parts, setup, stopped};
 use tanbo_drivers::DriverError;
 use tanbo_drivers::ms5837::{Model, Ms5837};
 use tanbo_drivers::sht4x::{Address, Sht4x};
@@ -17,7 +16,7 @@ use tanbo_signal::Decision;
 #[cfg(target_os = "none")]
 use {cortex_m as _, defmt_semihosting as _};
 
-tanbo_emulated::entry!(start);
+tanbo_board_mps2::node!(node);
 
 /// The pump of the world brings so much: 20 cm in four hours.
 const PUMP_MM_PER_HOUR: i32 = 50;
@@ -34,10 +33,6 @@ const SETTINGS: Paddy = Paddy {
     },
     site: Site { latitude_deg: 14.0, elevation_m: 20.0, wind_height_m: 2.0, coastal: false },
 };
-
-fn start() -> u8 {
-    ended(block_on(node()))
-}
 
 async fn node() -> Result<Stop<DriverError>, WorldError> {
     let (world, lines) = World::start(Application::Paddy, World::report)?;

@@ -2,11 +2,10 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![forbid(unsafe_code)]
 
-use embassy_futures::block_on;
 use static_cell::ConstStaticCell;
 use tanbo::Arena;
 use tanbo_board_mps2::world::chips::{Adxl355Chip, Adxl362Chip};
-use tanbo_board_mps2::world::{World, WorldError, ended, parts, setup, stopped};
+use tanbo_board_mps2::world::{World, WorldError, parts, setup, stopped};
 use tanbo_drivers::DriverError;
 use tanbo_drivers::adxl355::{self, Adxl355};
 use tanbo_drivers::adxl362::{self, Adxl362};
@@ -16,7 +15,7 @@ use tanbo_node::{Seismic, Stop, seismic as run};
 #[cfg(target_os = "none")]
 use {cortex_m as _, defmt_semihosting as _};
 
-tanbo_emulated::entry!(start);
+tanbo_board_mps2::node!(node);
 tanbo_include::include_model!(mod seismic = "../../../../models/zoo/seismic/seismic.tnb");
 
 static ARENA: ConstStaticCell<Arena<{ seismic::ARENA_BYTES }>> = ConstStaticCell::new(Arena::new());
@@ -28,10 +27,6 @@ const MOTION: adxl362::Config =
     adxl362::Config { range: adxl362::Range::G2, rate: adxl362::Rate::Hz12_5, watermark: 1, wake_at_6hz: true };
 /// Motion of 5 gal in two looks in a row: half a second of what everybody feels.
 const SETTINGS: Seismic = Seismic { model: [0; 4], motion_mgal: 5_000, motion_readings: 2 };
-
-fn start() -> u8 {
-    ended(block_on(node()))
-}
 
 async fn node() -> Result<Stop<DriverError>, WorldError> {
     let (world, lines) = World::start(Application::Seismic, World::report)?;

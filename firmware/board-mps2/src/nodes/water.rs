@@ -2,9 +2,8 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![forbid(unsafe_code)]
 
-use embassy_futures::block_on;
 use tanbo_board_mps2::world::chips::{Bus, Ms5837Chip, Pause};
-use tanbo_board_mps2::world::{MINUTE_US, World, WorldError, ended, parts, setup, stopped};
+use tanbo_board_mps2::world::{MINUTE_US, World, WorldError, parts, setup, stopped};
 use tanbo_drivers::DriverError;
 use tanbo_drivers::ms5837::{Model, Ms5837};
 use tanbo_methods::water::WaterLevel;
@@ -14,7 +13,7 @@ use tanbo_signal::Decision;
 #[cfg(target_os = "none")]
 use {cortex_m as _, defmt_semihosting as _};
 
-tanbo_emulated::entry!(start);
+tanbo_board_mps2::node!(node);
 
 /// 60 mm off the prediction in two readings of three. The sensor hangs 5 m deep under air as heavy as 10.3 m of water; 2 m more
 /// are a flood.
@@ -24,10 +23,6 @@ const SETTINGS: Water = Water {
     flood_mm: 17_300,
     calm_mm: 17_200,
 };
-
-fn start() -> u8 {
-    ended(block_on(node()))
-}
 
 async fn node() -> Result<Stop<DriverError>, WorldError> {
     let (world, lines) = World::start(Application::Water, World::report)?;

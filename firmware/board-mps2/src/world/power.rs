@@ -66,8 +66,9 @@ impl Power for WorldPower {
     async fn sleep_until(&mut self, deadline_us: u64, max_depth: Depth, wake: WakeMask) -> WakeCause {
         // After the radio's interrupt who sleeps is told so twice: it looks at what it waits for, and drops this.
         let mut woken = false;
-        poll_fn(|_| {
+        poll_fn(|context| {
             if core::mem::take(&mut woken) {
+                context.waker().wake_by_ref();
                 return Poll::Pending;
             }
             let now = self.world.now_us();
@@ -86,6 +87,7 @@ impl Power for WorldPower {
                 _ if wake.has(WakeMask::UPLINK) => Poll::Ready(WakeCause::Uplink),
                 _ => {
                     woken = true;
+                    context.waker().wake_by_ref();
                     Poll::Pending
                 }
             }
