@@ -7,6 +7,7 @@ mod board;
 mod board_tests;
 mod boards;
 mod budget;
+mod journal;
 mod layers;
 mod life;
 mod models;
@@ -88,6 +89,12 @@ enum Command {
     },
     /// Estimates how long a node lives on a battery, month by month, with sun, clouds and temperature.
     Life(life::Arguments),
+    /// Measures what the journal of an inference takes on an emulated Cortex-M4, and tells when checkpoints pay.
+    Journal {
+        /// Artifacts compiled for m4.
+        #[arg(required = true)]
+        models: Vec<PathBuf>,
+    },
     /// Runs a node's real image for days on the emulated board: wakes, energy, events, twice the same, and as on this machine.
     NodeSim(node_sim::Arguments),
     /// Decodes the defmt log of an image, from standard input.
@@ -124,6 +131,7 @@ fn main() -> ExitCode {
         Command::Bench { runners, models, save, .. } => bench::run(&runners, &models, save),
         Command::Peers { models, rounds, save } => peers::run(models.as_deref(), rounds, save).map(|()| true),
         Command::Life(arguments) => life::run(&arguments).map(|()| true),
+        Command::Journal { models } => journal::run(&models).map(|()| true),
         Command::NodeSim(arguments) => node_sim::run(&arguments),
         Command::Decode { image } => board::decode_stdin(&image).map(|()| true),
         Command::BoardTests(arguments) => board_tests::run(&arguments),

@@ -42,8 +42,10 @@ pub const EEPROM: MemoryCost = MemoryCost {
 };
 
 impl MemoryCost {
-    /// Returns the time of writing `bytes` bytes in `writes` writes, of which none goes beyond a page, µs.
+    /// Returns the time of writing `bytes` bytes in `writes` writes, or in as many as pages of the memory ask for, µs.
     pub fn write_us(&self, bytes: u64, writes: u64) -> f64 {
+        let pages = if self.page > 1 { bytes.div_ceil(self.page.into()) } else { 0 };
+        let writes = writes.max(pages);
         let bus = (bytes + writes * u64::from(self.address_bytes)) * u64::from(self.byte_ns);
         bus as f64 / 1000.0 + (writes * u64::from(self.page_us)) as f64
     }
@@ -65,51 +67,93 @@ pub struct Supply {
     pub run_ua: f64,
 }
 
-/// Work, and what is written after it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Segment {
-    /// Time of the work, µs.
-    pub work_us: f64,
+/// Work, and what is kept after it.
+#[derive(Clone, Copy)]
+struct Segment {
+    /// Time of the work and of the core's part in keeping, µs.
+    work_us: f64,
     /// Time of the write, µs.
-    pub write_us: f64,
+    write_us: f64,
 }
 
-/// One way of running an inference.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Candidate<'s> {
-    /// Least work between two checkpoints, µs; `None` keeps the inputs at the beginning and the outputs at the end, and computes
-    /// again what was cut.
-    pub every_us: Option<u32>,
-    /// The inference, from checkpoint to checkpoint, the beginning's and the end's included.
-    pub segments: &'s [Segment],
-    /// Reading the journal after a cut, µs.
-    pub resume_us: f64,
-}
+impl Segment {
+    fn new(instructions: f64, keep: &Keep, share: f64, mhz: f64, memory: &MemoryCost) -> Self {
+        let work_us = (instructions + keep.instructions as f64 * share) / mhz;
+        Self { work_us, write_us: memory.write_us(keep.bytes, keep.writes) * share }
+    }
 
-impl Candidate<'_> {
-    /// Returns the charge that an inference takes on average, µC.
-    pub fn charge_uc(&self, memory: &MemoryCost, supply: &Supply) -> f64 {
+    /// The charge that it takes on average, µC, if each cut takes `resume_us` beside the start.
+    fn charge_uc(&self, resume_us: f64, memory: &MemoryCost, supply: &Supply) -> f64 {
         let Supply { on_us, start_us, run_ua } = *supply;
-        let again = exp((start_us + self.resume_us) / on_us);
-        let of = |segment: &Segment| {
-            let Segment { work_us, write_us } = *segment;
-            let all = work_us + write_us;
-            if all <= 0.0 {
-                return 0.0;
-            }
-            let mean_ua = run_ua + f64::from(memory.write_ua) * write_us / all;
-            on_us * again * expm1(all / on_us) * mean_ua / 1e6
-        };
-        self.segments.iter().map(of).sum()
+        let all = self.work_us + self.write_us;
+        if all <= 0.0 {
+            return 0.0;
+        }
+        let mean_ua = run_ua + f64::from(memory.write_ua) * self.write_us / all;
+        on_us * exp((start_us + resume_us) / on_us) * expm1(all / on_us) * mean_ua / 1e6
     }
 }
 
-/// Returns the candidate that takes the least charge on average, with that charge in µC; `None` of none.
-pub fn choose<'c, 's>(
-    candidates: &'c [Candidate<'s>],
-    memory: &MemoryCost,
-    supply: &Supply,
-) -> Option<(&'c Candidate<'s>, f64)> {
-    let charges = candidates.iter().map(|candidate| (candidate, candidate.charge_uc(memory, supply)));
-    charges.min_by(|(_, a), (_, b)| a.total_cmp(b))
+/// What keeping something takes: of the core, and of the memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Instructions, without those that wait for the memory.
+    pub instructions: u64,
+    /// Bytes written …
+    pub bytes: u64,
+    /// … in so many writes.
+    pub writes: u64,
+}
+
+/// An inference and its journal on a core: `cargo xtask journal` measures them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inference<'c> {
+    /// Instructions of the inference alone.
+    pub instructions: u64,
+    /// The inputs, as it begins, …
+    pub begin: Keep,
+    /// … and outputs and states, as it ends: kept even where what was cut is computed again.
+    pub end: Keep,
+    /// Checkpoints at different distances: how many an inference has, and what all of them take.
+    pub checkpoints: &'c [(u32, Keep)],
+}
+
+/// What is cheaper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// To compute again what was cut, from the inputs that were kept.
+    Again,
+    /// So many checkpoints in an inference.
+    Checkpoints(u32),
+}
+
+impl Inference<'_> {
+    /// Returns the charge that the inference takes on average with `count` checkpoints that take `all`, µC, on a core of `mhz` with an
+    /// instruction in a cycle. Checkpoints are taken to be alike, and a start after a cut to read and check what begin or end, whichever
+    /// is longer, and one checkpoint hold.
+    fn charge_uc(&self, count: u32, all: &Keep, mhz: f64, memory: &MemoryCost, supply: &Supply) -> f64 {
+        let Self { instructions, begin, end, .. } = self;
+        let share = 1.0 / f64::from(count.max(1));
+        let part = *instructions as f64 / f64::from(count + 1);
+        let read_bytes = begin.bytes.max(end.bytes) + all.bytes / u64::from(count.max(1));
+        let checked = begin.instructions.max(end.instructions) as f64 + all.instructions as f64 * share;
+        let resume_us = memory.read_us(read_bytes) + checked / mhz;
+        let of = |segment: Segment| segment.charge_uc(resume_us, memory, supply);
+        of(Segment::new(0.0, begin, 1.0, mhz, memory))
+            + f64::from(count) * of(Segment::new(part, all, share, mhz, memory))
+            + of(Segment::new(part, end, 1.0, mhz, memory))
+    }
+
+    /// Decides whether the inference has checkpoints, and how many of those that were measured: what takes the least charge on average.
+    /// With that charge, µC.
+    pub fn decide(&self, mhz: f64, memory: &MemoryCost, supply: &Supply) -> (Decision, f64) {
+        let mut best = (Decision::Again, self.charge_uc(0, &Keep::default(), mhz, memory, supply));
+        for (count, all) in self.checkpoints {
+            let charge = self.charge_uc(*count, all, mhz, memory, supply);
+            if charge < best.1 {
+                best = (Decision::Checkpoints(*count), charge);
+            }
+        }
+        best
+    }
 }

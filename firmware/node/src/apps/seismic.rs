@@ -49,7 +49,8 @@ const EXTREME_MGAL: i32 = 250_000;
 
 /// Runs a seismic node on an accelerometer with three axes and a FIFO, and one that wakes on motion.
 ///
-/// The engine's artifact must carry its front end. Returns where the node cannot start, or the gateway asks for a restart.
+/// The engine's artifact must carry its front end. A window that a cut of the supply ends is not kept: an inference of this network is cheaper
+/// than its checkpoint (`tanbo-journal`'s figures and its test), and the samples are gone with the FIFO. Returns where the node cannot start, or the gateway asks for a restart.
 pub async fn seismic<'m, B: Board, S: Sensor, W: Sensor, P: Plan<'m>>(
     parts: &mut Parts<B>,
     setup: &Setup,
