@@ -2,7 +2,7 @@
 //!
 //! `t = A·x1 + B·x2 + C` is the exact real result with `F` bits behind the point, within `E`: the roundings of the reference
 //! (two inputs, one or two at the end) and of `A` and `B` are bounded beforehand. `t >> F` is the reference's output unless a
-//! step of the output lies within `E` of it, which a test of the bits behind the point tells; such an output, about one in two
+//! step of the output lies within `E` of it, which a test of the bits behind the point tells; such an output, about one in ten
 //! thousand, is computed again as the reference does. Per 8 outputs 2 loads that widen, 2 multiplications, 2 additions, 1 shift,
 //! 2 for the test, 2 to pack.
 
