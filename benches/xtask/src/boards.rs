@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use cargo_metadata::{MetadataCommand, Package};
+use object::{Object as _, ObjectSegment as _, ObjectSymbol as _};
 use tanbo_emulated::host::ImageSize;
 
 use crate::workspace::{Error, cargo, root, succeeds, tanbo};
@@ -121,6 +122,9 @@ fn image(board: &Board, bin: &str, radio: bool, path: &Path) -> Result<Image, Er
 
 /// Returns what is wrong with where an image lies on its chip, by the command that everyone has, which needs no probe for it.
 fn layout(tanbo: &OsStr, board: &Board, path: &Path) -> Result<Vec<String>, Error> {
+    if board.chip.starts_with("esp32") {
+        return esp_layout(path);
+    }
     let failed = |error: &dyn std::fmt::Display| Error(format!("tanbo flash --dry-run {}: {error}", path.display()));
     let mut command = Command::new(tanbo);
     command.args(["--json", "flash", "--dry-run", "--chip", &board.chip]).arg(path);
@@ -131,6 +135,28 @@ fn layout(tanbo: &OsStr, board: &Board, path: &Path) -> Result<Vec<String>, Erro
         wrong.push("the image has no flash map: build.rs makes it".into());
     }
     Ok(wrong)
+}
+
+/// Returns what is wrong with the length of an ESP32's image. The addresses in its ELF file are those after the chip's boot loader has mapped
+/// and copied it; espflash makes of it what lies in flash (ESP-IDF programming guide, "App Image Format").
+fn esp_layout(path: &Path) -> Result<Vec<String>, Error> {
+    // As `partitions.csv` of the board says; its test compares.
+    const START: u64 = 0x1_0000;
+    // The image's header, check byte and hash; a segment's header; twice, up to where code or constants agree with a page of the mapped flash.
+    const HEADER: u64 = 24 + 16 + 32;
+    const SEGMENT: u64 = 8;
+    const PADDING: u64 = 2 * (64 << 10);
+    let failed = |error: &dyn std::fmt::Display| Error(format!("{}: {error}", path.display()));
+    let bytes = std::fs::read(path).map_err(|error| failed(&error))?;
+    let elf = object::File::parse(&*bytes).map_err(|error| failed(&error))?;
+    let slots = elf.symbols().find(|symbol| symbol.name() == Ok("__tanbo_slots")).map(|symbol| symbol.address());
+    let Some(slots) = slots else { return Ok(vec!["the image has no flash map: build.rs makes it".into()]) };
+    let lengths = elf.segments().map(|segment| segment.file_range().1).filter(|len| *len > 0);
+    let end = START + HEADER + PADDING + lengths.map(|len| SEGMENT + len.next_multiple_of(4)).sum::<u64>();
+    if end > slots {
+        return Ok(vec![format!("it may end at {end:#x}, beyond its part's end at {slots:#x}")]);
+    }
+    Ok(Vec::new())
 }
 
 /// What `tanbo flash --dry-run` answers.
