@@ -7,9 +7,7 @@ use defmt::{Debug2Format, Display2Format, error, info};
 use embassy_time::Timer;
 use embedded_hal::digital::OutputPin as _;
 use embedded_storage_async::nor_flash::ErrorType;
-use static_cell::ConstStaticCell;
-use tanbo::{Arena, EngineError};
-use tanbo_board_api::{Clock as _, Depth, NoSlots, Power, WakeMask};
+use tanbo_board_api::{Clock as _, Depth, Power, WakeMask};
 use tanbo_drivers::DriverError;
 use tanbo_drivers::adxl355::{self, Adxl355};
 use tanbo_drivers::adxl362::{self, Adxl362};
@@ -23,9 +21,16 @@ use tanbo_wire::{Key, NodeId};
 
 use crate::uplink::{self, Uplink};
 use crate::{Board, Chip};
+#[cfg(not(feature = "update"))]
+use {
+    static_cell::ConstStaticCell,
+    tanbo::{Arena, EngineError},
+    tanbo_board_api::NoSlots,
+};
 
 tanbo_include::include_model!(mod model = "../../../models/zoo/seismic/seismic.tnb");
 
+#[cfg(not(feature = "update"))]
 static ARENA: ConstStaticCell<Arena<{ model::ARENA_BYTES }>> = ConstStaticCell::new(Arena::new());
 
 /// As the model was trained: 31.25 Hz. A burst is read when 28 of the FIFO's 32 readings are there.
@@ -55,6 +60,7 @@ enum End<E> {
     Currents(&'static str),
     Sensor(&'static str, DriverError),
     Twice,
+    #[cfg(not(feature = "update"))]
     Engine(EngineError),
     Stop(Stop<E>),
 }
@@ -65,6 +71,7 @@ impl<E: fmt::Debug> fmt::Display for End<E> {
             Self::Currents(name) => write!(f, "firmware/node/boards has no table of {name}"),
             Self::Sensor(name, error) => write!(f, "{name}: {error}"),
             Self::Twice => f.write_str("the program was started twice"),
+            #[cfg(not(feature = "update"))]
             Self::Engine(error) => error.fmt(f),
             Self::Stop(stop) => stop.fmt(f),
         }
@@ -79,6 +86,9 @@ impl<C: Chip> tanbo_node::Board for Node<C> {
     type Power = C::Power;
     type Uplink = Uplink<C>;
     type Flash = C::Flash;
+    #[cfg(feature = "update")]
+    type Slots = tanbo_parts::FlashSlots<C::Flash>;
+    #[cfg(not(feature = "update"))]
     type Slots = NoSlots;
     type Observer = ();
 }
@@ -97,6 +107,8 @@ pub async fn seismic<C: Chip>(kind: &Kind) {
         #[cfg(not(feature = "lora"))]
             uart: part,
         seed,
+        #[cfg(feature = "update")]
+        slots,
         ..
     }) = C::take()
     else {
@@ -118,7 +130,9 @@ pub async fn seismic<C: Chip>(kind: &Kind) {
     let Ok(()) = sensors.set_high();
     Timer::after_millis(SENSORS_MS).await;
     let flash_range = C::MAP.offsets(C::MAP.store());
-    let mut parts = Parts::<Node<C>> { clock, power, uplink, flash, flash_range, slots: NoSlots, observer: () };
+    #[cfg(not(feature = "update"))]
+    let slots = NoSlots;
+    let mut parts = Parts::<Node<C>> { clock, power, uplink, flash, flash_range, slots, observer: () };
     let end = run(&mut parts, &identity, kind, seed, spi).await;
     error!("{}", Display2Format(&end));
     if matches!(end, End::Stop(Stop::Restart)) {
@@ -159,14 +173,87 @@ async fn run<C: Chip>(
         Ok(sensor) => sensor,
         Err(error) => return End::Sensor("ADXL362", error),
     };
-    let Some(arena) = ARENA.try_take() else { return End::Twice };
-    let engine = match model::engine(arena.as_mut()) {
-        Ok(engine) => engine,
-        Err(error) => return End::Engine(error),
-    };
-    // Identity, uplink, sensors and engine have answered. What has not come here is taken back at the next start.
-    if !C::confirm(&parts.flash) {
+    let sensors = (&mut accelerometer, &mut motion);
+    #[cfg(feature = "update")]
+    {
+        confirm::<C>(&parts.flash);
+        update::run::<C>(parts, &setup, sensors, identity).await
+    }
+    #[cfg(not(feature = "update"))]
+    {
+        let Some(arena) = ARENA.try_take() else { return End::Twice };
+        let engine = match model::engine(arena.as_mut()) {
+            Ok(engine) => engine,
+            Err(error) => return End::Engine(error),
+        };
+        confirm::<C>(&parts.flash);
+        End::Stop(tanbo_node::seismic(parts, &setup, sensors, engine, &SETTINGS).await)
+    }
+}
+
+/// Identity, uplink and sensors have answered. A firmware on trial that does not come here is taken back at the next start.
+fn confirm<C: Chip>(flash: &C::Flash) {
+    if !C::confirm(flash) {
         error!("the firmware's trial: its state cannot be read or written");
     }
-    End::Stop(tanbo_node::seismic(parts, &setup, (&mut accelerometer, &mut motion), engine, &SETTINGS).await)
+}
+
+/// Models that come over the link.
+#[cfg(feature = "update")]
+mod update {
+    use defmt::{Display2Format, error};
+    use embedded_storage_async::nor_flash::ErrorType;
+    use heapless::Vec;
+    use static_cell::ConstStaticCell;
+    use tanbo::{Arena, Family};
+    use tanbo_board_api::Sensor;
+    use tanbo_flash_map::{Identity, SIGNERS};
+    use tanbo_fragments::memory_words;
+    use tanbo_node::{Memory, Models, Parts, Setup};
+    use tanbo_release::{Name, PublicKey};
+
+    use super::{End, Node, SETTINGS, model};
+    use crate::Chip;
+
+    /// Room for models that need more than the firmware's, bytes.
+    const ARENA_BYTES: usize = 1024;
+    /// Fragments of 48 bytes: the firmware's model and as many again as may be lost.
+    const FRAGMENTS: u16 = 298;
+    const LOST: u16 = 74;
+    #[expect(clippy::panic, reason = "const context: what is no name does not compile")]
+    const NAME: Name = match Name::new("seismic") {
+        Ok(name) => name,
+        Err(_) => panic!("no name"),
+    };
+
+    static ARENA: ConstStaticCell<Arena<ARENA_BYTES>> = ConstStaticCell::new(Arena::new());
+    static DECODER: ConstStaticCell<[u32; memory_words(FRAGMENTS, LOST)]> =
+        ConstStaticCell::new([0; memory_words(FRAGMENTS, LOST)]);
+
+    pub(super) async fn run<C: Chip>(
+        parts: &mut Parts<Node<C>>,
+        setup: &Setup,
+        sensors: (&mut impl Sensor, &mut impl Sensor),
+        identity: &Identity,
+    ) -> End<<C::Flash as ErrorType>::Error> {
+        let (Some(arena), Some(fragments)) = (ARENA.try_take(), DECODER.try_take()) else { return End::Twice };
+        let mut keys = Vec::<_, SIGNERS>::new();
+        for signer in identity.signers() {
+            match PublicKey::from_bytes(&signer) {
+                // There are no more of them than there is room.
+                Ok(key) => _ = keys.push(key),
+                Err(error) => error!("a signer's key: {}", Display2Format(&error)),
+            }
+        }
+        let models = Models {
+            included: &model::MODEL,
+            version: 1,
+            name: NAME,
+            keys: &keys,
+            operators: &model::OPS,
+            family: Family::Portable,
+        };
+        let memory = Memory { arena: arena.as_mut(), fragments };
+        End::Stop(tanbo_node::seismic_with_slots(parts, setup, sensors, &models, memory, &SETTINGS).await)
+    }
 }
