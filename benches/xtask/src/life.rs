@@ -326,7 +326,10 @@ mod tests {
     fn names_that_are_not_known_are_told() {
         let told = |line: &[&str]| reported(line).unwrap_err().0;
         assert_eq!(told(&["--app", "tea"]), "no application tea; there are seismic, water, cyclone, paddy");
-        assert_eq!(told(&["--board", "z80"]), "no board z80; there are esp32c3, nrf52840, rp2350, stm32wle5");
+        assert_eq!(
+            told(&["--board", "z80"]),
+            "no board z80; there are esp32c3, nrf52840, rp2040, rp2350, stm32u575, stm32wle5"
+        );
         assert_eq!(told(&["--cell", "potato"]), "no cell potato; there are aa, lisocl2, nimh-solar");
     }
 

@@ -1,4 +1,4 @@
-//! An SX1262 as modules carry it: a TCXO on DIO3, the antenna's switch on DIO2.
+//! An SX1262 as modules carry it: the antenna's switch on DIO2.
 
 use embassy_time::Delay;
 use embedded_hal::digital::OutputPin;
@@ -26,8 +26,10 @@ pub struct Radio<S, O, I> {
     pub interrupt: I,
     /// High while it takes no command.
     pub busy: I,
-    /// What the TCXO is fed with.
-    pub tcxo: TcxoCtrlVoltage,
+    /// What DIO3 feeds a TCXO with; `None` for a crystal.
+    pub tcxo: Option<TcxoCtrlVoltage>,
+    /// Whether the module has the coil of the radio's DC/DC converter.
+    pub converter: bool,
 }
 
 impl<S: SpiDevice, O: OutputPin, I: Wait> Start for Radio<S, O, I> {
@@ -37,7 +39,7 @@ impl<S: SpiDevice, O: OutputPin, I: Wait> Start for Radio<S, O, I> {
     /// Starts the radio and lets it sleep.
     async fn start(self) -> Result<Self::Started, RadioError> {
         let pins = GenericSx126xInterfaceVariant::new(self.reset, self.interrupt, self.busy, None, None)?;
-        let config = Config { chip: Sx1262, tcxo_ctrl: Some(self.tcxo), use_dcdc: true, rx_boost: true };
+        let config = Config { chip: Sx1262, tcxo_ctrl: self.tcxo, use_dcdc: self.converter, rx_boost: true };
         let mut radio = LoRa::new(Sx126x::new(self.spi, pins, config), true, Delay).await?;
         radio.sleep(true).await?;
         Ok(radio.into())

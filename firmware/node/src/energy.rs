@@ -209,7 +209,7 @@ mod tests {
             }
         }
         let names: Vec<&str> = BOARDS.iter().map(|board| board.name).collect();
-        assert_eq!(names, ["esp32c3", "nrf52840", "rp2350", "stm32wle5"]);
+        assert_eq!(names, ["esp32c3", "nrf52840", "rp2040", "rp2350", "stm32u575", "stm32wle5"]);
         assert_eq!(board("nrf52840").map(|board| board.clock_mhz), Some(64));
         assert_eq!(board("z80"), None);
     }

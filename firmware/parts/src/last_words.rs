@@ -1,8 +1,10 @@
 //! What is written to flash as the supply falls, on what a capacitor still holds.
 
+use core::cell::RefCell;
 use core::ops::Range;
 
 use crc::{CRC_32_ISO_HDLC, Crc};
+use embassy_sync::blocking_mutex::{Mutex, raw::CriticalSectionRawMutex};
 use embedded_storage::nor_flash::NorFlash;
 use tanbo_board_api::{BrownoutError, LAST_WORDS_BYTES};
 
@@ -63,6 +65,45 @@ impl<F: NorFlash> LastWords<F> {
             // Nobody is left to be told.
             let _ = self.flash.write(self.at, &record);
         }
+    }
+}
+
+/// Last words for a static: the firmware sets them, the interrupt writes them.
+#[derive(Debug)]
+pub struct Guarded<F>(Mutex<CriticalSectionRawMutex, RefCell<Option<LastWords<F>>>>);
+
+impl<F: NorFlash> Guarded<F> {
+    /// Returns a place for them.
+    pub const fn new() -> Self {
+        Self(Mutex::new(RefCell::new(None)))
+    }
+
+    /// Puts them there.
+    pub fn set(&self, last_words: LastWords<F>) {
+        self.0.lock(|own| own.replace(Some(last_words)));
+    }
+
+    /// As [`LastWords::arm`].
+    ///
+    /// # Errors
+    /// [`BrownoutError`]; [`BrownoutError::Unsupported`] before [`Guarded::set`].
+    pub fn arm(&self, words: &[u8]) -> Result<(), BrownoutError> {
+        self.0.lock(|own| own.borrow_mut().as_mut().map_or(Err(BrownoutError::Unsupported), |own| own.arm(words)))
+    }
+
+    /// As [`LastWords::write`].
+    pub fn write(&self) {
+        self.0.lock(|own| {
+            if let Some(own) = own.borrow_mut().as_mut() {
+                own.write();
+            }
+        });
+    }
+}
+
+impl<F: NorFlash> Default for Guarded<F> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

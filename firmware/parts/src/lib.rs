@@ -18,6 +18,6 @@ mod slots;
 pub mod wake;
 
 pub use clock::TickClock;
-pub use last_words::{LastWords, Words};
+pub use last_words::{Guarded, LastWords, Words};
 pub use serial::SerialUplink;
 pub use slots::FlashSlots;

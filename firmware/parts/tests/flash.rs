@@ -9,7 +9,7 @@ use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashEr
 use tanbo_board_api::{BrownoutError, Selection, SlotError, Slots as _, conformance};
 use tanbo_flash_map::{FlashMap, Lengths};
 use tanbo_parts::flash::{Flash, Shared};
-use tanbo_parts::{FlashSlots, LastWords};
+use tanbo_parts::{FlashSlots, Guarded, LastWords};
 
 const KIB: u32 = 1024;
 const PAGE: usize = 256;
@@ -217,4 +217,18 @@ fn last_words_are_said_once_whole_or_not_at_all() {
     page.arm(&[]).expect("no words");
     page.write();
     assert_eq!(open(flash, u32::MAX).expect("a page").1.take(), []);
+}
+
+#[test]
+fn guarded_last_words_are_those_that_an_interrupt_writes() {
+    let flash = memory();
+    let open = || LastWords::open(start::<16>(flash, u32::MAX), offsets(MAP.last_words())).expect("a page");
+    let guarded = Guarded::new();
+    guarded.write();
+    assert_eq!(guarded.arm(&[1]), Err(BrownoutError::Unsupported), "there is no page yet");
+    guarded.set(open().0);
+    assert_eq!(guarded.arm(&[0; 65]), Err(BrownoutError::TooLong { bytes: 65 }));
+    guarded.arm(&[1, 2, 3]).expect("words");
+    guarded.write();
+    assert_eq!(open().1.take(), [1, 2, 3]);
 }

@@ -145,7 +145,8 @@ fn take() -> Option<Board> {
             reset: high(p.GPIO5),
             interrupt: Input::new(p.GPIO3, down),
             busy: Input::new(p.GPIO4, InputConfig::default()),
-            tcxo: TcxoCtrlVoltage::Ctrl1V8,
+            tcxo: Some(TcxoCtrlVoltage::Ctrl1V8),
+            converter: true,
         },
         seed,
     })

@@ -1,23 +1,19 @@
 //! The power-fail comparator: embassy-nrf does not wrap it, so its registers are written here.
 
-use core::cell::RefCell;
-
 use cortex_m_rt::interrupt;
 use embassy_nrf::interrupt::{self, InterruptExt as _};
 use embassy_nrf::pac::POWER;
 use embassy_nrf::pac::power::vals::Threshold;
-use embassy_sync::blocking_mutex::{Mutex, raw::CriticalSectionRawMutex};
 use tanbo_board_api::BrownoutError;
-use tanbo_parts::LastWords;
+use tanbo_parts::{Guarded, LastWords};
 
 use super::NrfFlash;
 
-static LAST_WORDS: Mutex<CriticalSectionRawMutex, RefCell<Option<LastWords<NrfFlash>>>> =
-    Mutex::new(RefCell::new(None));
+static LAST_WORDS: Guarded<NrfFlash> = Guarded::new();
 
 /// Watches the supply: last words are written below 2.7 V; the chip runs down to 1.7 V.
 pub(super) fn watch(last_words: LastWords<NrfFlash>) {
-    LAST_WORDS.lock(|own| own.replace(Some(last_words)));
+    LAST_WORDS.set(last_words);
     set(true);
     POWER.events_pofwarn().write_value(0);
     POWER.intenset().write(|w| w.set_pofwarn(true));
@@ -34,7 +30,7 @@ fn set(on: bool) {
 }
 
 pub(super) fn arm(words: &[u8]) -> Result<(), BrownoutError> {
-    LAST_WORDS.lock(|own| own.borrow_mut().as_mut().map_or(Err(BrownoutError::Unsupported), |own| own.arm(words)))
+    LAST_WORDS.arm(words)
 }
 
 #[interrupt]
@@ -43,9 +39,5 @@ fn CLOCK_POWER() {
     // While it warns, the comparator keeps the flash from being written (product specification, POF comparator): off first. It is on
     // again after the next start.
     set(false);
-    LAST_WORDS.lock(|own| {
-        if let Some(own) = own.borrow_mut().as_mut() {
-            own.write();
-        }
-    });
+    LAST_WORDS.write();
 }

@@ -167,7 +167,8 @@ fn take() -> Option<Board> {
             reset: Output::new(p.P1_06, Level::High, OutputDrive::Standard),
             interrupt: Input::new(p.P1_15, Pull::Down),
             busy: Input::new(p.P1_14, Pull::None),
-            tcxo: TcxoCtrlVoltage::Ctrl1V8,
+            tcxo: Some(TcxoCtrlVoltage::Ctrl1V8),
+            converter: true,
         }
     };
     Some(Board {

@@ -1,25 +1,22 @@
 //! The programmable voltage detector: embassy-stm32 has no driver of it, so its registers are written here.
 
-use core::cell::RefCell;
-
 use cortex_m_rt::interrupt;
 use embassy_stm32::interrupt::{self, InterruptExt as _};
 use embassy_stm32::pac::pwr::vals::Pls;
 use embassy_stm32::pac::{EXTI, PWR};
-use embassy_sync::blocking_mutex::{Mutex, raw::CriticalSectionRawMutex};
 use tanbo_board_api::BrownoutError;
-use tanbo_parts::LastWords;
+use tanbo_parts::{Guarded, LastWords};
 
 use super::WlFlash;
 
 /// The detector's line (RM0453, EXTI).
 const LINE: usize = 16;
 
-static LAST_WORDS: Mutex<CriticalSectionRawMutex, RefCell<Option<LastWords<WlFlash>>>> = Mutex::new(RefCell::new(None));
+static LAST_WORDS: Guarded<WlFlash> = Guarded::new();
 
 /// Watches the supply: last words are written below 2.2 V; flash takes them down to 1.71 V.
 pub(super) fn watch(last_words: LastWords<WlFlash>) {
-    LAST_WORDS.lock(|own| own.replace(Some(last_words)));
+    LAST_WORDS.set(last_words);
     PWR.cr2().modify(|w| {
         w.set_pls(Pls::V2_2);
         w.set_pvde(true);
@@ -33,16 +30,12 @@ pub(super) fn watch(last_words: LastWords<WlFlash>) {
 }
 
 pub(super) fn arm(words: &[u8]) -> Result<(), BrownoutError> {
-    LAST_WORDS.lock(|own| own.borrow_mut().as_mut().map_or(Err(BrownoutError::Unsupported), |own| own.arm(words)))
+    LAST_WORDS.arm(words)
 }
 
 #[interrupt]
 fn PVD_PVM() {
     // A one clears.
     EXTI.pr(0).write(|w| w.set_line(LINE, true));
-    LAST_WORDS.lock(|own| {
-        if let Some(own) = own.borrow_mut().as_mut() {
-            own.write();
-        }
-    });
+    LAST_WORDS.write();
 }

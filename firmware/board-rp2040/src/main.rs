@@ -1,0 +1,24 @@
+//! The seismic node: an ADXL355 and an ADXL362 on the first SPI, frames over LoRaWAN, or over the UART without the feature `lora`.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+#[cfg(target_os = "none")]
+mod on_board {
+    use embassy_executor::Spawner;
+    use tanbo_field::Kind;
+    use tanbo_node::duty::Policy;
+    use {defmt_rtt as _, panic_probe as _};
+
+    /// A lithium cell on the radio board's connector.
+    const KIND: Kind = Kind { currents: "rp2040", policy: Policy::LITHIUM };
+
+    #[embassy_executor::main]
+    async fn main(_spawner: Spawner) {
+        tanbo_field::seismic::<tanbo_board_rp2040::Rp>(&KIND).await;
+    }
+}
+
+#[cfg(not(target_os = "none"))]
+fn main() -> std::process::ExitCode {
+    eprintln!("for the board: cargo run -p tanbo-board-rp2040 --target thumbv6m-none-eabi --profile firmware");
+    std::process::ExitCode::from(2)
+}

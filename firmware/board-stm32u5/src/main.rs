@@ -1,0 +1,24 @@
+//! The seismic node: an ADXL355 and an ADXL362 on the second SPI, frames over LoRaWAN, or over the UART without the feature `lora`.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+#[cfg(target_os = "none")]
+mod on_board {
+    use embassy_executor::Spawner;
+    use tanbo_field::Kind;
+    use tanbo_node::duty::Policy;
+    use {defmt_rtt as _, panic_probe as _};
+
+    /// Two alkaline cells, no regulator.
+    const KIND: Kind = Kind { currents: "stm32u575", policy: Policy::TWO_AA };
+
+    #[embassy_executor::main(executor = "embassy_stm32::executor::Executor", entry = "cortex_m_rt::entry")]
+    async fn main(_spawner: Spawner) {
+        tanbo_field::seismic::<tanbo_board_stm32u5::U5>(&KIND).await;
+    }
+}
+
+#[cfg(not(target_os = "none"))]
+fn main() -> std::process::ExitCode {
+    eprintln!("for the board: cargo run -p tanbo-board-stm32u5 --target thumbv8m.main-none-eabihf --profile firmware");
+    std::process::ExitCode::from(2)
+}
