@@ -154,7 +154,7 @@ impl Talk<'_> {
                 }
             }
         }
-        let mut state = sender.hear(&NOTHING);
+        let mut state = sender.state();
         if state == Sending::Trial && !self.args.no_wait {
             drop(progress);
             out.note(format_args!("on trial for {} windows …", grouped(self.args.windows.into())));
@@ -222,9 +222,6 @@ impl Talk<'_> {
         Ok(None)
     }
 }
-
-/// What changes nothing in a sender.
-const NOTHING: Update = Update { version: 0, received: 0, stage: Stage::Settled, refusal: 0 };
 
 /// Numbers for frames to the node that nobody has used.
 fn reserve(args: &UpdateArgs, id: [u8; 8]) -> Result<(u32, u32), CliError> {
