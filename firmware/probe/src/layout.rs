@@ -41,6 +41,8 @@ impl LayoutError {
     /// Returns what can be done about it.
     pub fn remedy(&self) -> String {
         match self {
+            // Its library has Espressif's chips in a crate apart, whose images are no plain segments.
+            Self::Chip { name, .. } if name.starts_with("esp32") => "write it with espflash flash --monitor".into(),
             Self::Chip { alike, .. } if alike.is_empty() => "name the chip as probe-rs does: probe.rs/targets".into(),
             Self::Chip { alike, .. } => format!("is it one of {}?", alike.join(", ")),
             Self::Unfit { .. } => "choose another chip, or an emulated core".into(),

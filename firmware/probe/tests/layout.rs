@@ -138,6 +138,8 @@ fn what_is_no_image_or_no_chip_is_refused_with_a_remedy() {
     assert!(error.remedy().contains("nRF52840_xxAA"), "{error}");
     let error = check(&Image::good().elf(), "Z80").expect_err("no chip");
     assert!(error.remedy().contains("probe.rs/targets"), "{error}");
+    let error = check(&Image::good().elf(), "esp32c3").expect_err("not in the library");
+    assert!(error.remedy().contains("espflash"), "{error}");
 }
 
 /// Whatever byte is damaged: an answer or a refusal, and no panic.
