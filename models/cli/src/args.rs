@@ -13,6 +13,8 @@ use tanbo_compiler::quantize::{RangeMethod, Wide};
 use tanbo_format::Family;
 use tanbo_release::Name;
 
+#[cfg(all(feature = "nodes", feature = "probe"))]
+pub use nodes::ChipArgs;
 #[cfg(feature = "nodes")]
 pub use nodes::{Format, ListArgs, Provision, ProvisionArgs, RevokeArgs, ShowArgs, UpdateArgs, Whom, WriteArgs};
 

@@ -17,7 +17,7 @@ pub enum Provision {
     Write(WriteArgs),
     /// Show the nodes of the registry.
     List(ListArgs),
-    /// Take a node out of service for good; with --port or --probe, its keys are erased in the node too.
+    /// Take a node out of service for good; with --port or --image, its keys are erased in the node too.
     Revoke(RevokeArgs),
     /// Show a node of the registry, what gateway or network server must be told of it, or ask a node who it is.
     Show(ShowArgs),
@@ -42,7 +42,24 @@ pub struct LineArgs {
     pub wait: Duration,
 }
 
+/// A chip on a debug probe.
+#[cfg(feature = "probe")]
+#[derive(Clone, Debug, clap::Args)]
+pub struct ChipArgs {
+    /// Through a debug probe: the node's firmware, an ELF file, whose flash map says where its identity lies.
+    #[arg(long, value_name = "IMAGE", requires = "chip")]
+    pub image: Option<PathBuf>,
+    /// Chip, as probe-rs names it: nRF52840_xxAA, STM32WLE5JCIx, ...
+    #[arg(long, value_name = "NAME", requires = "image")]
+    pub chip: Option<String>,
+    /// Debug probe: VENDOR:PRODUCT or VENDOR:PRODUCT:SERIAL, as `doctor` lists them [default: the only one].
+    #[arg(long, value_name = "PROBE", requires = "image")]
+    pub probe: Option<String>,
+}
+
 #[derive(Debug, clap::Args)]
+#[cfg_attr(feature = "probe", group(id = "target", required = true, multiple = false, args = ["port", "output", "image"]))]
+#[cfg_attr(not(feature = "probe"), group(id = "target", required = true, multiple = false, args = ["port", "output"]))]
 pub struct WriteArgs {
     /// The node's EUI-64, 16 hexadecimal digits.
     #[arg(value_parser = eui)]
@@ -62,24 +79,19 @@ pub struct WriteArgs {
     /// Give new keys to a node that has been written before; it must be at hand, with its button held while it starts.
     #[arg(long)]
     pub again: bool,
-    #[command(flatten)]
-    pub target: WriteTarget,
-    #[command(flatten)]
-    pub registry: RegistryArgs,
-    #[command(flatten)]
-    pub line: LineArgs,
-}
-
-/// How the identity reaches the node.
-#[derive(Clone, Debug, clap::Args)]
-#[group(required = true, multiple = false)]
-pub struct WriteTarget {
     /// Line to the node: a serial port, an emulator's socket, or tcp:HOST:PORT.
     #[arg(short, long, value_name = "PORT")]
     pub port: Option<String>,
     /// File to write in place of a node, for the page that its flash map has for it.
     #[arg(short, long, value_name = "PAGE.bin")]
     pub output: Option<PathBuf>,
+    #[cfg(feature = "probe")]
+    #[command(flatten)]
+    pub chip: ChipArgs,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+    #[command(flatten)]
+    pub line: LineArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -96,6 +108,9 @@ pub struct RevokeArgs {
     /// Line to the node, to erase its keys there: its button must be held while it starts.
     #[arg(short, long, value_name = "PORT")]
     pub port: Option<String>,
+    #[cfg(feature = "probe")]
+    #[command(flatten)]
+    pub chip: ChipArgs,
     #[command(flatten)]
     pub registry: RegistryArgs,
     #[command(flatten)]

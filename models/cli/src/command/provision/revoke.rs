@@ -8,6 +8,8 @@ use super::{NodeFacts, another, refused};
 use crate::Verdict;
 use crate::args::RevokeArgs;
 use crate::error::CliError;
+#[cfg(feature = "probe")]
+use crate::nodes::chip::OnChip;
 use crate::nodes::identity::{self, Ended};
 use crate::nodes::line::Line;
 use crate::nodes::registry::{self, Registry, State};
@@ -24,7 +26,7 @@ struct Document {
 pub fn revoke(args: &RevokeArgs, out: &Output) -> Result<Verdict, CliError> {
     let path = &args.registry.registry;
     let name = hex::encode(args.node);
-    let (node, keys) = Registry::change(path, |registry| {
+    let (mut node, keys) = Registry::change(path, |registry| {
         let node = registry.node(path, args.node)?;
         if node.state != State::Revoked {
             node.state = State::Revoked;
@@ -33,7 +35,6 @@ pub fn revoke(args: &RevokeArgs, out: &Output) -> Result<Verdict, CliError> {
         // It may have the one or the other.
         Ok((NodeFacts::of(node), [node.gateway.clone(), node.before.clone()]))
     })?;
-    let mut node = node;
     if let Some(port) = &args.port {
         let mut line = Line::open(port, args.line.baud)?;
         let mut told = identity::ask(&mut line, args.line.wait)?;
@@ -54,12 +55,16 @@ pub fn revoke(args: &RevokeArgs, out: &Output) -> Result<Verdict, CliError> {
                 return refused(name, outcome, out);
             }
         }
-        node = Registry::change(path, |registry| {
-            let node = registry.node(path, args.node)?;
-            node.erased.get_or_insert(registry::now()?);
-            (node.gateway, node.before, node.network_server) = (None, None, None);
-            Ok(NodeFacts::of(node))
-        })?;
+        node = erased(args)?;
+    }
+    #[cfg(feature = "probe")]
+    if let Some(mut chip) = OnChip::open(&args.chip)? {
+        let held = chip.held()?;
+        if let Some(held) = held.as_ref().filter(|held| held.node != u64::from_be_bytes(args.node)) {
+            return Err(another(chip.name(), held.node, &name));
+        }
+        chip.make(held.as_ref(), None)?;
+        node = erased(args)?;
     }
     let document = Document { node, registry: path.display().to_string() };
     out.document(&document, || {
@@ -70,4 +75,15 @@ pub fn revoke(args: &RevokeArgs, out: &Output) -> Result<Verdict, CliError> {
         format!("{name}: revoked since {}; {erased}\n", document.node.revoked.as_deref().unwrap_or_default())
     })?;
     Ok(Verdict::Yes)
+}
+
+/// Remembers that the node's keys are gone, and forgets them here too.
+fn erased(args: &RevokeArgs) -> Result<NodeFacts, CliError> {
+    let path = &args.registry.registry;
+    Registry::change(path, |registry| {
+        let node = registry.node(path, args.node)?;
+        node.erased.get_or_insert(registry::now()?);
+        (node.gateway, node.before, node.network_server) = (None, None, None);
+        Ok(NodeFacts::of(node))
+    })
 }

@@ -12,6 +12,8 @@ use crate::Verdict;
 use crate::args::WriteArgs;
 use crate::error::CliError;
 use crate::nodes::calibration;
+#[cfg(feature = "probe")]
+use crate::nodes::chip::OnChip;
 use crate::nodes::identity::{self, Ended, Told};
 use crate::nodes::line::Line;
 use crate::nodes::registry::{self, Gateway, NetworkServer, Node, Registry, State, fingerprint};
@@ -36,7 +38,7 @@ pub fn write(args: &WriteArgs, out: &Output) -> Result<Verdict, CliError> {
     let calibration = args.calibration.as_deref().map(calibration::read).transpose()?.unwrap_or_default();
     let path = &args.registry.registry;
     // The line first: a port that cannot be opened, or a node that is another, makes no keys.
-    let mut line = args.target.port.as_deref().map(|port| Line::open(port, args.line.baud)).transpose()?;
+    let mut line = args.port.as_deref().map(|port| Line::open(port, args.line.baud)).transpose()?;
     let told = line.as_mut().map(|line| identity::ask(line, args.line.wait)).transpose()?;
     let name = hex::encode(args.node);
     if let Some((line, found)) = line.as_ref().zip(told.as_ref().and_then(Told::node))
@@ -44,9 +46,19 @@ pub fn write(args: &WriteArgs, out: &Output) -> Result<Verdict, CliError> {
     {
         return Err(another(line.place(), found, &name));
     }
+    #[cfg(feature = "probe")]
+    let mut chip = OnChip::open(&args.chip)?;
+    #[cfg(feature = "probe")]
+    let held = chip.as_mut().map(OnChip::held).transpose()?.flatten();
+    #[cfg(feature = "probe")]
+    if let Some((chip, held)) = chip.as_ref().zip(held.as_ref())
+        && held.node != u64::from_be_bytes(args.node)
+    {
+        return Err(another(chip.name(), held.node, &name));
+    }
     let prepared = Registry::change(path, |registry| prepare(registry, args, signers, calibration))?;
     let new = prepared.identity(path)?.ok_or_else(|| CliError::new(path.display(), "the node has no keys", ""))?;
-    let answered = match (&mut line, told, &args.target.output) {
+    let answered = match (&mut line, told, &args.output) {
         (Some(line), Some(told), _) if told.holds(&new) => {
             // It had come, and the answer was lost.
             let _ = line;
@@ -66,26 +78,35 @@ pub fn write(args: &WriteArgs, out: &Output) -> Result<Verdict, CliError> {
         }
         _ => None,
     };
+    #[cfg(feature = "probe")]
+    let chip_name = match &mut chip {
+        Some(chip) => {
+            chip.make(held.as_ref(), Some(&new))?;
+            Some(chip.name().to_string())
+        }
+        None => None,
+    };
+    #[cfg(not(feature = "probe"))]
+    let chip_name: Option<String> = None;
     let facts = Registry::change(path, |registry| {
         let node = registry.node(path, args.node)?;
         node.state = State::Active;
         node.written = Some(registry::now()?);
         node.before = None;
-        // A new key begins with new numbers.
-        node.board = answered.as_ref().map(|told| told.board.clone());
+        node.board = answered.as_ref().map(|told| told.board.clone()).or(chip_name.clone());
         Ok(NodeFacts::of(node))
     })?;
     let document = Document {
         node: facts,
         registry: path.display().to_string(),
         answered: answered.as_ref().map(Answered::of),
-        output: args.target.output.as_ref().map(|path| path.display().to_string()),
+        output: args.output.as_ref().map(|path| path.display().to_string()),
     };
     out.document(&document, || {
         let place = match (&document.answered, &document.output) {
             (Some(told), _) => format!("written to the node ({}), which holds it", told.board),
             (_, Some(file)) => format!("in {file}, for the page of the identity; it holds the node's keys"),
-            _ => String::new(),
+            _ => format!("written to the {} and verified", document.node.board.as_deref().unwrap_or("chip")),
         };
         format!(
             "{name} in {}: {place}\nregistry: {}\ntell the gateway:        tanbo provision show {name} --for gateway\n\
