@@ -55,15 +55,27 @@ fn causes(lines: &[Told<'_>]) -> Vec<u32> {
     lines.iter().filter_map(cause).collect()
 }
 
-/// What both places must agree on: events, modes, starts.
+/// What both places must agree on: events; modes in their order, up to the first one in which the last start does something; what started
+/// the node, and what it told of that. The core's own work takes no charge on this machine: the sun may lift it some minutes earlier there,
+/// and over fewer falls.
 fn course(run: &Run) -> Vec<String> {
-    // The core's own work takes no charge on this machine: a mode may begin some minutes later there, and have more hops.
     let mut course = events(&run.lines);
     course.retain(|event| !event.contains(" hops, "));
     let lines = told(&run.lines);
-    let modes = lines.iter().filter_map(|line| line.what.strip_prefix("mode ")?.split(' ').next());
-    course.extend(modes.map(|mode| format!("mode {mode}")));
-    course.push(format!("starts {:?}, told {:?}", causes(&lines), run.gateway.boots));
+    let last_start = lines.iter().rposition(|line| line.what.starts_with("start ")).unwrap_or(0);
+    let mut modes = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        let Some(mode) = line.what.strip_prefix("mode ").and_then(|rest| rest.split(' ').next()) else { continue };
+        modes.push(mode);
+        if number > last_start && mode != "0" {
+            break;
+        }
+    }
+    modes.dedup();
+    let mut causes = causes(&lines);
+    causes.dedup();
+    let boots: Vec<v1::ResetCause> = run.gateway.boots.iter().map(|(cause, _)| *cause).collect();
+    course.push(format!("modes {modes:?}, started by {causes:?}, told {boots:?}"));
     course
 }
 
