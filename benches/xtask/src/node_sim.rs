@@ -231,12 +231,14 @@ pub fn check() -> Result<Vec<String>, Error> {
     Ok(wrong)
 }
 
-/// Sizes of the seismic node's image, and its deepest stack over an hour in which it wakes, sends and hears.
+/// Sizes of the seismic node's image, apart from the world around it, and its deepest stack over an hour in which it wakes, sends and hears.
 ///
 /// # Errors
-/// It does not build or run.
+/// It does not build or run; something of the node is in the world's section.
 pub fn footprint() -> Result<(ImageSize, u64), Error> {
-    let size = ImageSize::of(&world::image(Application::Seismic)?).map_err(|error| Error(error.to_string()))?;
+    let image = world::image(Application::Seismic)?;
+    profile::check_world(&image)?;
+    let size = ImageSize::of(&image).map_err(|error| Error(error.to_string()))?;
     let run = world::run(&of(Application::Seismic, 7_800, 1), Place::Emulated)?;
     Ok((size, Books::read(&run.lines)?.stack_bytes))
 }

@@ -64,7 +64,7 @@ const AGREEING: u8 = 3;
 const DRIFT_PPB: u32 = 8_000;
 
 /// Baseline after which the rate is measured anew: seasons change it by more than [`DRIFT_PPB`].
-const DAY_US: i128 = 24 * 3600 * 1_000_000;
+const DAY_US: u64 = 24 * 3600 * 1_000_000;
 
 /// The part of a [`Clock`] that is the same on every board: from a counter and references to UTC.
 ///
@@ -102,21 +102,26 @@ impl Discipline {
     }
 
     /// As [`Clock::utc_at`].
+    // Where it were inlined it would be there several times.
+    #[inline(never)]
     pub fn utc_at(&self, at_us: u64) -> Option<Utc> {
-        let fix = self.fix?;
-        let away = i128::from(at_us) - i128::from(fix.reference.at_us);
-        let unix = i128::from(fix.reference.unix_us) + away + away * i128::from(self.rate_ppb) / BILLION;
-        let error =
-            u128::from(fix.error_us) + 1 + away.unsigned_abs() * u128::from(self.rate_error_ppb) / BILLION as u128;
-        let old = away > i128::from(HOLDOVER_US);
+        let Fix { reference, error_us } = self.fix?;
+        let away = at_us.abs_diff(reference.at_us);
+        let drift = scaled(away, self.rate_ppb.unsigned_abs(), BILLION);
+        let away_unix = if self.rate_ppb < 0 { away.saturating_sub(drift) } else { away.saturating_add(drift) };
+        let later = at_us >= reference.at_us;
+        let unix_us = reference.unix_us;
+        let error_us = scaled(away, self.rate_error_ppb, BILLION).saturating_add(error_us + 1);
+        let old = later && away > HOLDOVER_US;
         Some(Utc {
-            unix_us: u64::try_from(unix).unwrap_or(if unix < 0 { 0 } else { u64::MAX }),
-            error_us: u32::try_from(error).unwrap_or(u32::MAX),
-            source: if old { TimeSource::Holdover } else { fix.reference.source },
+            unix_us: if later { unix_us.saturating_add(away_unix) } else { unix_us.saturating_sub(away_unix) },
+            error_us: u32::try_from(error_us).unwrap_or(u32::MAX),
+            source: if old { TimeSource::Holdover } else { reference.source },
         })
     }
 
     /// As [`Clock::discipline`].
+    #[inline(never)]
     pub fn discipline(&mut self, reference: Reference) {
         let Some(now) = self.utc_at(reference.at_us) else { return self.adopt(reference, true) };
         if apart(now.unix_us, reference.unix_us) <= u64::from(now.error_us) + u64::from(reference.error_us) {
@@ -152,20 +157,21 @@ impl Discipline {
     /// Takes the rate from the anchor to `reference` where it is surer than the one known.
     fn measure_rate(&mut self, reference: Reference) {
         let Some(anchor) = self.anchor else { return };
-        let ticks = i128::from(reference.at_us) - i128::from(anchor.at_us);
-        if ticks <= 0 {
-            return;
-        }
-        let beyond = i128::from(reference.unix_us) - i128::from(anchor.unix_us) - ticks;
+        let Some(ticks) = reference.at_us.checked_sub(anchor.at_us).filter(|ticks| *ticks > 0) else { return };
+        let unix_us = anchor.unix_us.saturating_add(ticks);
+        // A clock that is hours off has no rate.
+        let parts = |us: u64| us.checked_mul(BILLION.into()).map(|us| us / ticks);
         // Both references' errors, and a tick of each reading.
-        let unsure = (i128::from(anchor.error_us) + i128::from(reference.error_us) + 2) * BILLION / ticks + 1;
-        let error = u32::try_from(unsure).unwrap_or(u32::MAX).saturating_add(DRIFT_PPB);
-        let rate = i32::try_from(beyond * BILLION / ticks);
+        let unsure = parts(u64::from(anchor.error_us) + u64::from(reference.error_us) + 2);
+        let error =
+            unsure.and_then(|parts| u32::try_from(parts + 1).ok()).unwrap_or(u32::MAX).saturating_add(DRIFT_PPB);
+        let rate = parts(apart(reference.unix_us, unix_us)).and_then(|parts| i32::try_from(parts).ok());
         let renew = ticks >= DAY_US;
-        if let Ok(rate) = rate
+        if let Some(rate) = rate
             && error < if renew { self.tolerance_ppb } else { self.rate_error_ppb }
         {
-            (self.rate_ppb, self.rate_error_ppb) = (rate, error);
+            self.rate_ppb = if reference.unix_us < unix_us { -rate } else { rate };
+            self.rate_error_ppb = error;
         }
         if renew {
             self.anchor = Some(reference);
@@ -175,13 +181,27 @@ impl Discipline {
     /// Whether a crystal within its tolerance could have brought one reference to the other.
     fn agree(&self, before: Reference, after: Reference) -> bool {
         let Some(ticks) = after.at_us.checked_sub(before.at_us) else { return false };
-        let drift = u128::from(ticks) * u128::from(self.tolerance_ppb) / BILLION as u128;
-        let room = u128::from(before.error_us) + u128::from(after.error_us) + drift;
-        u128::from(apart(after.unix_us, before.unix_us.saturating_add(ticks))) <= room
+        let drift = scaled(ticks, self.tolerance_ppb, BILLION);
+        let room = drift.saturating_add(u64::from(before.error_us) + u64::from(after.error_us));
+        apart(after.unix_us, before.unix_us.saturating_add(ticks)) <= room
     }
 }
 
-const BILLION: i128 = 1_000_000_000;
+const BILLION: u32 = 1_000_000_000;
+
+/// Returns `value · numerator / denominator`, rounded down, saturated. By parts, since a division of 128 bits takes 750 bytes of
+/// code on a Cortex-M, each time anew.
+///
+/// ```
+/// use tanbo_board_api::clock::scaled;
+/// assert_eq!(scaled(86_400_000_001, 32_768, 1_000_000), 2_831_155_200);
+/// ```
+#[inline(never)]
+pub const fn scaled(value: u64, numerator: u32, denominator: u32) -> u64 {
+    let (numerator, denominator) = (numerator as u64, if denominator == 0 { 1 } else { denominator as u64 });
+    let whole = (value / denominator).saturating_mul(numerator);
+    whole.saturating_add(value % denominator * numerator / denominator)
+}
 
 fn apart(a: u64, b: u64) -> u64 {
     a.abs_diff(b)
@@ -190,7 +210,7 @@ fn apart(a: u64, b: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     extern crate std;
-    use super::{DRIFT_PPB, Discipline, HOLDOVER_US, Reference, TimeSource};
+    use super::{DRIFT_PPB, Discipline, HOLDOVER_US, Reference, TimeSource, scaled};
     use proptest::prelude::*;
 
     const EPOCH_US: u64 = 1_795_796_640_000_000;
@@ -268,6 +288,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn scaled_is_the_quotient(value: u64, numerator: u32, denominator in 1u32..) {
+            let quotient = u128::from(value) * u128::from(numerator) / u128::from(denominator);
+            prop_assert_eq!(scaled(value, numerator, denominator), u64::try_from(quotient).unwrap_or(u64::MAX));
+        }
+
         /// Honest references and a crystal within its tolerance: the error told is never exceeded.
         #[test]
         fn the_error_told_is_a_bound(

@@ -181,12 +181,15 @@ impl<R: Registers> Sensor for Adxl355<R> {
 
     /// Wake compares each chosen axis' magnitude, gravity included, with the threshold.
     async fn set_mode(&mut self, mode: Mode) -> Result<(), DriverError> {
-        let (interrupts, wake) = match mode {
-            Mode::Off | Mode::Measure => (FULL_ON_INT1, None),
+        let (interrupts, axes, wake) = match mode {
+            Mode::Off | Mode::Measure => (FULL_ON_INT1, 0, None),
             Mode::Wake { threshold, readings } => {
                 let steps = scale::steps(threshold, self.config.range.steps_per_g()) >> THRESHOLD_SHIFT;
                 let code = u16::try_from(steps).ok().filter(|code| *code > 0 && readings > 0);
-                (ACTIVITY_ON_INT1, Some((code.ok_or(DriverError::Range)?.to_be_bytes(), readings)))
+                let [high, low] = code.ok_or(DriverError::Range)?.to_be_bytes();
+                let wake =
+                    [(register::ACT_THRESH_H, high), (register::ACT_THRESH_L, low), (register::ACT_COUNT, readings)];
+                (ACTIVITY_ON_INT1, self.config.wake_axes, Some(wake))
             }
         };
         // Settings change in standby only.
@@ -195,16 +198,16 @@ impl<R: Registers> Sensor for Adxl355<R> {
         if mode == Mode::Off {
             return Ok(());
         }
-        self.registers.write(register::RANGE, self.config.range as u8).await?;
-        self.registers.write(register::FILTER, self.config.rate as u8).await?;
-        self.registers.write(register::FIFO_SAMPLES, self.config.watermark * 3).await?;
-        self.registers.write(register::INT_MAP, interrupts).await?;
-        if let Some(([high, low], readings)) = wake {
-            self.registers.write(register::ACT_THRESH_H, high).await?;
-            self.registers.write(register::ACT_THRESH_L, low).await?;
-            self.registers.write(register::ACT_COUNT, readings).await?;
+        let settings = [
+            (register::RANGE, self.config.range as u8),
+            (register::FILTER, self.config.rate as u8),
+            (register::FIFO_SAMPLES, self.config.watermark * 3),
+            (register::INT_MAP, interrupts),
+        ];
+        for (register, value) in settings.into_iter().chain(wake.into_iter().flatten()) {
+            self.registers.write(register, value).await?;
         }
-        self.registers.write(register::ACT_EN, if wake.is_some() { self.config.wake_axes } else { 0 }).await?;
+        self.registers.write(register::ACT_EN, axes).await?;
         self.drain().await?;
         self.registers.write(register::POWER_CTL, TEMP_OFF).await?;
         self.on = true;

@@ -182,7 +182,8 @@ impl<S: SpiDevice> Sensor for Adxl362<S> {
                 if !(1..=THRESHOLD_MAX).contains(&steps) || readings == 0 {
                     return Err(DriverError::Range);
                 }
-                Some(((steps as u16).to_le_bytes(), readings))
+                let [low, high] = (steps as u16).to_le_bytes();
+                Some([(register::THRESH_ACT_L, low), (register::THRESH_ACT_H, high), (register::TIME_ACT, readings)])
             }
         };
         // Standby, and an empty FIFO.
@@ -193,17 +194,17 @@ impl<S: SpiDevice> Sensor for Adxl362<S> {
             return Ok(());
         }
         let filter = (self.config.range as u8) << 6 | QUARTER_BANDWIDTH | self.config.rate as u8;
-        self.write(register::FILTER_CTL, filter).await?;
         let [low, high] = (u16::from(self.config.watermark) * 3).to_le_bytes();
-        self.write(register::FIFO_SAMPLES, low).await?;
-        self.write(register::FIFO_CONTROL, STREAM | if high > 0 { SAMPLES_ABOVE_255 } else { 0 }).await?;
-        if let Some(([low, high], readings)) = wake {
-            self.write(register::THRESH_ACT_L, low).await?;
-            self.write(register::THRESH_ACT_H, high).await?;
-            self.write(register::TIME_ACT, readings).await?;
+        let (activity, interrupt) = if wake.is_some() { (REFERENCED_ACTIVITY, ACTIVITY) } else { (0, WATERMARK) };
+        let fifo = [
+            (register::FILTER_CTL, filter),
+            (register::FIFO_SAMPLES, low),
+            (register::FIFO_CONTROL, STREAM | if high > 0 { SAMPLES_ABOVE_255 } else { 0 }),
+        ];
+        let on = [(register::ACT_INACT_CTL, activity), (register::INTMAP1, interrupt)];
+        for (register, value) in fifo.into_iter().chain(wake.into_iter().flatten()).chain(on) {
+            self.write(register, value).await?;
         }
-        self.write(register::ACT_INACT_CTL, if wake.is_some() { REFERENCED_ACTIVITY } else { 0 }).await?;
-        self.write(register::INTMAP1, if wake.is_some() { ACTIVITY } else { WATERMARK }).await?;
         self.mode = mode;
         let wake_up = if self.wakes_slowly() { WAKE_UP } else { 0 };
         self.write(register::POWER_CTL, MEASURE | wake_up).await

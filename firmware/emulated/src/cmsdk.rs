@@ -94,6 +94,7 @@ impl Timer {
     }
 
     /// Returns the ticks since the start. To be called at least every 171 s, as every wait does.
+    #[inline(never)]
     pub fn ticks(&self) -> u64 {
         let (ticks, before) = self.last.get();
         let now = read(TIMER1_BASE + Self::VALUE);
@@ -139,6 +140,7 @@ impl Timer {
     }
 
     /// As [`Timer::wait_until`], by [`Timer::ticks`].
+    #[inline(never)]
     pub fn wait_until_tick(&self, deadline: u64, uart: bool) -> Woken {
         let mask = 1 << TIMER0 | if uart { 1 << UART0_RX } else { 0 };
         loop {

@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use defmt::{Debug2Format, Display2Format, error, info};
 use embassy_time::Timer;
 use embedded_hal::digital::OutputPin as _;
-use embedded_storage_async::nor_flash::ErrorType;
+use embedded_storage_async::nor_flash::{ErrorType, NorFlashError};
 use tanbo_board_api::{Clock as _, Depth, Power, WakeMask};
 use tanbo_drivers::DriverError;
 use tanbo_drivers::adxl355::{self, Adxl355};
@@ -65,7 +65,7 @@ enum End<E> {
     Stop(Stop<E>),
 }
 
-impl<E: fmt::Debug> fmt::Display for End<E> {
+impl<E: NorFlashError> fmt::Display for End<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Currents(name) => write!(f, "firmware/node/boards has no table of {name}"),
@@ -202,7 +202,7 @@ fn confirm<C: Chip>(flash: &C::Flash) {
 #[cfg(feature = "update")]
 mod update {
     use defmt::{Display2Format, error};
-    use embedded_storage_async::nor_flash::ErrorType;
+    use embedded_storage_async::nor_flash::{ErrorType, NorFlashError};
     use heapless::Vec;
     use static_cell::ConstStaticCell;
     use tanbo::{Arena, Family};

@@ -75,22 +75,24 @@ impl Lane {
     pub async fn wait(&self, ask: Ask, now_us: impl Fn() -> u64) -> End {
         let _withdraw = Withdraw(&self.ask);
         let mut asked = false;
-        poll_fn(|_| {
-            self.alive.set(true);
-            let end = if self.called.take() {
-                End::Called
-            } else if asked && ask.ended_by(self.cause.get()) {
-                End::Woken
-            } else if now_us() >= ask.deadline_us {
-                End::Deadline
-            } else {
-                asked = true;
-                self.ask.set(Some(ask));
-                return Poll::Pending;
-            };
-            Poll::Ready(end)
-        })
-        .await
+        poll_fn(|_| self.look(&ask, core::mem::replace(&mut asked, true), now_us())).await
+    }
+
+    /// Whether the wait is over; it goes on as `ask` says if not. One for all tasks, in no future.
+    #[inline(never)]
+    fn look(&self, ask: &Ask, asked: bool, now_us: u64) -> Poll<End> {
+        self.alive.set(true);
+        let end = if self.called.take() {
+            End::Called
+        } else if asked && ask.ended_by(self.cause.get()) {
+            End::Woken
+        } else if now_us >= ask.deadline_us {
+            End::Deadline
+        } else {
+            self.ask.set(Some(*ask));
+            return Poll::Pending;
+        };
+        Poll::Ready(end)
     }
 
     /// Ends the wait of this task, or its next one.

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::ops::Range;
 
-use embedded_storage_async::nor_flash::NorFlash;
+use embedded_storage_async::nor_flash::{NorFlash, NorFlashError};
 use tanbo_board_api::{Clock, Power, Slots, Uplink};
 use tanbo_flash_map::Calibrations;
 use tanbo_methods::ParameterError;
@@ -93,16 +93,19 @@ pub enum Stop<E> {
     },
 }
 
-impl<E: fmt::Debug> fmt::Display for Stop<E> {
+impl<E: NorFlashError> fmt::Display for Stop<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Restart => f.write_str("the gateway asks for a restart"),
             Self::Store(error) => error.fmt(f),
-            Self::Pipeline(error) => error.fmt(f),
+            // Their own text is for who builds firmware: a board would carry 6 KB of it.
+            Self::Pipeline(_) => f.write_str(
+                "the model does not go with the sensor, or carries no front end: `tanbo inspect` tells both",
+            ),
             Self::Parameter(error) => error.fmt(f),
             Self::Sensor { number, needs } => write!(f, "sensor {number} of the application must give {needs}"),
         }
     }
 }
 
-impl<E: fmt::Debug> core::error::Error for Stop<E> {}
+impl<E: NorFlashError> core::error::Error for Stop<E> {}

@@ -158,7 +158,7 @@ impl<B: Board, I: Inbox> Sender<'_, '_, B, I> {
         let shared = self.shared;
         let oldest = shared.store.lock().await.waiting().min();
         let report_s = report_s(&shared.plan());
-        let mut outbox = shared.outbox.borrow_mut();
+        let mut outbox = shared.outbox();
         if core::mem::take(&mut outbox.send_all) {
             self.failures = 0;
             self.event_us = now_us;
@@ -224,9 +224,9 @@ impl<B: Board, I: Inbox> Sender<'_, '_, B, I> {
         // Of an event: its number, or the one that an alarm in its place settles.
         let (mut number, mut settles) = (None, None);
         let message = match job {
-            Job::Alarm => Message::Alarm(shared.outbox.borrow_mut().next_alarm()?),
-            Job::Applied => Message::Applied(shared.outbox.borrow_mut().next_applied()?),
-            Job::Boot => Message::Boot(shared.outbox.borrow_mut().boot.take()?),
+            Job::Alarm => Message::Alarm(shared.outbox().next_alarm()?),
+            Job::Applied => Message::Applied(shared.outbox().next_applied()?),
+            Job::Boot => Message::Boot(shared.outbox().boot.take()?),
             Job::Time => Message::TimeRequest,
             Job::Event(waiting) => {
                 let event = self.load(waiting).await?;
@@ -288,7 +288,7 @@ impl<B: Board, I: Inbox> Sender<'_, '_, B, I> {
     fn report<'v>(&mut self, telemetry: &Telemetry, values: &'v mut [u8]) -> Message<'v> {
         let shared = self.shared;
         let now_us = shared.now_us();
-        let wanted = core::mem::take(&mut shared.outbox.borrow_mut().report);
+        let wanted = core::mem::take(&mut shared.outbox().report);
         if now_us >= self.report_us {
             self.report_us = following(self.report_us, now_us, report_s(&shared.plan()));
         }
@@ -300,7 +300,7 @@ impl<B: Board, I: Inbox> Sender<'_, '_, B, I> {
             }
         } else if shared.mode() > Mode::Survive {
             let taken = {
-                let Outbox { readings, also, .. } = &mut *shared.outbox.borrow_mut();
+                let Outbox { readings, also, .. } = &mut *shared.outbox();
                 self.reports = self.reports.wrapping_add(1);
                 let other = self.reports.is_multiple_of(ALSO_EACH.into()) && !also.is_empty();
                 if other { also.take(values) } else { readings.take(values) }
@@ -378,7 +378,7 @@ impl<B: Board, I: Inbox> Sender<'_, '_, B, I> {
         while !restart {
             let called = async {
                 while shared.pause(&ANSWER, until_us).await != End::Deadline
-                    && !shared.outbox.borrow().urgent()
+                    && !shared.outbox().urgent()
                     && !self.inbox.speaks()
                 {}
             };
@@ -479,7 +479,7 @@ impl<B: Board, I: Inbox> Sender<'_, '_, B, I> {
             }
         }
         let applied = Applied { request, key: set.key, value: shared.setting(set.key), outcome };
-        shared.outbox.borrow_mut().applied(applied);
+        shared.outbox().applied(applied);
         shared.agenda.sampling.call();
     }
 
@@ -490,7 +490,7 @@ impl<B: Board, I: Inbox> Sender<'_, '_, B, I> {
             // Not stored, not done: it could come a second time.
             return false;
         }
-        let mut outbox = shared.outbox.borrow_mut();
+        let mut outbox = shared.outbox();
         match command {
             Command::Restart => return true,
             Command::SafeState => outbox.safe_state = true,

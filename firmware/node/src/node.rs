@@ -75,7 +75,7 @@ pub(crate) async fn begin<B: Board>(shared: &Shared<'_, B>) {
     shared.note(Note::Start { cause, starts: shared.starts });
     shared.note(Note::Mode(shared.mode()));
     shared.fault(Trouble::Start(cause)).await;
-    shared.outbox.borrow_mut().boot = Some(Boot { reset: told(cause), starts: shared.starts as u8 });
+    shared.outbox().boot = Some(Boot { reset: told(cause), starts: shared.starts as u8 });
 }
 
 /// Runs the uplink and sampling, asleep between, until one of them ends; `None` where it is sampling. Pinned before, so that no future has

@@ -1,6 +1,6 @@
 //! What sampling and uplink share: the board's parts, the store, the mode, the outbox.
 
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, RefCell, RefMut};
 
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
@@ -76,7 +76,7 @@ pub(crate) struct Shared<'p, B: Board> {
     observer: RefCell<&'p mut B::Observer>,
     pub store: Mutex<NoopRawMutex, Kept<'p, B>>,
     pub agenda: Agenda,
-    pub outbox: RefCell<Outbox>,
+    outbox: RefCell<Outbox>,
     /// How often the node has started.
     pub starts: u32,
     mode: Cell<Mode>,
@@ -156,6 +156,18 @@ impl<'p, B: Board> Shared<'p, B> {
         self.observer.borrow_mut().note(now_us, note);
     }
 
+    /// Returns what waits to be sent. Once in the image, and not a check of the cell and its panic at every use.
+    #[inline(never)]
+    pub fn outbox(&self) -> RefMut<'_, Outbox> {
+        self.outbox.borrow_mut()
+    }
+
+    /// Returns what the node knows of itself; as [`Shared::outbox`].
+    #[inline(never)]
+    fn health(&self) -> RefMut<'_, Health> {
+        self.health.borrow_mut()
+    }
+
     /// Returns how much the node does.
     pub fn mode(&self) -> Mode {
         self.mode.get()
@@ -189,7 +201,7 @@ impl<'p, B: Board> Shared<'p, B> {
     /// A load draws as much from now on.
     fn draws(&self, load: Load, current_na: u32) {
         let now_us = self.now_us();
-        self.health.borrow_mut().meter.set(now_us, load, current_na);
+        self.health().meter.set(now_us, load, current_na);
         self.note(Note::Draws(load, current_na));
     }
 
@@ -223,7 +235,7 @@ impl<'p, B: Board> Shared<'p, B> {
     /// Keeps the temperature of the node for its reports.
     pub fn set_temperature(&self, celsius: i32) {
         let celsius = i8::try_from(celsius).ok().filter(|celsius| *celsius != i8::MIN);
-        self.health.borrow_mut().temperature_c = celsius;
+        self.health().temperature_c = celsius;
     }
 
     /// Changes what a reset keeps.
@@ -246,7 +258,7 @@ impl<'p, B: Board> Shared<'p, B> {
         let uptime_s = u32::try_from(self.uptime_us() / 1_000_000).unwrap_or(u32::MAX);
         let fault = Fault { start: self.starts, uptime_s, kind, code, detail };
         {
-            let mut health = self.health.borrow_mut();
+            let mut health = self.health();
             health.faults = health.faults.saturating_add(1);
         }
         self.note(Note::Fault(fault));
@@ -255,13 +267,13 @@ impl<'p, B: Board> Shared<'p, B> {
     }
 
     fn uptime_us(&self) -> u64 {
-        self.now_us().saturating_sub(self.health.borrow().started_us)
+        self.now_us().saturating_sub(self.health().started_us)
     }
 
     /// Measures the supply, where the last measurement is `older_ms` old; the charge is counted where the board does not measure it.
     pub fn supply(&self, older_ms: u32) -> Supply {
         let now_us = self.now_us();
-        let mut health = self.health.borrow_mut();
+        let mut health = self.health();
         if now_us.saturating_sub(health.supply_us) >= u64::from(older_ms) * 1000 {
             health.supply = self.with_power(|power| power.supply());
             health.supply_us = now_us;
@@ -276,7 +288,7 @@ impl<'p, B: Board> Shared<'p, B> {
 
     /// Returns when the supply was measured last, by the board's clock.
     pub fn supply_us(&self) -> u64 {
-        self.health.borrow().supply_us
+        self.health().supply_us
     }
 
     /// Changes the mode by supply and stake; whether it changed.
@@ -296,7 +308,7 @@ impl<'p, B: Board> Shared<'p, B> {
     /// Stores what was drawn, now and then.
     async fn count_drawn(&self) {
         let Some(battery_mah) = self.setup.battery_mah else { return };
-        let drawn_uah = self.health.borrow().drawn_uah(self.now_us());
+        let drawn_uah = self.health().drawn_uah(self.now_us());
         let stored = self.setting(key::DRAWN).unsigned_abs();
         if drawn_uah.saturating_sub(stored) < (battery_mah * 1000 / DRAWN_STEPS).max(1) {
             return;
@@ -311,7 +323,7 @@ impl<'p, B: Board> Shared<'p, B> {
     /// The battery was changed: counts from `uah` on.
     pub fn drawn_anew(&self, uah: u32) {
         let now_us = self.now_us();
-        let mut health = self.health.borrow_mut();
+        let mut health = self.health();
         let metered = health.metered_uah(now_us);
         health.drawn_before_uah = uah.saturating_sub(metered);
     }
@@ -344,7 +356,7 @@ impl<'p, B: Board> Shared<'p, B> {
         let Found { hazard, begins, severity, score, quantity, peak, model, .. } = found;
         let finding = Finding { hazard, begins, severity, clock: quality(utc), score };
         let (time_us, error_ms) = utc.map_or((found.time_us, u16::MAX), |utc| (utc.unix_us, error_ms(utc)));
-        self.outbox.borrow_mut().alarm(Alarm::new(finding, time_us));
+        self.outbox().alarm(Alarm::new(finding, time_us));
         let kept = self.keep(&Event { finding, time_us, error_ms, quantity, peak, model }).await;
         self.agenda.uplink.call();
         if kept.is_err() {
@@ -364,7 +376,7 @@ impl<'p, B: Board> Shared<'p, B> {
         let _ = self.with_power(|power| power.on_brownout(&words));
         let pushed = store.push(number, &frame).await;
         let _ = self.with_power(|power| power.on_brownout(&[]));
-        self.outbox.borrow_mut().untried = Some(number);
+        self.outbox().untried = Some(number);
         if pushed.is_ok() {
             self.note(Note::Kept { number, before: None });
         }
@@ -382,7 +394,7 @@ impl<'p, B: Board> Shared<'p, B> {
         let mut deadline_us = joined.deadline_us;
         {
             let mut power = self.power.borrow_mut();
-            let mut health = self.health.borrow_mut();
+            let mut health = self.health();
             if self.agenda.all_alive() {
                 power.feed_watchdog();
                 health.fed_us = now_us;
@@ -408,7 +420,7 @@ impl<'p, B: Board> Shared<'p, B> {
             self.draws(Load::Board, self.setup.currents.stop_na);
         }
         let cause = wait::sleep(&mut **self.power.borrow_mut(), deadline_us, joined.depth, joined.wake).await;
-        self.health.borrow_mut().asleep_us += self.now_us().saturating_sub(now_us);
+        self.health().asleep_us += self.now_us().saturating_sub(now_us);
         self.awake();
         self.note(Note::Wake(cause));
         self.agenda.woken_by(cause);
@@ -424,11 +436,11 @@ impl<'p, B: Board> Shared<'p, B> {
         let supply = self.supply(crate::plan::SUPPLY_MS);
         let (now_us, uptime_us) = (self.now_us(), self.uptime_us());
         let utc = self.utc_at(now_us);
-        let health = self.health.borrow();
-        let awake_us = u128::from(uptime_us.saturating_sub(health.asleep_us));
+        let health = self.health();
+        let awake_us = uptime_us.saturating_sub(health.asleep_us);
         tanbo_wire::v1::Telemetry {
             uptime_s: u32::try_from(uptime_us / 1_000_000).unwrap_or(u32::MAX),
-            awake_ppm: u32::try_from(awake_us * 1_000_000 / u128::from(uptime_us.max(1))).unwrap_or(u32::MAX),
+            awake_ppm: (awake_us * 1000 / (uptime_us / 1000).max(1)).min(1_000_000) as u32,
             supply_mv: supply.mv.filter(|mv| *mv != u16::MAX),
             charge_percent: supply.charge_permille.map(|charge| (charge / 10).min(100) as u8),
             temperature_c: health.temperature_c,

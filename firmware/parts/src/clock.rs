@@ -1,6 +1,7 @@
 //! Time by embassy-time's counter, which runs through sleep on every board.
 
 use embassy_time::{Instant, TICK_HZ};
+use tanbo_board_api::clock::scaled;
 use tanbo_board_api::{Clock, Discipline, Reference, Utc};
 
 /// A clock on embassy-time.
@@ -32,12 +33,13 @@ impl Clock for TickClock {
 
 /// Returns the first tick at which the clock shows `us` or more: embassy-time itself rounds down, and would wake too early.
 pub(crate) fn instant(us: u64) -> Instant {
-    Instant::from_ticks(ticks(us, TICK_HZ))
+    Instant::from_ticks(ticks(us, TICK_HZ as u32))
 }
 
-fn ticks(us: u64, hz: u64) -> u64 {
-    let ticks = (u128::from(us) * u128::from(hz)).div_ceil(1_000_000);
-    u64::try_from(ticks).unwrap_or(u64::MAX)
+fn ticks(us: u64, hz: u32) -> u64 {
+    const US: u32 = 1_000_000;
+    let left = us % u64::from(US) * u64::from(hz) % u64::from(US);
+    scaled(us, hz, US).saturating_add(u64::from(left > 0))
 }
 
 #[cfg(test)]

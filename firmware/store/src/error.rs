@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use embedded_storage_async::nor_flash::{NorFlashError, NorFlashErrorKind};
+
 /// An error of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreError<E> {
@@ -32,7 +34,7 @@ pub enum StoreError<E> {
     Flash(E),
 }
 
-impl<E: fmt::Debug> fmt::Display for StoreError<E> {
+impl<E: NorFlashError> fmt::Display for StoreError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Geometry { needed, room } => write!(
@@ -44,12 +46,17 @@ impl<E: fmt::Debug> fmt::Display for StoreError<E> {
             Self::NoSetting { key } => write!(f, "there is no setting {key}"),
             Self::NumbersUsedUp => f.write_str("all frame numbers of this key are used: the node needs a new key"),
             Self::Corrupt => f.write_str("what lies in flash was not written by this store: format it"),
-            Self::Flash(error) => write!(f, "flash: {error:?}"),
+            // By kind: who prints a type by its derived text carries the code for that, 2 KB.
+            Self::Flash(error) => f.write_str(match error.kind() {
+                NorFlashErrorKind::OutOfBounds => "the flash ends before the range does",
+                NorFlashErrorKind::NotAligned => "the flash has longer words or pages",
+                _ => "the flash does not do what it is told",
+            }),
         }
     }
 }
 
-impl<E: fmt::Debug> core::error::Error for StoreError<E> {}
+impl<E: NorFlashError> core::error::Error for StoreError<E> {}
 
 impl<E> From<sequential_storage::Error<E>> for StoreError<E> {
     fn from(error: sequential_storage::Error<E>) -> Self {

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::ops::Range;
 
-use embedded_storage_async::nor_flash::NorFlash;
+use embedded_storage_async::nor_flash::{NorFlash, NorFlashError};
 use tanbo_store::{RECORD_BYTES, Store, StoreError};
 use tanbo_wire::v1::Ack;
 
@@ -21,7 +21,7 @@ pub enum Failure<E> {
     Changed(&'static str, u32),
 }
 
-impl<E: fmt::Debug> fmt::Display for Failure<E> {
+impl<E: NorFlashError> fmt::Display for Failure<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(error) => error.fmt(f),

@@ -20,12 +20,11 @@ pub(crate) struct Ear {
     gate: GateKeeper,
 }
 
-/// Returns whether `port` is quantized as the front end quantizes features. A scale is a power of two, so `==` is exact.
+/// Returns whether `port` is quantized as the front end quantizes features: by 2^(`feature_shift` − 8). Compared by its bits, so that
+/// a core without floats needs no library for them.
 fn takes_features(port: &Port<'_>, front_end: &FrontEnd) -> bool {
-    let steps_per_unit = 256u32 >> front_end.feature_shift.min(8);
-    let unit_steps = 1u32 << front_end.feature_shift.saturating_sub(8).min(31);
-    port.scale * steps_per_unit as f32 == unit_steps as f32
-        && port.zero_point == i32::from(front_end.feature_zero_point)
+    let scale = f32::from_bits((u32::from(front_end.feature_shift) + 127 - 8) << 23);
+    port.scale.to_bits() == scale.to_bits() && port.zero_point == i32::from(front_end.feature_zero_point)
 }
 
 /// Returns the int8 tensor that is the only one of `ports`: the first two, if there are as many.

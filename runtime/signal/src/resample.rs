@@ -78,7 +78,7 @@ pub struct Resampler {
     ahead: i64,
 }
 
-fn gcd(a: u128, b: u128) -> u128 {
+fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
@@ -91,13 +91,13 @@ impl Resampler {
     /// above 16384.
     pub fn new(input: Rate, output: Rate) -> Result<Self, ResampleError> {
         let error = ResampleError { input, output };
-        let p = u128::from(output.numerator) * u128::from(input.denominator);
-        let q = u128::from(output.denominator) * u128::from(input.numerator);
+        let p = u64::from(output.numerator) * u64::from(input.denominator);
+        let q = u64::from(output.denominator) * u64::from(input.numerator);
         if p == 0 || q == 0 {
             return Err(error);
         }
         let divisor = gcd(p, q);
-        let reduce = |term: u128| u64::try_from(term / divisor).ok().filter(|term| *term <= MAX_TERM).ok_or(error);
+        let reduce = |term: u64| Some(term / divisor).filter(|term| *term <= MAX_TERM).ok_or(error);
         let (input_step, output_step) = (reduce(p)?, reduce(q)?);
         if output_step > 20 * input_step {
             return Err(error);

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use addr2line::Loader;
+use object::{Object as _, ObjectSection as _};
+use tanbo_emulated::host::WORLD;
 
 use crate::workspace::Error;
 
@@ -24,6 +26,11 @@ const PARTS: [(&str, &[&str]); 12] = [
     ("log", &["/defmt", "/semihosting-", "/cortex-m"]),
     ("copies and divisions", &[""]),
 ];
+
+/// Parts that are none of the node's.
+const AROUND: [&str; 4] = ["simulation", "sleep and timers", "log", "copies and divisions"];
+/// Most of the node's sources in the world's section, thousandths: comparisons of its types, which both sides know.
+const MOST_INLINED: u64 = 20;
 
 /// Instructions of each part.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -55,4 +62,27 @@ pub fn parts(image: &Path, counts: &[(u64, u64)]) -> Result<Vec<Part>, Error> {
         sums[found].instructions += count;
     }
     Ok(sums.into_iter().filter(|part| part.instructions > 0).collect())
+}
+
+/// Checks that what lies beside the node's flash is the world and nothing of the node: by the sources that the compiler inlined there.
+///
+/// # Errors
+/// An image without line numbers or without the section; more than [`MOST_INLINED`] of it are the node's.
+pub fn check_world(image: &Path) -> Result<(), Error> {
+    let failed = |error: &dyn std::fmt::Display| Error(format!("{}: {error}", image.display()));
+    let bytes = std::fs::read(image).map_err(|error| failed(&error))?;
+    let elf = object::File::parse(&*bytes).map_err(|error| failed(&error))?;
+    let section =
+        elf.section_by_name(WORLD).ok_or_else(|| failed(&"no section of the world: firmware/board-mps2/world.x"))?;
+    let addresses = (section.address()..section.address() + section.size()).step_by(2);
+    let found = parts(image, &addresses.map(|address| (address, 1)).collect::<Vec<_>>())?;
+    let sum = |parts: &[Part]| parts.iter().map(|part| part.instructions).sum::<u64>();
+    let all = sum(&found);
+    let of_node: Vec<Part> = found.into_iter().filter(|part| !AROUND.contains(&part.name)).collect();
+    if sum(&of_node) * 1000 > all * MOST_INLINED {
+        return Err(failed(&format!(
+            "of the node, in the world's section: {of_node:?} of {all}; `#[inline(never)]` keeps them apart"
+        )));
+    }
+    Ok(())
 }

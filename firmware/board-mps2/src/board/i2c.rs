@@ -94,6 +94,8 @@ impl ErrorType for Mps2I2c {
 }
 
 impl I2c for Mps2I2c {
+    // The board's, whoever uses it.
+    #[inline(never)]
     fn transaction(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), ErrorKind> {
         let result = self.run(address, operations);
         self.stop();

@@ -174,6 +174,7 @@ impl World {
     ///
     /// # Errors
     /// [`WorldError::File`].
+    #[inline(never)]
     pub fn feed<const N: usize>(&self, name: &'static str) -> Result<Feed<N>, WorldError> {
         self.outside(|| {
             let mut state = self.state.borrow_mut();
@@ -190,6 +191,7 @@ impl World {
     }
 
     /// Returns the time since the node's start, µs.
+    #[inline(never)]
     pub fn now_us(&self) -> u64 {
         self.machine.ticks() / TICKS_PER_US
     }
@@ -251,6 +253,7 @@ impl World {
     }
 
     /// Waits until `us`, µs since the node's start, with the core as `depth` allows.
+    #[inline(never)]
     fn wait(&self, us: u64, wait: Wait, depth: Depth, wake: WakeMask) {
         let deadline = us.saturating_mul(TICKS_PER_US);
         let began = self.machine.ticks();
@@ -383,8 +386,10 @@ impl State {
                 if converted > now {
                     break;
                 }
-            } else if radio <= until {
-                self.on.radio = self.radio_steps.remove(0).1;
+            } else if radio <= until
+                && let Some(((_, state), later)) = self.radio_steps.split_first()
+            {
+                (self.on.radio, self.radio_steps) = (*state, later.iter().copied().collect());
             }
         }
     }

@@ -60,6 +60,7 @@ impl WorldObserver {
 }
 
 impl Observer for WorldObserver {
+    #[inline(never)]
     fn note(&mut self, _: u64, note: Note<'_>) {
         let world = self.world;
         world.outside(|| {

@@ -50,6 +50,7 @@ pub struct WorldPower {
 
 impl WorldPower {
     /// Returns the power as the last reset left it.
+    #[inline(never)]
     pub fn new(world: &'static World) -> Self {
         Self { world, retained: world.state.borrow().reset.retained, said: LastWords::NONE }
     }
@@ -59,6 +60,26 @@ impl WorldPower {
         let reset = &mut self.world.state.borrow_mut().reset;
         reset.retained = self.retained;
         change(reset)
+    }
+
+    /// Sleeps; `None` where the radio's interrupt, that nobody asked for, ends it.
+    #[inline(never)]
+    fn sleep(&mut self, deadline_us: u64, max_depth: Depth, wake: WakeMask) -> Option<WakeCause> {
+        let now = self.world.now_us();
+        let sensor = self.world.interrupts.iter().filter_map(core::cell::Cell::get).min();
+        let sensor = sensor.filter(|_| wake.has(WakeMask::SENSOR)).unwrap_or(u64::MAX);
+        let radio = self.world.radio_event_us().unwrap_or(u64::MAX);
+        let until = deadline_us.min(sensor).min(radio);
+        if until > now {
+            // Standby loses the RAM: as deep as this board goes is stop.
+            self.keep(|_| ());
+            self.world.wait(until, Wait::Rest, max_depth.min(Depth::Stop), wake);
+        }
+        match until {
+            _ if until == deadline_us => Some(WakeCause::Deadline),
+            _ if until == sensor => Some(WakeCause::Sensor),
+            _ => wake.has(WakeMask::UPLINK).then_some(WakeCause::Uplink),
+        }
     }
 }
 
@@ -71,37 +92,25 @@ impl Power for WorldPower {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let now = self.world.now_us();
-            let sensor = self.world.interrupts.iter().filter_map(core::cell::Cell::get).min();
-            let sensor = sensor.filter(|_| wake.has(WakeMask::SENSOR)).unwrap_or(u64::MAX);
-            let radio = self.world.radio_event_us().unwrap_or(u64::MAX);
-            let until = deadline_us.min(sensor).min(radio);
-            if until > now {
-                // Standby loses the RAM: as deep as this board goes is stop.
-                self.keep(|_| ());
-                self.world.wait(until, Wait::Rest, max_depth.min(Depth::Stop), wake);
+            let cause = self.sleep(deadline_us, max_depth, wake);
+            if cause.is_none() {
+                woken = true;
+                context.waker().wake_by_ref();
             }
-            match until {
-                _ if until == deadline_us => Poll::Ready(WakeCause::Deadline),
-                _ if until == sensor => Poll::Ready(WakeCause::Sensor),
-                _ if wake.has(WakeMask::UPLINK) => Poll::Ready(WakeCause::Uplink),
-                _ => {
-                    woken = true;
-                    context.waker().wake_by_ref();
-                    Poll::Pending
-                }
-            }
+            cause.map_or(Poll::Pending, Poll::Ready)
         })
         .await
     }
 
     fn set_perf(&mut self, _: Perf) {}
 
+    #[inline(never)]
     fn supply(&mut self) -> Supply {
         let world_us = self.world.world_us();
         self.world.change(|state| state.battery.supply(world_us))
     }
 
+    #[inline(never)]
     fn on_brownout(&mut self, last_words: &[u8]) -> Result<(), BrownoutError> {
         self.keep(|reset| reset.words.stage(last_words))
     }

@@ -22,6 +22,7 @@ impl WorldRelay {
 impl Relay for WorldRelay {
     type Error = Infallible;
 
+    #[inline(never)]
     fn set(&mut self, on: bool) -> Result<(), Infallible> {
         self.on = on;
         self.world.relay(on);

@@ -89,6 +89,7 @@ impl WorldUplink {
     ///
     /// # Errors
     /// [`WorldError::File`].
+    #[inline(never)]
     pub fn open(world: &'static World) -> Result<Self, WorldError> {
         let file = |name, error| WorldError::File { name, error };
         world.outside(|| {
@@ -96,6 +97,58 @@ impl WorldUplink {
             let down = Source::open("down").map_err(|error| file("down", error))?;
             Ok(Self { world, up, down, not_before_us: 0, sent_us: 0, answer: None })
         })
+    }
+
+    /// Gives a frame to the radio, which sends by itself; when it has, µs since the node's start.
+    #[inline(never)]
+    fn begin(&mut self, frame: &[u8]) -> Result<u64, UplinkError<AirError>> {
+        let Limits { frame_bytes, not_before_us } = self.limits();
+        if frame.len() > frame_bytes {
+            return Err(UplinkError::TooLong { bytes: frame.len(), room: frame_bytes });
+        }
+        if self.world.now_us() < not_before_us {
+            return Err(UplinkError::NotYet { not_before_us });
+        }
+        let settings = *self.world.settings();
+        let bits = (frame.len() as u64 + COMMAND_BYTES) * 8;
+        let until = self.world.now_us() + (bits * 1_000_000).div_ceil(SPI_HZ);
+        self.world.wait(until, Wait::Bus, Depth::Idle, WakeMask::NONE);
+        let air_us = airtime_us(settings.spreading, frame.len());
+        self.sent_us = self.world.now_us() + air_us;
+        self.not_before_us =
+            self.sent_us + air_us * u64::from(1000 - settings.duty_permille) / u64::from(settings.duty_permille);
+        self.world.radio_does(&[(0, RadioState::Transmit), (self.sent_us, RadioState::Sleep)]);
+        let at_us = self.world.world_us() + air_us;
+        let world = self.world;
+        world.outside(|| self.exchange(at_us, frame)).map_err(|error| UplinkError::Device(AirError(error)))?;
+        Ok(self.sent_us)
+    }
+
+    /// The radio listens in its windows from now on; when the answer is there, µs since the node's start.
+    #[inline(never)]
+    fn listen(&mut self) -> Option<u64> {
+        let [first, second] = self.windows();
+        // An answer in the first window makes the second one needless.
+        let answered = self.answer.as_ref().is_some_and(|answer| answer.window == 0);
+        let both = [
+            (first.0, RadioState::Receive),
+            (first.1, RadioState::Sleep),
+            (second.0, RadioState::Receive),
+            (second.1, RadioState::Sleep),
+        ];
+        if self.world.now_us() < first.0 {
+            self.world.radio_does(if answered { &both[..2] } else { &both });
+        }
+        self.arrives_us()
+    }
+
+    /// Hands out the answer; its length.
+    #[inline(never)]
+    fn take(&mut self, into: &mut [u8]) -> Result<Option<usize>, UplinkError<AirError>> {
+        let Some(Answer { frame, .. }) = self.answer.take() else { return Ok(None) };
+        let too_long = UplinkError::TooLong { bytes: frame.len(), room: into.len() };
+        into.get_mut(..frame.len()).ok_or(too_long)?.copy_from_slice(&frame);
+        Ok(Some(frame.len()))
     }
 
     /// Tells the gateway, which answers at once.
@@ -135,32 +188,14 @@ impl WorldUplink {
 impl Uplink for WorldUplink {
     type Error = AirError;
 
+    #[inline(never)]
     fn limits(&self) -> Limits {
         Limits { frame_bytes: longest(self.world.settings().spreading), not_before_us: self.not_before_us }
     }
 
     /// Pending until the frame is on the air; the radio sends by itself.
     async fn send(&mut self, frame: &[u8]) -> Result<(), UplinkError<AirError>> {
-        let Limits { frame_bytes, not_before_us } = self.limits();
-        if frame.len() > frame_bytes {
-            return Err(UplinkError::TooLong { bytes: frame.len(), room: frame_bytes });
-        }
-        if self.world.now_us() < not_before_us {
-            return Err(UplinkError::NotYet { not_before_us });
-        }
-        let settings = *self.world.settings();
-        let bits = (frame.len() as u64 + COMMAND_BYTES) * 8;
-        let until = self.world.now_us() + (bits * 1_000_000).div_ceil(SPI_HZ);
-        self.world.wait(until, Wait::Bus, Depth::Idle, WakeMask::NONE);
-        let air_us = airtime_us(settings.spreading, frame.len());
-        self.sent_us = self.world.now_us() + air_us;
-        self.not_before_us =
-            self.sent_us + air_us * u64::from(1000 - settings.duty_permille) / u64::from(settings.duty_permille);
-        self.world.radio_does(&[(0, RadioState::Transmit), (self.sent_us, RadioState::Sleep)]);
-        let at_us = self.world.world_us() + air_us;
-        let world = self.world;
-        world.outside(|| self.exchange(at_us, frame)).map_err(|error| UplinkError::Device(AirError(error)))?;
-        let sent_us = self.sent_us;
+        let (sent_us, world) = (self.begin(frame)?, self.world);
         poll_fn(|_| if world.now_us() < sent_us { Poll::Pending } else { Poll::Ready(()) }).await;
         Ok(())
     }
@@ -168,32 +203,14 @@ impl Uplink for WorldUplink {
     /// Pending until the answer is there or the time is over. The radio listens in its windows only.
     async fn receive(&mut self, into: &mut [u8], until_us: u64) -> Result<Option<usize>, UplinkError<AirError>> {
         let world = self.world;
-        let [first, second] = self.windows();
-        // An answer in the first window makes the second one needless.
-        let answered = self.answer.as_ref().is_some_and(|answer| answer.window == 0);
-        let both = [
-            (first.0, RadioState::Receive),
-            (first.1, RadioState::Sleep),
-            (second.0, RadioState::Receive),
-            (second.1, RadioState::Sleep),
-        ];
-        if world.now_us() < first.0 {
-            world.radio_does(if answered { &both[..2] } else { &both });
-        }
+        let arrives = self.listen().filter(|at| *at <= until_us);
         let _quiet = Quiet(world);
-        let arrives = self.arrives_us().filter(|at| *at <= until_us);
         let there = poll_fn(|_| match world.now_us() {
             now if arrives.is_some_and(|at| at <= now) => Poll::Ready(true),
             now if now >= until_us => Poll::Ready(false),
             _ => Poll::Pending,
         });
-        if !there.await {
-            return Ok(None);
-        }
-        let Some(Answer { frame, .. }) = self.answer.take() else { return Ok(None) };
-        let too_long = UplinkError::TooLong { bytes: frame.len(), room: into.len() };
-        into.get_mut(..frame.len()).ok_or(too_long)?.copy_from_slice(&frame);
-        Ok(Some(frame.len()))
+        if there.await { self.take(into) } else { Ok(None) }
     }
 }
 
@@ -201,6 +218,7 @@ impl Uplink for WorldUplink {
 struct Quiet(&'static World);
 
 impl Drop for Quiet {
+    #[inline(never)]
     fn drop(&mut self) {
         self.0.radio_stops_listening();
     }

@@ -27,13 +27,18 @@ pub struct Program<'a> {
 /// What an image for one model takes, beside the arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageSize {
-    /// Flash: code, constants and initial values of the engine, this model's plan and operators, and the start-up. Bytes.
+    /// Flash, without `.world`: code, constants and initial values of the engine, this model's plan and operators, and the start-up. Bytes.
     pub flash_code_bytes: u64,
     /// Flash: what the image holds of the artifact, its constants. Bytes.
     pub flash_artifact_bytes: u64,
     /// RAM of static variables, bytes.
     pub ram_static_bytes: u64,
+    /// Code of a simulated world around a node, in a section of that name (`.world`): it stands for what is no program. Bytes.
+    pub world_bytes: u64,
 }
+
+/// The section that `firmware/board-mps2/world.x` makes.
+pub const WORLD: &str = ".world";
 
 /// Part of the name of the statics that hold the constants of included artifacts.
 const CONSTANTS: &str = "TANBO_CONSTANTS";
@@ -50,8 +55,9 @@ impl ImageSize {
         let bytes = fs::read(path).map_err(|e| RunnerError::file(path.display(), e))?;
         let elf = object::File::parse(&*bytes)
             .map_err(|e| RunnerError::Build { what: path.display().to_string(), message: e.to_string() })?;
+        let world = elf.section_by_name(WORLD).map_or(0, |section| section.size());
         // What a programmer would write to flash: every byte of the file that is loaded (code, constants, initial data).
-        let flash: u64 = elf.segments().map(|segment| segment.file_range().1).sum();
+        let flash = elf.segments().map(|segment| segment.file_range().1).sum::<u64>().saturating_sub(world);
         let constants = |symbol: &object::Symbol<'_, '_>| symbol.name().is_ok_and(|name| name.contains(CONSTANTS));
         let artifact: u64 = elf.symbols().filter(constants).map(|symbol| symbol.size()).sum();
         let ram = |section: &object::Section<'_, '_>| matches!(section.name(), Ok(".data" | ".bss" | ".uninit"));
@@ -59,6 +65,7 @@ impl ImageSize {
             flash_code_bytes: flash.saturating_sub(artifact),
             flash_artifact_bytes: artifact,
             ram_static_bytes: elf.sections().filter(ram).map(|section| section.size()).sum(),
+            world_bytes: world,
         })
     }
 }

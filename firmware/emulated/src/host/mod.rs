@@ -17,7 +17,7 @@ mod probe;
 mod run;
 mod table;
 
-pub use build::{ImageSize, Program};
+pub use build::{ImageSize, Program, WORLD};
 pub use error::RunnerError;
 pub use powered::Powered;
 pub use probe::EmulatedProbe;

@@ -85,7 +85,7 @@ impl<S: Sensor, H: Sensor> Watch<'_, S, H> {
             alarm = hop.alarm;
             score = hop.score.unwrap_or(0);
         });
-        shared.outbox.borrow_mut().readings.push(now_us, pressure_pa);
+        shared.outbox().readings.push(now_us, pressure_pa);
         if alarm == core::mem::replace(&mut self.alarm, alarm) {
             return;
         }
@@ -111,7 +111,7 @@ impl<S: Sensor, H: Sensor> Watch<'_, S, H> {
         let measured = self.hygrometer.measure(shared, &mut reading).await;
         // Thousandths of a percent.
         let humidity = channel(&self.hygrometer.format(), &reading, Measured::Humidity, -5).filter(|_| measured);
-        shared.outbox.borrow_mut().also.push(shared.now_us(), humidity);
+        shared.outbox().also.push(shared.now_us(), humidity);
     }
 }
 
@@ -119,7 +119,7 @@ impl<B: Board, S: Sensor, H: Sensor> App<B> for Watch<'_, S, H> {
     async fn enter(&mut self, shared: &Shared<'_, B>) {
         self.barometer.set(shared, SensorMode::Off).await;
         self.hygrometer.set(shared, SensorMode::Off).await;
-        let (plan, mut outbox) = (shared.plan(), shared.outbox.borrow_mut());
+        let (plan, mut outbox) = (shared.plan(), shared.outbox());
         outbox.readings.restart(Quantity::Pressure, &plan, 1);
         outbox.also.restart(Quantity::Humidity, &plan, ALSO_EACH);
         self.next_us = shared.now_us();
@@ -142,9 +142,9 @@ impl<B: Board, S: Sensor, H: Sensor> App<B> for Watch<'_, S, H> {
                 self.read_humidity(shared).await;
             }
         }
-        if core::mem::take(&mut shared.outbox.borrow_mut().self_test) {
+        if core::mem::take(&mut shared.outbox().self_test) {
             let well = self.barometer.start_again(shared).await & self.hygrometer.start_again(shared).await;
-            shared.outbox.borrow_mut().report |= well;
+            shared.outbox().report |= well;
         }
         if let Some(dead) = self.barometer.news() {
             tell(shared, dead, Severity::Moderate, self.barometer.number()).await;

@@ -148,7 +148,7 @@ impl<S: Sensor, H: Sensor, R: Relay> Field<'_, S, H, R> {
         let level_mm = self.gauge.read(shared).await;
         let now_us = shared.now_us();
         self.controller.level(now_us, level_mm);
-        shared.outbox.borrow_mut().readings.push(now_us, level_mm);
+        shared.outbox().readings.push(now_us, level_mm);
         let Some(day) = self.season_day(shared) else { return };
         let (mut wants, mut score) = (self.wants, 0);
         // The rule cannot fail.
@@ -190,7 +190,7 @@ impl<S: Sensor, H: Sensor, R: Relay> Field<'_, S, H, R> {
             let reference = weather.day(day_of_year(self.day)).map(|day| reference(&self.settings.site, &day));
             self.day = day;
             if let Some(Ok(reference)) = reference {
-                shared.outbox.borrow_mut().also.single(Quantity::Evapotranspiration, now_us, reference.um());
+                shared.outbox().also.single(Quantity::Evapotranspiration, now_us, reference.um());
             }
         }
         let humidity_mpct = value(Measured::Humidity, -5);
@@ -200,7 +200,7 @@ impl<S: Sensor, H: Sensor, R: Relay> Field<'_, S, H, R> {
     /// Does what the controller says with the relay; tells of a lock and of its end.
     async fn pump<B: Board>(&mut self, shared: &Shared<'_, B>) {
         let allowed = shared.setting(key::PUMP) != 0;
-        if core::mem::take(&mut shared.outbox.borrow_mut().safe_state) || (!allowed && self.locked.is_none()) {
+        if core::mem::take(&mut shared.outbox().safe_state) || (!allowed && self.locked.is_none()) {
             self.controller.lock();
         }
         // The gateway has allowed what was locked.
@@ -245,7 +245,7 @@ impl<B: Board, S: Sensor, H: Sensor, R: Relay> App<B> for Field<'_, S, H, R> {
         }
         self.gauge.rest(shared).await;
         self.hygrometer.set(shared, SensorMode::Off).await;
-        shared.outbox.borrow_mut().readings.restart(Quantity::WaterLevel, &shared.plan(), 1);
+        shared.outbox().readings.restart(Quantity::WaterLevel, &shared.plan(), 1);
         self.next_us = shared.now_us();
         // What runs must not run on in a mode without it.
         self.pump(shared).await;
@@ -282,9 +282,9 @@ impl<B: Board, S: Sensor, H: Sensor, R: Relay> App<B> for Field<'_, S, H, R> {
                 self.read_air(shared).await;
             }
         }
-        if core::mem::take(&mut shared.outbox.borrow_mut().self_test) {
+        if core::mem::take(&mut shared.outbox().self_test) {
             let well = self.gauge.start_again(shared).await & self.hygrometer.start_again(shared).await;
-            shared.outbox.borrow_mut().report |= well;
+            shared.outbox().report |= well;
         }
         if let Some(dead) = self.gauge.news() {
             tell(shared, dead, Severity::Moderate, 0).await;

@@ -395,10 +395,10 @@ impl<'m, B: Board, S: Sensor, W: Sensor, P: Plan<'m>, T: Trial> App<B> for Stati
                 self.read(shared).await;
             }
         }
-        if core::mem::take(&mut shared.outbox.borrow_mut().self_test) {
+        if core::mem::take(&mut shared.outbox().self_test) {
             let well = self.site.accelerometer.start_again(shared).await & self.site.motion.start_again(shared).await;
             self.restart();
-            shared.outbox.borrow_mut().report |= well;
+            shared.outbox().report |= well;
         }
         if let Some(dead) = self.site.accelerometer.news() {
             tell(shared, dead, Severity::Moderate, self.site.accelerometer.number()).await;

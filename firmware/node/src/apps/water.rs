@@ -84,7 +84,7 @@ impl<S: Sensor> Watch<'_, S> {
             let Water { flood_mm, calm_mm, .. } = *self.settings;
             self.high = level_mm >= if self.high { calm_mm } else { flood_mm };
         }
-        shared.outbox.borrow_mut().readings.push(now_us, level_mm);
+        shared.outbox().readings.push(now_us, level_mm);
         let alarm = self.wave || self.high;
         if alarm != before {
             let found = Found {
@@ -105,7 +105,7 @@ impl<S: Sensor> Watch<'_, S> {
 impl<B: Board, S: Sensor> App<B> for Watch<'_, S> {
     async fn enter(&mut self, shared: &Shared<'_, B>) {
         self.gauge.rest(shared).await;
-        shared.outbox.borrow_mut().readings.restart(Quantity::WaterLevel, &shared.plan(), 1);
+        shared.outbox().readings.restart(Quantity::WaterLevel, &shared.plan(), 1);
         self.next_us = shared.now_us();
     }
 
@@ -124,9 +124,9 @@ impl<B: Board, S: Sensor> App<B> for Watch<'_, S> {
             self.next_us = following(self.next_us, now_us, plan.wake_s.into());
             self.read(shared).await;
         }
-        if core::mem::take(&mut shared.outbox.borrow_mut().self_test) {
+        if core::mem::take(&mut shared.outbox().self_test) {
             let well = self.gauge.start_again(shared).await;
-            shared.outbox.borrow_mut().report |= well;
+            shared.outbox().report |= well;
         }
         if let Some(dead) = self.gauge.news() {
             tell(shared, dead, Severity::Moderate, 0).await;

@@ -131,18 +131,10 @@ impl Adxl355Chip {
             };
         }
     }
-}
 
-impl ErrorType for Adxl355Chip {
-    type Error = Infallible;
-}
-
-impl SpiDevice for Adxl355Chip {
-    async fn transaction(&mut self, operations: &mut [Operation<'_, u8>]) -> Result<(), Infallible> {
+    #[inline(never)]
+    fn transfer(&mut self, operations: &mut [Operation<'_, u8>]) {
         let world = self.world;
-        if world.hangs() {
-            return pending().await;
-        }
         let bits = world.outside(|| {
             let (mut bits, mut command) = (0, None);
             for operation in operations {
@@ -167,6 +159,19 @@ impl SpiDevice for Adxl355Chip {
             bits
         });
         takes(world, bits, SPI_HZ);
+    }
+}
+
+impl ErrorType for Adxl355Chip {
+    type Error = Infallible;
+}
+
+impl SpiDevice for Adxl355Chip {
+    async fn transaction(&mut self, operations: &mut [Operation<'_, u8>]) -> Result<(), Infallible> {
+        if self.world.hangs() {
+            return pending().await;
+        }
+        self.transfer(operations);
         Ok(())
     }
 }

@@ -70,14 +70,9 @@ impl Adxl362Chip {
         self.world.sensor(self.sensor, state);
         self.world.interrupt(self.sensor, motion);
     }
-}
 
-impl ErrorType for Adxl362Chip {
-    type Error = Infallible;
-}
-
-impl SpiDevice for Adxl362Chip {
-    async fn transaction(&mut self, operations: &mut [Operation<'_, u8>]) -> Result<(), Infallible> {
+    #[inline(never)]
+    fn transfer(&mut self, operations: &mut [Operation<'_, u8>]) {
         let world = self.world;
         let bits = world.outside(|| {
             let (mut bits, mut head) = (0, heapless::Vec::<u8, 3>::new());
@@ -109,6 +104,16 @@ impl SpiDevice for Adxl362Chip {
             bits
         });
         takes(world, bits, SPI_HZ);
+    }
+}
+
+impl ErrorType for Adxl362Chip {
+    type Error = Infallible;
+}
+
+impl SpiDevice for Adxl362Chip {
+    async fn transaction(&mut self, operations: &mut [Operation<'_, u8>]) -> Result<(), Infallible> {
+        self.transfer(operations);
         Ok(())
     }
 }

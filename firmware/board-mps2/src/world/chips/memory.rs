@@ -20,14 +20,9 @@ impl Memory {
     pub fn new(world: &'static World, lines: Lines) -> Self {
         Self { world, device: lines.device() }
     }
-}
 
-impl ErrorType for Memory {
-    type Error = ErrorKind;
-}
-
-impl I2c for Memory {
-    async fn transaction(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), ErrorKind> {
+    #[inline(never)]
+    fn transfer(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), ErrorKind> {
         let (mut direction, mut bits) = (None, 1);
         for operation in operations.iter() {
             let (reads, len) = match operation {
@@ -42,6 +37,16 @@ impl I2c for Memory {
         self.world.outside(|| self.device.run(address, operations))?;
         takes(self.world, bits, I2C_HZ);
         Ok(())
+    }
+}
+
+impl ErrorType for Memory {
+    type Error = ErrorKind;
+}
+
+impl I2c for Memory {
+    async fn transaction(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), ErrorKind> {
+        self.transfer(address, operations)
     }
 }
 

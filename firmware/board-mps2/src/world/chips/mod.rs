@@ -54,6 +54,13 @@ impl<C: Chip> Bus<C> {
         Self { world, chip }
     }
 
+    #[inline(never)]
+    fn transfer(&mut self, operations: &mut [Operation<'_>]) {
+        let world = self.world;
+        let bits = world.outside(|| self.run(operations));
+        takes(world, bits, I2C_HZ);
+    }
+
     fn run(&mut self, operations: &mut [Operation<'_>]) -> u64 {
         let Self { world, chip } = self;
         let (mut direction, mut bits) = (None, 0);
@@ -89,9 +96,7 @@ impl<C: Chip> I2c for Bus<C> {
         if address != C::ADDRESS {
             return Err(ErrorKind::NoAcknowledge(NoAcknowledgeSource::Address));
         }
-        let world = self.world;
-        let bits = world.outside(|| self.run(operations));
-        takes(world, bits, I2C_HZ);
+        self.transfer(operations);
         Ok(())
     }
 }
