@@ -202,7 +202,7 @@ fn confirm<C: Chip>(flash: &C::Flash) {
 #[cfg(feature = "update")]
 mod update {
     use defmt::{Display2Format, error};
-    use embedded_storage_async::nor_flash::{ErrorType, NorFlashError};
+    use embedded_storage_async::nor_flash::ErrorType;
     use heapless::Vec;
     use static_cell::ConstStaticCell;
     use tanbo::{Arena, Family};
