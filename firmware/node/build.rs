@@ -13,13 +13,13 @@ struct Table {
     sources: BTreeMap<String, String>,
 }
 
-/// Reads `folder/*.toml` and returns a static slice of `type_name`, each with exactly `fields`.
+/// Reads `folder/*.toml` and returns a module of constants of `type_name`, each with exactly `fields`, and a static slice of them all.
 fn tables(folder: &str, type_name: &str, fields: &[&str]) -> String {
     println!("cargo::rerun-if-changed={folder}");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    let mut text =
-        format!("/// All of `{folder}/`, by name.\npub static {}: &[{type_name}] = &[", folder.to_uppercase());
+    let mut text = format!("/// Each of `{folder}/`.\npub mod {folder} {{\nuse super::{type_name};\n");
+    let mut all = String::new();
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "toml")) {
         let read = std::fs::read_to_string(file).unwrap();
         let table: Table = toml::from_str(&read).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -30,13 +30,21 @@ fn tables(folder: &str, type_name: &str, fields: &[&str]) -> String {
         let sources: Vec<&str> = table.sources.keys().map(String::as_str).collect();
         assert_eq!(sources, expected, "{}: [sources] must name one for each value", file.display());
         let name = file.file_stem().unwrap().to_str().unwrap();
-        write!(text, "{type_name} {{ name: {name:?}, about: {:?}", table.about).unwrap();
+        let constant = name.to_uppercase().replace('-', "_");
+        let about = &table.about;
+        write!(
+            text,
+            "/// {about}.\npub const {constant}: {type_name} = {type_name} {{ name: {name:?}, about: {about:?}"
+        )
+        .unwrap();
         for (field, value) in &table.values {
             write!(text, ", {field}: {value}").unwrap();
         }
-        text.push_str(" },\n");
+        text.push_str(" };\n");
+        write!(all, "{folder}::{constant}, ").unwrap();
     }
-    text.push_str("];\n");
+    let plural = folder.to_uppercase();
+    writeln!(text, "}}\n/// All of `{folder}/`, by name.\npub static {plural}: &[{type_name}] = &[{all}];").unwrap();
     text
 }
 

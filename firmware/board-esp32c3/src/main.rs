@@ -6,12 +6,13 @@ mod on_board {
     use embassy_executor::Spawner;
     use tanbo_field::Kind;
     use tanbo_node::duty::Policy;
+    use tanbo_node::energy::boards;
     use {esp_backtrace as _, esp_println as _};
 
     esp_bootloader_esp_idf::esp_app_desc!();
 
     /// A lithium cell behind the module's 3.3 V.
-    const KIND: Kind = Kind { currents: "esp32c3", policy: Policy::LITHIUM };
+    const KIND: Kind = Kind { currents: &boards::ESP32C3, policy: Policy::LITHIUM };
 
     #[esp_rtos::main]
     async fn main(_spawner: Spawner) {

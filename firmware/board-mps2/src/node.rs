@@ -25,7 +25,7 @@ macro_rules! node {
         #[cfg(target_os = "none")]
         #[embassy_executor::task]
         async fn task() {
-            tanbo_emulated::exit($crate::world::ended($node().await))
+            tanbo_emulated::exit($crate::world::ended(core::pin::pin!($node()).await))
         }
 
         #[cfg(target_os = "none")]

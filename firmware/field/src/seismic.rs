@@ -50,14 +50,13 @@ const PAUSE_US: u64 = 60_000_000;
 /// What stands on a board's table and in its case.
 pub struct Kind {
     /// Its table of currents in `firmware/node/boards/`.
-    pub currents: &'static str,
+    pub currents: &'static energy::Board,
     /// How a node spends its supply.
     pub policy: Policy,
 }
 
 /// Why the program stops.
 enum End<E> {
-    Currents(&'static str),
     Sensor(&'static str, DriverError),
     Twice,
     #[cfg(not(feature = "update"))]
@@ -68,7 +67,6 @@ enum End<E> {
 impl<E: NorFlashError> fmt::Display for End<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Currents(name) => write!(f, "firmware/node/boards has no table of {name}"),
             Self::Sensor(name, error) => write!(f, "{name}: {error}"),
             Self::Twice => f.write_str("the program was started twice"),
             #[cfg(not(feature = "update"))]
@@ -154,13 +152,12 @@ async fn run<C: Chip>(
     seed: u64,
     (accelerometer, motion): (C::Spi, C::Spi),
 ) -> End<<C::Flash as ErrorType>::Error> {
-    let Some(currents) = energy::board(kind.currents) else { return End::Currents(kind.currents) };
     let setup = Setup {
         node: NodeId(identity.node),
         key: Key::from(identity.key),
         link: uplink::LINK,
         policy: kind.policy,
-        currents,
+        currents: kind.currents,
         battery_mah: None,
         calibrations: identity.calibrations,
         seed,

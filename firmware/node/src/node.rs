@@ -3,7 +3,7 @@
 use core::future::{Future, poll_fn};
 use core::ops::Range;
 use core::pin::{Pin, pin};
-use core::task::Poll;
+use core::task::{Context, Poll};
 
 use embassy_futures::select::{Either, select};
 use tanbo_board_api::{Power as _, ResetCause};
@@ -30,7 +30,7 @@ pub(crate) async fn run<B: Board, A: App<B>>(
     app: &mut A,
 ) -> Stop<FlashError<B>> {
     let Parts { clock, power, uplink, flash, flash_range, observer, .. } = parts;
-    let opened = match open::<B>(power, flash, flash_range.clone()).await {
+    let opened = match apart(open::<B>(power, flash, flash_range.clone())).await {
         Ok(opened) => opened,
         Err(error) => return Stop::Store(error),
     };
@@ -45,6 +45,16 @@ pub(crate) async fn run<B: Board, A: App<B>>(
     }
 }
 
+/// Waits for a part of the start. Polled in a frame of its own: what it has on the stack is gone when the node runs.
+pub(crate) async fn apart<F: Future>(future: F) -> F::Output {
+    #[inline(never)]
+    fn poll<F: Future>(future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
+        future.poll(context)
+    }
+    let mut future = pin!(future);
+    poll_fn(|context| poll(future.as_mut(), context)).await
+}
+
 /// What flash holds. Apart from the work, so that the future needs no room for both.
 pub(crate) async fn open<'p, B: Board>(
     power: &mut B::Power,
@@ -57,6 +67,7 @@ pub(crate) async fn open<'p, B: Board>(
 }
 
 /// Returns what the tasks share, in its first mode.
+#[inline(never)] // As `apart`.
 pub(crate) fn share<'p, B: Board>(
     application: Application,
     setup: &'p Setup,

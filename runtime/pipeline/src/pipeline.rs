@@ -71,6 +71,7 @@ impl<'m, 'a, P: Plan<'m>> Pipeline<'m, 'a, P> {
     ///
     /// An artifact without a front end, or one whose features do not fit the model's input; a model whose output is not
     /// one score; a rate that the resampler cannot bridge.
+    #[inline(never)] // What it builds on the stack is gone when the pipeline runs.
     pub fn new(engine: Engine<'m, 'a, P>, sensor_rate: Rate) -> Result<Self, PipelineError> {
         let ear = Ear::new(engine.plan(), sensor_rate)?;
         let decision = ear.front_end().decision;

@@ -2,6 +2,8 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![forbid(unsafe_code)]
 
+use core::pin::pin;
+
 use static_cell::ConstStaticCell;
 use tanbo::Arena;
 use tanbo_board_mps2::world::chips::{Adxl355Chip, Adxl362Chip};
@@ -38,6 +40,6 @@ async fn node() -> Result<Stop<DriverError>, WorldError> {
     let arena = ARENA.try_take().ok_or(WorldError::Taken)?.as_mut();
     // What was checked when it was compiled parses.
     let engine = seismic::engine(arena).map_err(|_| WorldError::Taken)?;
-    let stop = run(&mut parts, &setup, (&mut accelerometer, &mut motion), engine, &SETTINGS).await;
+    let stop = pin!(run(&mut parts, &setup, (&mut accelerometer, &mut motion), engine, &SETTINGS)).await;
     Ok(stopped(&mut parts.power, stop))
 }

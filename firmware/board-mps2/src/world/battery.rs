@@ -9,7 +9,7 @@ use super::tally::{Core, Plug, SENSORS};
 use super::{SECOND_US, Settings};
 
 /// The board whose currents the world books while it runs; the books allow to compute any other's afterwards.
-pub(super) const BOARD: &str = "nrf52840";
+pub(super) const BOARD: &Board = &energy::boards::NRF52840;
 /// Voltage of two alkaline cells by what is left, thousandths and mV: `firmware/node/cells/aa.toml`.
 const VOLTAGE: [(u64, u64); 8] =
     [(0, 1600), (50, 2000), (100, 2140), (250, 2360), (500, 2540), (750, 2720), (900, 2920), (1000, 3160)];
@@ -21,7 +21,6 @@ const DAY_S: u64 = 86_400;
 /// The battery.
 #[derive(Debug)]
 pub struct Battery {
-    board: Option<&'static Board>,
     sensors: [Option<&'static energy::Part>; SENSORS],
     capacity: u128,
     left: u128,
@@ -37,7 +36,6 @@ impl Battery {
             *part = energy::sensor(name);
         }
         Self {
-            board: energy::board(BOARD),
             sensors,
             capacity,
             left: capacity.min(u128::from(settings.charge_uah) * PER_UAH),
@@ -47,13 +45,12 @@ impl Battery {
 
     /// What the parts draw for some ticks.
     pub(super) fn draw(&mut self, on: &Plug, core: Core, converting: [bool; SENSORS], ticks: u64) {
-        let Some(board) = self.board else { return };
         let ua = |ua: u32| u64::from(ua) * 1000;
-        let core = if core == Core::Stop { board.stop_na.into() } else { ua(board.run_ua) };
+        let core = if core == Core::Stop { BOARD.stop_na.into() } else { ua(BOARD.run_ua) };
         let radio = match on.radio {
             RadioState::Sleep => 0,
-            RadioState::Receive => ua(board.receive_ua),
-            RadioState::Transmit => ua(board.transmit_ua),
+            RadioState::Receive => ua(BOARD.receive_ua),
+            RadioState::Transmit => ua(BOARD.transmit_ua),
         };
         let sensors = self.sensors.iter().zip(on.sensors).zip(converting).map(|((part, state), converting)| {
             part.map_or(0, |part| u64::from(part.state_na(state)) + if converting { ua(part.convert_ua) } else { 0 })

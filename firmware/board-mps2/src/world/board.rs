@@ -5,7 +5,6 @@ use tanbo_drivers::DriverError;
 use tanbo_drivers::mb85rc::{FramFlash, Mb85rc, Size};
 use tanbo_flash_map::Calibrations;
 use tanbo_node::duty::Policy;
-use tanbo_node::energy::{self, Board as Currents};
 use tanbo_node::{Board, Parts, Setup, Stop};
 use tanbo_wire::{Key, Link, NodeId};
 
@@ -52,22 +51,12 @@ pub fn parts(world: &'static World, lines: Lines) -> Result<Parts<WorldBoard>, W
 
 /// Returns what the node is told: two AA cells, whose voltage it measures, and the currents that the world books.
 pub fn setup(world: &World) -> Setup {
-    const NONE: Currents = Currents {
-        name: "",
-        about: "",
-        clock_mhz: 0,
-        least_mv: 0,
-        run_ua: 0,
-        stop_na: 0,
-        receive_ua: 0,
-        transmit_ua: 0,
-    };
     Setup {
         node: NODE,
         key: Key::from(KEY),
         link: Link::LoraWan,
         policy: Policy::TWO_AA,
-        currents: energy::board(super::battery::BOARD).unwrap_or(&NONE),
+        currents: super::battery::BOARD,
         battery_mah: None,
         calibrations: Calibrations::NONE,
         seed: world.settings().seed,

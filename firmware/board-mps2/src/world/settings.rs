@@ -84,34 +84,34 @@ impl Settings {
     pub fn read() -> Result<Self, SettingsError> {
         let mut bytes = [0; BYTES];
         let len = files::read(FILE, &mut bytes).map_err(SettingsError::File)?;
-        let text = core::str::from_utf8(bytes.get(..len).unwrap_or_default());
-        Self::parse(text.map_err(|_| SettingsError::Line { line: 1 })?)
+        Self::parse(bytes.get(..len).unwrap_or_default())
     }
 
-    fn parse(text: &str) -> Result<Self, SettingsError> {
+    /// By bytes: `str`'s searches would be code in the node's flash.
+    fn parse(text: &[u8]) -> Result<Self, SettingsError> {
         let mut settings = Self::default();
-        for (line, number) in text.lines().zip(1..) {
-            settings.set(line).ok_or(SettingsError::Line { line: number })?;
+        for (line, number) in text.split_inclusive(|byte| *byte == b'\n').zip(1..) {
+            settings.set(line.trim_ascii_end()).ok_or(SettingsError::Line { line: number })?;
         }
         Ok(settings)
     }
 
-    fn set(&mut self, line: &str) -> Option<()> {
-        let (word, number) = line.split_once(' ')?;
-        let number: u64 = number.parse().ok()?;
+    fn set(&mut self, line: &[u8]) -> Option<()> {
+        let (word, number) = line.split_at(line.iter().position(|byte| *byte == b' ')?);
+        let number: u64 = core::str::from_utf8(number.trim_ascii_start()).ok()?.parse().ok()?;
         match word {
-            "seconds" => self.seconds = number,
-            "start" => self.start_s = number,
-            "seed" => self.seed = number,
-            "spreading" => self.spreading = u8::try_from(number).ok().filter(|sf| (7..=12).contains(sf))?,
-            "duty_permille" => {
+            b"seconds" => self.seconds = number,
+            b"start" => self.start_s = number,
+            b"seed" => self.seed = number,
+            b"spreading" => self.spreading = u8::try_from(number).ok().filter(|sf| (7..=12).contains(sf))?,
+            b"duty_permille" => {
                 self.duty_permille = u32::try_from(number).ok().filter(|duty| (1..=1000).contains(duty))?
             }
-            "capacity_uah" => self.capacity_uah = number,
-            "charge_uah" => self.charge_uah = number,
-            "panel_uw" => self.panel_uw = u32::try_from(number).ok()?,
-            "dip_us" => self.dip_us = Some(number),
-            "hang_s" => self.hang_s = Some(number),
+            b"capacity_uah" => self.capacity_uah = number,
+            b"charge_uah" => self.charge_uah = number,
+            b"panel_uw" => self.panel_uw = u32::try_from(number).ok()?,
+            b"dip_us" => self.dip_us = Some(number),
+            b"hang_s" => self.hang_s = Some(number),
             _ => return None,
         }
         Some(())
@@ -125,9 +125,9 @@ mod tests {
     #[test]
     fn words_and_numbers_are_read_and_others_are_told_by_line() {
         let expected = Settings { seconds: 60, spreading: 12, ..Settings::default() };
-        assert_eq!(Settings::parse("seconds 60\nspreading 12\n"), Ok(expected));
+        assert_eq!(Settings::parse(b"seconds 60\nspreading 12\n"), Ok(expected));
         for (text, line) in [("seconds 60\nspreading 6", 2), ("seconds", 1), ("tea 5", 1), ("seconds -1", 1)] {
-            assert_eq!(Settings::parse(text), Err(SettingsError::Line { line }), "{text}");
+            assert_eq!(Settings::parse(text.as_bytes()), Err(SettingsError::Line { line }), "{text}");
         }
     }
 }

@@ -76,7 +76,13 @@ pub(super) fn markers(plugin: &Plugin, image: &Path) -> Result<Option<(u64, u64)
     // Bit 0 of a function's symbol says Thumb; instructions are at even addresses on every runner.
     let find = |name| elf.symbols().find(|s| s.name() == Ok(name)).map(|s| s.address() & !1);
     let [first, second] = plugin.markers;
-    Ok(find(first).zip(find(second)))
+    match find(first).zip(find(second)) {
+        Some((one, other)) if one == other => Err(RunnerError::Build {
+            what: image.display().to_string(),
+            message: format!("its linker made one function of {first} and {second}: their code must differ"),
+        }),
+        found => Ok(found),
+    }
 }
 
 /// FNV-1a, 64 bit (Fowler, Noll, Vo): names the compiled plugin after its source.

@@ -1,5 +1,7 @@
 //! Air pressure, by its tendency, with the humidity beside it.
 
+use core::pin::pin;
+
 use tanbo_board_api::{Mode as SensorMode, Quantity as Measured, Sensor};
 use tanbo_methods::pressure::{Pressure, THRESHOLD_SCORE, Tendency};
 use tanbo_pipeline::{Barometer, Hop, Station};
@@ -56,7 +58,7 @@ pub async fn cyclone<B: Board, S: Sensor, H: Sensor>(
     };
     let barometer = Part::new(barometer, 0);
     let mut app = Watch { barometer, hygrometer: Part::new(hygrometer, 1), station, next_us: 0, alarm: false };
-    node::run(parts, setup, Application::Cyclone, &mut app).await
+    pin!(node::run(parts, setup, Application::Cyclone, &mut app)).await
 }
 
 struct Watch<'s, S, H> {

@@ -1,5 +1,7 @@
 //! A paddy: when it wants water (AWD), what it loses to the air (FAO-56), and a pump that cannot run away.
 
+use core::pin::pin;
+
 use tanbo_board_api::{Mode as SensorMode, Quantity as Measured, Relay, Sensor};
 use tanbo_methods::day::{DayWeather, Reading};
 use tanbo_methods::fao56::{Site, reference};
@@ -84,7 +86,7 @@ pub async fn paddy<B: Board, S: Sensor, H: Sensor, R: Relay>(
         weather: DayWeather::default(),
         day: 0,
     };
-    let stop = node::run(parts, setup, Application::Paddy, &mut app).await;
+    let stop = pin!(node::run(parts, setup, Application::Paddy, &mut app)).await;
     let _ = app.relay.set(false);
     stop
 }

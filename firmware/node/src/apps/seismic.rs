@@ -59,12 +59,14 @@ pub async fn seismic<'m, B: Board, S: Sensor, W: Sensor, P: Plan<'m>>(
     settings: &Seismic,
 ) -> Stop<FlashError<B>> {
     let Some((mut site, rate)) = Site::new(sensors, settings) else { return no_accelerometer() };
-    let pipeline = match Pipeline::new(engine, rate) {
+    // Kilobytes: lent, not moved, since each move is room on the stack.
+    let mut pipeline = Pipeline::new(engine, rate);
+    let pipeline = match &mut pipeline {
         Ok(pipeline) => pipeline,
-        Err(error) => return Stop::Pipeline(error),
+        Err(error) => return Stop::Pipeline(*error),
     };
     let mut station = Station { site: &mut site, pipeline, model: settings.model, trial: &() };
-    node::run(parts, setup, Application::Seismic, &mut station).await
+    pin!(node::run(parts, setup, Application::Seismic, &mut station)).await
 }
 
 /// As [`seismic`], on a board with slots: the node takes models while it runs. A model that came is run in place from its slot; the
@@ -95,9 +97,10 @@ pub async fn seismic_with_slots<B: Board<Slots: Lend>, S: Sensor, W: Sensor>(
         {
             let (slot, mut rest) = slots.lend(running);
             let (plan, card) = keeper.plan(slot);
-            let pipeline = match pipeline(plan, arena, suspended, rate) {
+            let mut made = pipeline(plan, arena, suspended, rate);
+            let pipeline = match &mut made {
                 Ok(pipeline) => pipeline,
-                Err(error) => return Stop::Pipeline(error),
+                Err(error) => return Stop::Pipeline(*error),
             };
             let mut station =
                 Station { site: &mut site, pipeline, model: card.unwrap_or(settings.model), trial: &mail };
@@ -108,7 +111,7 @@ pub async fn seismic_with_slots<B: Board<Slots: Lend>, S: Sensor, W: Sensor>(
                     return stop;
                 }
             }
-            suspended = Some(station.pipeline.suspend());
+            suspended = made.ok().map(Pipeline::suspend);
         }
         running = keeper.exchange(slots, arena, running).await;
     }
@@ -218,7 +221,7 @@ impl Trial for Mailbox {
 
 struct Station<'w, 's, 'm, 'a, S, W, P: Plan<'m>, T> {
     site: &'w mut Site<'s, S, W>,
-    pipeline: Pipeline<'m, 'a, P>,
+    pipeline: &'w mut Pipeline<'m, 'a, P>,
     /// First bytes of the model card's hash.
     model: [u8; 4],
     trial: &'w T,

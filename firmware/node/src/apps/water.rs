@@ -1,5 +1,7 @@
 //! Water level: Mofjeld's detector for sudden waves, and a level that is high whatever its past.
 
+use core::pin::pin;
+
 use tanbo_board_api::Sensor;
 use tanbo_methods::water::{Mofjeld, WaterLevel};
 use tanbo_pipeline::{Hop, Station};
@@ -54,7 +56,7 @@ pub async fn water<B: Board, S: Sensor>(
         Err(error) => return Stop::Pipeline(error.into()),
     };
     let mut app = Watch { gauge, station, settings, next_us: 0, wave: false, high: false };
-    node::run(parts, setup, Application::Water, &mut app).await
+    pin!(node::run(parts, setup, Application::Water, &mut app)).await
 }
 
 struct Watch<'s, S> {

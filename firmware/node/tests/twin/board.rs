@@ -146,7 +146,7 @@ pub fn setup() -> Setup {
         key: key(),
         link: Link::Stream,
         policy: Policy::TWO_AA,
-        currents: energy::board("nrf52840").expect("a table"),
+        currents: &energy::boards::NRF52840,
         battery_mah: None,
         calibrations: Calibrations::NONE,
         seed: 7,
