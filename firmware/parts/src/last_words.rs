@@ -6,7 +6,7 @@ use core::ops::Range;
 use crc::{CRC_32_ISO_HDLC, Crc};
 use embassy_sync::blocking_mutex::{Mutex, raw::CriticalSectionRawMutex};
 use embedded_storage::nor_flash::NorFlash;
-use tanbo_board_api::{BrownoutError, LAST_WORDS_BYTES};
+use tanbo_board_api::{BrownoutError, LAST_WORDS_BYTES, ResetCause};
 
 /// Length of a record, a multiple of what any flash writes at once up to 16 bytes: length, words, check.
 const RECORD_BYTES: usize = 80;
@@ -125,6 +125,12 @@ impl Words {
     /// Returns whether there were none, or they were taken.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Returns why the board started, of a chip that says of a supply that fell the same as of one that came: whoever left last words saw it
+    /// fall.
+    pub const fn explain(&self, cause: ResetCause) -> ResetCause {
+        if matches!(cause, ResetCause::PowerOn) && !self.is_empty() { ResetCause::BrownOut } else { cause }
     }
 
     /// Returns the words, once; empty if there were none.

@@ -30,17 +30,21 @@ pub trait Behind {
     /// Its own; the selection stays.
     async fn select(&mut self, selection: Selection) -> Result<(), Self::Error>;
 
-    /// A slot was erased.
+    /// A slot was erased. Nothing is to be done where the memory itself outlives a reset.
     ///
     /// # Errors
     /// Its own.
-    async fn erased(&mut self, slot: u8) -> Result<(), Self::Error>;
+    async fn erased(&mut self, _slot: u8) -> Result<(), Self::Error> {
+        Ok(())
+    }
 
-    /// These bytes stand in a slot at `at` now.
+    /// These bytes stand in a slot at `at` now. As [`Behind::erased`].
     ///
     /// # Errors
     /// Its own.
-    async fn written(&mut self, slot: u8, at: usize, bytes: &[u8]) -> Result<(), Self::Error>;
+    async fn written(&mut self, _slot: u8, _at: usize, _bytes: &[u8]) -> Result<(), Self::Error> {
+        Ok(())
+    }
 }
 
 impl<B: Behind> Behind for &mut B {
@@ -73,14 +77,6 @@ impl Behind for Option<Selection> {
 
     async fn select(&mut self, selection: Selection) -> Result<(), Infallible> {
         *self = Some(selection);
-        Ok(())
-    }
-
-    async fn erased(&mut self, _: u8) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    async fn written(&mut self, _: u8, _: usize, _: &[u8]) -> Result<(), Infallible> {
         Ok(())
     }
 }

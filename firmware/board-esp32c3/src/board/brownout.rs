@@ -1,13 +1,10 @@
 //! The brown-out detector: esp-hal has no driver of it, so its registers are written here.
 
-use core::cell::RefCell;
-
-use embassy_sync::blocking_mutex::{Mutex, raw::CriticalSectionRawMutex};
 use esp_hal::handler;
 use esp_hal::peripherals::LPWR;
 use esp_hal::rtc_cntl::Rtc;
 use tanbo_board_api::BrownoutError;
-use tanbo_parts::LastWords;
+use tanbo_parts::{Guarded, LastWords};
 
 use super::EspFlash;
 
@@ -15,12 +12,11 @@ use super::EspFlash;
 const INTERRUPT_CYCLES: u16 = 2;
 const RESET_CYCLES: u16 = 0x3ff;
 
-static LAST_WORDS: Mutex<CriticalSectionRawMutex, RefCell<Option<LastWords<EspFlash>>>> =
-    Mutex::new(RefCell::new(None));
+static LAST_WORDS: Guarded<EspFlash> = Guarded::new();
 
 /// Watches the supply at the level that the boot loader has set, 2.51 V: an interrupt, not a reset.
 pub(super) fn watch(rtc: &mut Rtc<'_>, last_words: LastWords<EspFlash>) {
-    LAST_WORDS.lock(|own| own.replace(Some(last_words)));
+    LAST_WORDS.set(last_words);
     set(false);
     rtc.set_interrupt_handler(fallen);
     LPWR::regs().int_ena().modify(|_, w| w.brown_out().set_bit());
@@ -44,7 +40,7 @@ fn set(reset: bool) {
 }
 
 pub(super) fn arm(words: &[u8]) -> Result<(), BrownoutError> {
-    LAST_WORDS.lock(|own| own.borrow_mut().as_mut().map_or(Err(BrownoutError::Unsupported), |own| own.arm(words)))
+    LAST_WORDS.arm(words)
 }
 
 #[handler]
@@ -53,11 +49,7 @@ fn fallen() {
     // Once after each start.
     registers.int_ena().modify(|_, w| w.brown_out().clear_bit());
     registers.int_clr().write(|w| w.brown_out().clear_bit_by_one());
-    LAST_WORDS.lock(|own| {
-        if let Some(own) = own.borrow_mut().as_mut() {
-            own.write();
-        }
-    });
+    LAST_WORDS.write();
     // From here on a supply that stays low holds the chip in reset.
     set(true);
 }

@@ -101,10 +101,7 @@ pub(super) fn cause() -> ResetCause {
 
 impl EspPower {
     pub(super) fn new(sensors: Input<'static>, watchdog: Rwdt, said: Words) -> Option<Self> {
-        let cause = cause();
-        // Whoever left last words saw the supply fall.
-        let fell = cause == ResetCause::PowerOn && !said.is_empty();
-        let cause = if fell { ResetCause::BrownOut } else { cause };
+        let cause = said.explain(cause());
         Some(Self { sensors, watchdog, fed: false, cause, retained: retained()?, said })
     }
 }

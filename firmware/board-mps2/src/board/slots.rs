@@ -25,12 +25,4 @@ impl Behind for Selected {
         *self.0 = selection.to_word().into();
         Ok(())
     }
-
-    async fn erased(&mut self, _: u8) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    async fn written(&mut self, _: u8, _: usize, _: &[u8]) -> Result<(), Infallible> {
-        Ok(())
-    }
 }

@@ -67,9 +67,7 @@ impl NrfPower {
         said: Words,
     ) -> Option<Self> {
         let retained = retained::take(cause == ResetCause::PowerOn)?;
-        // Whoever left last words saw the supply fall.
-        let fell = cause == ResetCause::PowerOn && !said.is_empty();
-        let cause = if fell { ResetCause::BrownOut } else { cause };
+        let cause = said.explain(cause);
         Some(Self { pins, watchdog: Some(watchdog), handle: None, cause, retained, said })
     }
 }

@@ -6,16 +6,15 @@ use embassy_stm32::pac::pwr::vals::Pvdls;
 use embassy_stm32::pac::{EXTI, PWR};
 use tanbo_board_api::BrownoutError;
 use tanbo_parts::{Guarded, LastWords};
-
-use super::U5Flash;
+use tanbo_stm32::Flash;
 
 /// The detector's line (RM0456, EXTI).
 const LINE: usize = 16;
 
-static LAST_WORDS: Guarded<U5Flash> = Guarded::new();
+static LAST_WORDS: Guarded<Flash> = Guarded::new();
 
 /// Watches the supply: last words are written below 2.2 V; flash takes them down to 1.71 V.
-pub(super) fn watch(last_words: LastWords<U5Flash>) {
+pub(super) fn watch(last_words: LastWords<Flash>) {
     LAST_WORDS.set(last_words);
     PWR.svmcr().modify(|w| {
         w.set_pvdls(Pvdls::V22);

@@ -3,37 +3,31 @@
 mod brownout;
 mod power;
 
-use core::cell::RefCell;
-
 use embassy_embedded_hal::shared_bus::asynch::spi::SpiDevice;
-use embassy_futures::block_on;
 use embassy_stm32::exti::{self, ExtiInput};
-use embassy_stm32::flash::{Blocking, Flash};
 use embassy_stm32::gpio::{AnyPin, Level, Output, Pull, Speed};
 use embassy_stm32::mode::Async;
 use embassy_stm32::pac::PWR;
 use embassy_stm32::pac::pwr::vals::Regsel;
-use embassy_stm32::rcc::{LsConfig, MSIRange, Sysclk, VoltageScale, mux};
+use embassy_stm32::rcc::{MSIRange, Sysclk, VoltageScale, mux};
 use embassy_stm32::rng::{self, Rng};
 use embassy_stm32::time::Hertz;
-use embassy_stm32::usart::{self, BufferedUart, BufferedUartRx, BufferedUartTx, ConfigError};
+use embassy_stm32::usart::{self, BufferedUart, ConfigError};
 use embassy_stm32::{Config, Peri, bind_interrupts, dma, i2c, interrupt, peripherals, spi};
-use embassy_sync::blocking_mutex::Mutex;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 #[cfg(feature = "lora")]
 use embassy_time::Delay;
-use embassy_time::Duration;
 #[cfg(feature = "lora")]
 use embedded_hal_bus::spi::ExclusiveDevice;
-pub use power::U5Power;
 use static_cell::StaticCell;
 #[cfg(feature = "lora")]
 use tanbo_field::sx1262::Radio;
 use tanbo_field::{Chip, Start};
 use tanbo_flash_map::FlashMap;
-use tanbo_parts::flash::Shared;
+use tanbo_parts::TickClock;
 use tanbo_parts::wake::AnyOf;
-use tanbo_parts::{FlashSlots, LastWords, SerialUplink, TickClock};
+use tanbo_stm32::memory::Memory;
+use tanbo_stm32::{CRYSTAL_PPB, Flash, Serial, StmPower, serial};
 
 use crate::flash::MAP;
 
@@ -55,31 +49,21 @@ bind_interrupts!(struct Irqs {
     USART2 => usart::BufferedInterruptHandler<peripherals::USART2>;
 });
 
-/// Tolerance of the 32,768 Hz crystal, parts per billion.
-const CRYSTAL_PPB: u32 = 20_000;
 /// Of the SPIs: the ADXL355 takes up to 10 MHz, the SX1262 16.
 const SPI_HZ: Hertz = Hertz(8_000_000);
-/// Bytes of each direction's buffer: two of the longest frames.
-const UART_BYTES: usize = 512;
-/// Address of the flash.
-const FLASH_AT: usize = 0x0800_0000;
 
-/// The internal flash, by offsets from its start.
-pub type U5Flash = Shared<Flash<'static, Blocking>>;
 type Bus = spi::Spi<'static, Async, spi::mode::Master>;
 /// A device on the sensors' SPI.
 pub type U5Spi = SpiDevice<'static, NoopRawMutex, Bus, Output<'static>>;
 /// The sensors' I²C.
 pub type U5I2c = i2c::I2c<'static, Async, i2c::Master>;
-/// Frames on the UART.
-pub type U5Serial = SerialUplink<BufferedUartRx<'static>, BufferedUartTx<'static>>;
 
 /// The types of the board's parts.
 pub struct U5;
 
 impl Chip for U5 {
-    type Power = U5Power;
-    type Flash = U5Flash;
+    type Power = StmPower<U5>;
+    type Flash = Flash;
     type Spi = U5Spi;
     type I2c = U5I2c;
     type Output = Output<'static>;
@@ -104,48 +88,35 @@ pub struct Uart {
 }
 
 impl Start for Uart {
-    type Started = U5Serial;
+    type Started = Serial;
     /// A clock that the rate cannot be made of.
     type Error = ConfigError;
 
     /// Switches it on at 115,200 baud.
-    async fn start(self) -> Result<U5Serial, ConfigError> {
-        static RECEIVED: StaticCell<[u8; UART_BYTES]> = StaticCell::new();
-        static SENT: StaticCell<[u8; UART_BYTES]> = StaticCell::new();
-        let mut config = usart::Config::default();
-        config.baudrate = 115_200;
-        // One byte is enough to look at.
-        config.eager_reads = Some(1);
+    async fn start(self) -> Result<Serial, ConfigError> {
         // `self` is there once, so the buffers are free.
-        let (sent, received) = (SENT.init([0; UART_BYTES]), RECEIVED.init([0; UART_BYTES]));
-        let uart = BufferedUart::new(self.uart, self.receive, self.send, sent, received, Irqs, config)?;
-        let (sender, receiver) = uart.split();
-        Ok(SerialUplink::new(receiver, sender))
+        let (sent, received) = serial::buffers();
+        let uart = BufferedUart::new(self.uart, self.receive, self.send, sent, received, Irqs, serial::config())?;
+        Ok(serial::uplink(uart))
     }
 }
 
 /// 24 MHz by the oscillator that the core wakes up with from every stop, the fastest that the lowest core voltage allows; the crystal for the
 /// time.
 fn config() -> Config {
-    let mut config = Config::default();
+    let mut config = tanbo_stm32::config();
     config.rcc.msis = Some(MSIRange::RANGE_24MHZ);
     config.rcc.msik = None;
     config.rcc.sys = Sysclk::MSIS;
     config.rcc.voltage_range = VoltageScale::RANGE4;
-    config.rcc.ls = LsConfig::default_lse();
     // Half of its 48 MHz, as this core voltage wants. The oscillator is off after the first stop.
     config.rcc.mux.rngsel = mux::Rngsel::HSI48_DIV_2;
     config.rcc.mux.adcdacsel = mux::Adcdacsel::SYS;
-    // embassy-stm32 0.6 stops the core for shorter pauses than this too, and then sets no alarm: the guard in `power.rs` decides instead.
-    config.min_stop_pause = Duration::from_ticks(0);
-    // The debugger keeps clocks running: a field node's battery would pay for it.
-    config.enable_debug_during_sleep = cfg!(debug_assertions);
     config
 }
 
 /// Starts the board; `None` if its memory does not work, or if it was started before.
 fn take() -> Option<Board> {
-    static FLASH: StaticCell<tanbo_parts::flash::Flash<Flash<'static, Blocking>>> = StaticCell::new();
     static SPI: StaticCell<embassy_sync::mutex::Mutex<NoopRawMutex, Bus>> = StaticCell::new();
     static TAKEN: StaticCell<()> = StaticCell::new();
     TAKEN.try_init(())?;
@@ -153,16 +124,10 @@ fn take() -> Option<Board> {
     // Half the current of the linear regulator; this chip has the converter, by the Q in its name.
     PWR.cr3().modify(|w| w.set_regsel(Regsel::SMPS));
     while PWR.svmsr().read().regs() != Regsel::SMPS {}
-    let cause = power::cause();
-
-    let flash = FLASH.try_init(Mutex::new(RefCell::new(Flash::new_blocking(p.FLASH))))?;
-    // SAFETY: the chip's flash lies there for ever, and its cache is off. Slots, selection, last words and store are different offsets of the
-    // map, and each has one user; only slots are read in place, borrowed from the one who writes them.
-    let flash = unsafe { Shared::new(flash, FLASH_AT) };
-    let (last_words, said) = LastWords::open(flash.clone(), MAP.offsets(MAP.last_words())).ok()?;
-    let slots = block_on(FlashSlots::open(flash.clone(), &MAP)).ok()?;
-    let power = U5Power::new(
-        power::Parts {
+    // Read in place: the cache stays off.
+    let Memory { flash, last_words, said, slots } = Memory::open(p.FLASH, &MAP)?;
+    let power = StmPower::new(
+        tanbo_stm32::power::Parts {
             adc: p.ADC1,
             watchdog: p.IWDG,
             sensors: AnyOf(
@@ -171,7 +136,6 @@ fn take() -> Option<Board> {
             ),
             button: ExtiInput::new(p.PA0, p.EXTI0, Pull::Down, Irqs),
         },
-        cause,
         said,
     )?;
     brownout::watch(last_words);

@@ -6,16 +6,15 @@ use embassy_stm32::pac::pwr::vals::Pls;
 use embassy_stm32::pac::{EXTI, PWR};
 use tanbo_board_api::BrownoutError;
 use tanbo_parts::{Guarded, LastWords};
-
-use super::WlFlash;
+use tanbo_stm32::Flash;
 
 /// The detector's line (RM0453, EXTI).
 const LINE: usize = 16;
 
-static LAST_WORDS: Guarded<WlFlash> = Guarded::new();
+static LAST_WORDS: Guarded<Flash> = Guarded::new();
 
 /// Watches the supply: last words are written below 2.2 V; flash takes them down to 1.71 V.
-pub(super) fn watch(last_words: LastWords<WlFlash>) {
+pub(super) fn watch(last_words: LastWords<Flash>) {
     LAST_WORDS.set(last_words);
     PWR.cr2().modify(|w| {
         w.set_pls(Pls::V2_2);

@@ -5,31 +5,25 @@ mod power;
 #[cfg(feature = "lora")]
 mod radio;
 
-use core::cell::RefCell;
-
 use embassy_embedded_hal::shared_bus::asynch::spi::SpiDevice;
-use embassy_futures::block_on;
 use embassy_stm32::exti::{self, ExtiInput};
-use embassy_stm32::flash::{Blocking, Flash};
 use embassy_stm32::gpio::{AnyPin, Level, Output, Pull, Speed};
 use embassy_stm32::mode::Async;
-use embassy_stm32::rcc::{LsConfig, MSIRange, Sysclk, mux};
+use embassy_stm32::rcc::{MSIRange, Sysclk, mux};
 use embassy_stm32::rng::{self, Rng};
 use embassy_stm32::time::Hertz;
-use embassy_stm32::usart::{self, BufferedUart, BufferedUartRx, BufferedUartTx, ConfigError};
+use embassy_stm32::usart::{self, BufferedUart, ConfigError};
 use embassy_stm32::{Config, Peri, bind_interrupts, dma, i2c, interrupt, peripherals, spi};
-use embassy_sync::blocking_mutex::Mutex;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
-use embassy_time::Duration;
-pub use power::WlPower;
 #[cfg(feature = "lora")]
 pub use radio::Radio;
 use static_cell::StaticCell;
 use tanbo_field::{Chip, Start};
 use tanbo_flash_map::FlashMap;
-use tanbo_parts::flash::Shared;
+use tanbo_parts::TickClock;
 use tanbo_parts::wake::AnyOf;
-use tanbo_parts::{FlashSlots, LastWords, SerialUplink, TickClock};
+use tanbo_stm32::memory::Memory;
+use tanbo_stm32::{CRYSTAL_PPB, Flash, Serial, StmPower, serial};
 
 use crate::flash::MAP;
 
@@ -49,29 +43,18 @@ bind_interrupts!(struct Irqs {
     USART1 => usart::BufferedInterruptHandler<peripherals::USART1>;
 });
 
-/// Tolerance of the 32,768 Hz crystal, parts per billion.
-const CRYSTAL_PPB: u32 = 20_000;
-/// Bytes of each direction's buffer: two of the longest frames.
-const UART_BYTES: usize = 512;
-/// Address of the flash.
-const FLASH_AT: usize = 0x0800_0000;
-
-/// The internal flash, by offsets from its start.
-pub type WlFlash = Shared<Flash<'static, Blocking>>;
 type Bus = spi::Spi<'static, Async, spi::mode::Master>;
 /// A device on the sensors' SPI.
 pub type WlSpi = SpiDevice<'static, NoopRawMutex, Bus, Output<'static>>;
 /// The sensors' I²C.
 pub type WlI2c = i2c::I2c<'static, Async, i2c::Master>;
-/// Frames on the UART.
-pub type WlSerial = SerialUplink<BufferedUartRx<'static>, BufferedUartTx<'static>>;
 
 /// The types of the board's parts.
 pub struct Wl;
 
 impl Chip for Wl {
-    type Power = WlPower;
-    type Flash = WlFlash;
+    type Power = StmPower<Wl>;
+    type Flash = Flash;
     type Spi = WlSpi;
     type I2c = WlI2c;
     type Output = Output<'static>;
@@ -96,57 +79,37 @@ pub struct Uart {
 }
 
 impl Start for Uart {
-    type Started = WlSerial;
+    type Started = Serial;
     /// A clock that the rate cannot be made of.
     type Error = ConfigError;
 
     /// Switches it on at 115,200 baud.
-    async fn start(self) -> Result<WlSerial, ConfigError> {
-        static RECEIVED: StaticCell<[u8; UART_BYTES]> = StaticCell::new();
-        static SENT: StaticCell<[u8; UART_BYTES]> = StaticCell::new();
-        let mut config = usart::Config::default();
-        config.baudrate = 115_200;
-        // One byte is enough to look at.
-        config.eager_reads = Some(1);
+    async fn start(self) -> Result<Serial, ConfigError> {
         // `self` is there once, so the buffers are free.
-        let (sent, received) = (SENT.init([0; UART_BYTES]), RECEIVED.init([0; UART_BYTES]));
-        let uart = BufferedUart::new(self.uart, self.receive, self.send, sent, received, Irqs, config)?;
-        let (sender, receiver) = uart.split();
-        Ok(SerialUplink::new(receiver, sender))
+        let (sent, received) = serial::buffers();
+        let uart = BufferedUart::new(self.uart, self.receive, self.send, sent, received, Irqs, serial::config())?;
+        Ok(serial::uplink(uart))
     }
 }
 
 /// 48 MHz by the oscillator that the core wakes up with from every stop; the crystal for the time.
 fn config() -> Config {
-    let mut config = Config::default();
+    let mut config = tanbo_stm32::config();
     config.rcc.msi = Some(MSIRange::RANGE48M);
     config.rcc.sys = Sysclk::MSI;
-    config.rcc.ls = LsConfig::default_lse();
     config.rcc.mux.rngsel = mux::Rngsel::MSI;
     config.rcc.mux.adcsel = mux::Adcsel::SYS;
-    // embassy-stm32 0.6 stops the core for shorter pauses than this too, and then sets no alarm: the guard in `power.rs` decides instead.
-    config.min_stop_pause = Duration::from_ticks(0);
-    // The debugger keeps clocks running: a field node's battery would pay for it.
-    config.enable_debug_during_sleep = cfg!(debug_assertions);
     config
 }
 
 fn take() -> Option<Board> {
-    static FLASH: StaticCell<tanbo_parts::flash::Flash<Flash<'static, Blocking>>> = StaticCell::new();
     static SPI: StaticCell<embassy_sync::mutex::Mutex<NoopRawMutex, Bus>> = StaticCell::new();
     static TAKEN: StaticCell<()> = StaticCell::new();
     TAKEN.try_init(())?;
     let p = embassy_stm32::init(config());
-    let cause = power::cause();
-
-    let flash = FLASH.try_init(Mutex::new(RefCell::new(Flash::new_blocking(p.FLASH))))?;
-    // SAFETY: the chip's flash lies there for ever. Slots, selection, last words and store are different offsets of the map, and each
-    // has one user; only slots are read in place, borrowed from the one who writes them.
-    let flash = unsafe { Shared::new(flash, FLASH_AT) };
-    let (last_words, said) = LastWords::open(flash.clone(), MAP.offsets(MAP.last_words())).ok()?;
-    let slots = block_on(FlashSlots::open(flash.clone(), &MAP)).ok()?;
-    let power = WlPower::new(
-        power::Parts {
+    let Memory { flash, last_words, said, slots } = Memory::open(p.FLASH, &MAP)?;
+    let power = StmPower::new(
+        tanbo_stm32::power::Parts {
             adc: p.ADC1,
             watchdog: p.IWDG,
             sensors: AnyOf(
@@ -155,7 +118,6 @@ fn take() -> Option<Board> {
             ),
             button: ExtiInput::new(p.PA0, p.EXTI0, Pull::Down, Irqs),
         },
-        cause,
         said,
     )?;
     brownout::watch(last_words);

@@ -59,11 +59,8 @@ pub fn write(args: &WriteArgs, out: &Output) -> Result<Verdict, CliError> {
     let prepared = Registry::change(path, |registry| prepare(registry, args, signers, calibration))?;
     let new = prepared.identity(path)?.ok_or_else(|| CliError::new(path.display(), "the node has no keys", ""))?;
     let answered = match (&mut line, told, &args.output) {
-        (Some(line), Some(told), _) if told.holds(&new) => {
-            // It had come, and the answer was lost.
-            let _ = line;
-            Some(told)
-        }
+        // It had come, and the answer was lost.
+        (Some(_), Some(told), _) if told.holds(&new) => Some(told),
         (Some(line), Some(told), _) => {
             let somebody = told.held.is_some();
             let key = prepared.before.as_ref().unwrap_or(&Gateway { key: new.key }).key;
