@@ -3,14 +3,16 @@
 
 #[cfg(target_os = "none")]
 mod on_board {
+    use defmt_rtt as _;
     use embassy_executor::Spawner;
     use tanbo_field::Kind;
     use tanbo_node::duty::Policy;
     use tanbo_node::energy::boards;
-    use {defmt_rtt as _, panic_probe as _};
 
     /// A lithium thionyl chloride cell on the battery's connector.
     const KIND: Kind = Kind { currents: &boards::NRF52840, policy: Policy::LITHIUM };
+
+    tanbo_field::stop_at_panic!();
 
     #[embassy_executor::main]
     async fn main(_spawner: Spawner) {

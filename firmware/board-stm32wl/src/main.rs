@@ -3,14 +3,16 @@
 
 #[cfg(target_os = "none")]
 mod on_board {
+    use defmt_rtt as _;
     use embassy_executor::Spawner;
     use tanbo_field::Kind;
     use tanbo_node::duty::Policy;
     use tanbo_node::energy::boards;
-    use {defmt_rtt as _, panic_probe as _};
 
     /// Two alkaline cells, no regulator.
     const KIND: Kind = Kind { currents: &boards::STM32WLE5, policy: Policy::TWO_AA };
+
+    tanbo_field::stop_at_panic!();
 
     #[embassy_executor::main(executor = "embassy_stm32::executor::Executor", entry = "cortex_m_rt::entry")]
     async fn main(_spawner: Spawner) {

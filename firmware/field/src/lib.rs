@@ -13,6 +13,7 @@
 mod bench;
 mod board;
 mod conformance;
+mod panic;
 mod seismic;
 #[cfg(feature = "lora")]
 pub mod sx1262;

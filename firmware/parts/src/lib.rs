@@ -10,6 +10,8 @@ pub mod flash;
 mod last_words;
 #[cfg(feature = "lora")]
 pub mod lora;
+#[cfg(feature = "lora")]
+mod lora_crypto;
 pub mod provision;
 #[cfg(target_os = "none")]
 pub mod retained;

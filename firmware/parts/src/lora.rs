@@ -11,7 +11,6 @@ pub use lorawan_device::async_device::Timings;
 pub use lorawan_device::async_device::radio::PhyRxTx;
 use lorawan_device::async_device::radio::{RxConfig, RxQuality, RxStatus, Timer, TxConfig};
 use lorawan_device::async_device::{Device, Error, JoinResponse, SendResponse};
-use lorawan_device::default_crypto::DefaultFactory;
 use lorawan_device::region::{Configuration, DR, Subband, US915};
 use lorawan_device::{AppEui, AppKey, DevEui, Prng, region};
 use tanbo_board_api::{FRAGMENTS, Limits, Port, Uplink, UplinkError};
@@ -20,6 +19,7 @@ pub use tanbo_flash_map::Region;
 use tanbo_wire::MAX_FRAME;
 
 use crate::clock::instant;
+use crate::lora_crypto::Crypto;
 
 /// LoRaWAN's port of the node's frames.
 pub const PORT: u8 = 1;
@@ -165,7 +165,7 @@ impl<E> From<Error<E>> for LoraError<E> {
 
 /// An uplink over LoRaWAN.
 pub struct LoraUplink<R: PhyRxTx + Timings> {
-    device: Device<Counted<R>, DefaultFactory, Windows, Prng>,
+    device: Device<Counted<R>, Crypto, Windows, Prng>,
     region: Region,
     join: JoinMode,
     joined: bool,
