@@ -20,8 +20,12 @@ pub type BenchOf<C> = Bench<
 /// If the board or its UART does not start: the tests' way to fail.
 #[allow(clippy::panic, reason = "a test's failure")]
 pub async fn bench<C: Chip>() -> BenchOf<C> {
-    let Some(Board { clock, power, slots, flash, uart, .. }) = C::take() else {
+    let Some(Board { clock, power, flash, uart, .. }) = C::take() else {
         panic!("the board's memory does not work");
+    };
+    let slots = match FlashSlots::open(flash.clone(), C::MAP).await {
+        Ok(slots) => slots,
+        Err(error) => panic!("slots: {error:?}"),
     };
     match uart.start().await {
         Ok(uplink) => Bench { clock, power, uplink, slots, flash: (flash, C::MAP.offsets(C::MAP.store())) },

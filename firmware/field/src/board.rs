@@ -8,10 +8,10 @@ use embedded_hal_async::i2c::I2c;
 use embedded_hal_async::spi::SpiDevice;
 use tanbo_board_api::{Power, Uplink};
 use tanbo_flash_map::FlashMap;
+use tanbo_parts::TickClock;
 use tanbo_parts::flash::InPlace;
 #[cfg(feature = "lora")]
 use tanbo_parts::lora::{PhyRxTx, Timings};
-use tanbo_parts::{FlashSlots, TickClock};
 
 /// The types of a board's parts, and the parts.
 pub trait Chip: Sized {
@@ -65,9 +65,7 @@ pub struct Board<C: Chip> {
     pub clock: TickClock,
     /// Sleep, supply, last words, watchdog.
     pub power: C::Power,
-    /// Model slots.
-    pub slots: FlashSlots<C::Flash>,
-    /// Flash for the store: `MAP.store()` of it.
+    /// Flash: model slots, identity and store are of it, each where `MAP` says.
     pub flash: C::Flash,
     /// The accelerometers: the ADXL355, the ADXL362.
     pub spi: (C::Spi, C::Spi),

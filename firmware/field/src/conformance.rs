@@ -3,7 +3,7 @@
 use defmt::{Debug2Format, error, info};
 use tanbo_board_api::Power as _;
 use tanbo_board_api::conformance::Failure;
-use tanbo_parts::checks;
+use tanbo_parts::{FlashSlots, checks};
 
 use crate::{Board, Chip, Start as _};
 
@@ -13,7 +13,7 @@ pub async fn conformance<C: Chip>() {
     let Some(Board {
         mut clock,
         mut power,
-        mut slots,
+        flash,
         uart,
         #[cfg(feature = "lora")]
         radio,
@@ -23,6 +23,10 @@ pub async fn conformance<C: Chip>() {
         return error!("the board's memory does not work");
     };
     info!("start: {}", Debug2Format(&power.reset_cause()));
+    let mut slots = match FlashSlots::open(flash, C::MAP).await {
+        Ok(slots) => slots,
+        Err(error) => return error!("slots: {}", Debug2Format(&error)),
+    };
     let mut uart = match uart.start().await {
         Ok(uart) => uart,
         Err(error) => return error!("UART: {}", Debug2Format(&error)),

@@ -14,6 +14,7 @@ mod bench;
 mod board;
 mod conformance;
 mod panic;
+mod provision;
 mod seismic;
 #[cfg(feature = "lora")]
 pub mod sx1262;

@@ -19,8 +19,11 @@ use tanbo_parts::TickClock;
 use tanbo_parts::flash::InPlace as _;
 use tanbo_wire::{Key, NodeId};
 
+use crate::provision;
 use crate::uplink::{self, Uplink};
 use crate::{Board, Chip};
+#[cfg(feature = "update")]
+use tanbo_parts::FlashSlots;
 #[cfg(not(feature = "update"))]
 use {
     static_cell::ConstStaticCell,
@@ -85,38 +88,45 @@ impl<C: Chip> tanbo_node::Board for Node<C> {
     type Uplink = Uplink<C>;
     type Flash = C::Flash;
     #[cfg(feature = "update")]
-    type Slots = tanbo_parts::FlashSlots<C::Flash>;
+    type Slots = FlashSlots<C::Flash>;
     #[cfg(not(feature = "update"))]
     type Slots = NoSlots;
     type Observer = ();
 }
 
-/// Runs the node; ends where the board does not start, or has no identity. Starts the board anew where the node stops, after a minute unless
-/// the gateway asked for it.
+/// Runs the node; ends where the board does not start. One that has no identity, or whose button is held, listens on its UART to be given one
+/// (`tanbo provision`). Starts the board anew where the node stops, after a minute unless the gateway asked for it.
 pub async fn seismic<C: Chip>(kind: &Kind) {
     let Some(Board {
         clock,
         mut power,
-        flash,
+        mut flash,
         spi,
         mut sensors,
         #[cfg(feature = "lora")]
             radio: part,
-        #[cfg(not(feature = "lora"))]
-            uart: part,
+        uart,
         seed,
-        #[cfg(feature = "update")]
-        slots,
         ..
     }) = C::take()
     else {
         return error!("the board's memory does not work");
     };
-    // Without its keys: they shall not end in a log.
-    let identity = match Identity::read(flash.in_place(C::MAP.offsets(C::MAP.identity()))) {
-        Ok(identity) => identity,
-        Err(error) => return error!("{}", Display2Format(&error)),
+    let identity = Identity::read(flash.in_place(C::MAP.offsets(C::MAP.identity())));
+    if let Err(error) = &identity {
+        error!("{}", Display2Format(error));
+    }
+    let asked = provision::asked(&mut power, &clock).await;
+    let identity = match identity {
+        Ok(identity) if !asked => identity,
+        _ => {
+            let parts = (&clock, &mut power, uart);
+            return provision::listen::<C>(kind, parts, &mut flash, seed, asked).await;
+        }
     };
+    #[cfg(not(feature = "lora"))]
+    let part = uart;
+    // Without its keys: they shall not end in a log.
     info!("node {:016x}, {}", identity.node, identity.region.name());
     let uplink = match uplink::start::<C>(part, &identity, seed).await {
         Ok(uplink) => uplink,
@@ -128,6 +138,14 @@ pub async fn seismic<C: Chip>(kind: &Kind) {
     let Ok(()) = sensors.set_high();
     Timer::after_millis(SENSORS_MS).await;
     let flash_range = C::MAP.offsets(C::MAP.store());
+    #[cfg(feature = "update")]
+    let slots = match FlashSlots::open(flash.clone(), C::MAP).await {
+        Ok(slots) => slots,
+        Err(error) => {
+            error!("slots: {}", Debug2Format(&error));
+            return restart(&mut power, &clock).await;
+        }
+    };
     #[cfg(not(feature = "update"))]
     let slots = NoSlots;
     let mut parts = Parts::<Node<C>> { clock, power, uplink, flash, flash_range, slots, observer: () };
@@ -140,7 +158,7 @@ pub async fn seismic<C: Chip>(kind: &Kind) {
 }
 
 /// Starts the board anew after a pause, so that what stops it at once does not empty the battery.
-async fn restart<P: Power>(power: &mut P, clock: &TickClock) {
+pub(crate) async fn restart<P: Power>(power: &mut P, clock: &TickClock) {
     power.sleep_until(clock.now_us() + PAUSE_US, Depth::Stop, WakeMask::NONE).await;
     power.reset()
 }

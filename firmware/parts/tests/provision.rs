@@ -1,13 +1,16 @@
 //! A node is told who it is, is told again, forgets it; by who may, by who may not, and while the supply goes.
 
 use std::cell::Cell;
+use std::future::{pending, poll_fn};
+use std::task::Poll;
 
 use embassy_futures::block_on;
+use embassy_futures::select::{Either, select};
 use embedded_storage_async::nor_flash::{NorFlash, ReadNorFlash};
 use tanbo_board_api::sim::{Cut, SimClock, SimFlash, SimPower, World};
 use tanbo_board_api::{Limits, Uplink, UplinkError};
 use tanbo_flash_map::{Calibrations, Identity, Region, SIGNERS};
-use tanbo_parts::provision::{ProvisionError, Site, identity};
+use tanbo_parts::provision::{Site, identity};
 use tanbo_wire::provision::{Answer, Outcome, PART_BYTES, Proof, Request, check, nobody, seal};
 use tanbo_wire::{Frame, Key};
 
@@ -23,35 +26,46 @@ fn somebody(node: u64, key: u8) -> Identity {
     Identity { node, key: [key; 16], region: Region::In865, join_eui: 1, app_key: [key; 16], signers, calibrations }
 }
 
-/// The host has unplugged the line.
-#[derive(Debug, PartialEq, Eq)]
-struct Unplugged;
+/// What the line brings of somebody who plugs it in.
+#[derive(Debug)]
+struct Noise;
 
 /// The line, with a host at its other end: what it says after each answer, an empty frame for half a second of silence; `None` unplugs.
 struct Line<'w, H> {
     world: &'w World,
     host: H,
     heard: Option<Frame>,
+    quiet: bool,
+    unplugged: &'w Cell<bool>,
 }
 
 impl<H: FnMut(Option<Answer<'_>>) -> Option<Frame>> Uplink for Line<'_, H> {
-    type Error = Unplugged;
+    type Error = Noise;
 
     fn limits(&self) -> Limits {
         Limits { frame_bytes: tanbo_wire::MAX_FRAME, not_before_us: 0 }
     }
 
-    async fn send(&mut self, frame: &[u8]) -> Result<(), UplinkError<Unplugged>> {
+    async fn send(&mut self, frame: &[u8]) -> Result<(), UplinkError<Noise>> {
         assert!(self.heard.is_none(), "one answer to one request");
         self.heard = Some(Frame::from_slice(frame).expect("a frame"));
-        Ok(())
+        self.quiet = false;
+        // It was heard all the same.
+        Err(UplinkError::Device(Noise))
     }
 
-    async fn receive(&mut self, into: &mut [u8], until_us: u64) -> Result<Option<usize>, UplinkError<Unplugged>> {
+    async fn receive(&mut self, into: &mut [u8], until_us: u64) -> Result<Option<usize>, UplinkError<Noise>> {
+        if !self.quiet {
+            self.quiet = true;
+            return Err(UplinkError::Device(Noise));
+        }
         let answer = self.heard.take();
         let answer = answer.as_deref().map(|frame| Answer::read(frame).expect("an answer"));
         match (self.host)(answer) {
-            None => Err(UplinkError::Device(Unplugged)),
+            None => {
+                self.unplugged.set(true);
+                pending().await
+            }
             Some(frame) if frame.is_empty() => {
                 self.world.set_now_us(until_us);
                 Ok(None)
@@ -64,14 +78,22 @@ impl<H: FnMut(Option<Answer<'_>>) -> Option<Frame>> Uplink for Line<'_, H> {
     }
 }
 
-type Ended = Result<Identity, ProvisionError<UplinkError<Unplugged>, Cut>>;
+/// Who the node is; nothing where the line was unplugged before it knew.
+type Ended = Option<Result<Identity, Cut>>;
 
 /// Starts a node; `host` says what it hears.
 fn start(flash: &mut Flash, asked: bool, host: impl FnMut(Option<Answer<'_>>) -> Option<Frame>) -> Ended {
     let world = World::new(0);
     let (clock, mut power) = (SimClock::new(&world), SimPower::new(&world));
-    let mut line = Line { world: &world, host, heard: None };
-    let ended = block_on(identity((&clock, &mut power, &mut line), flash, &site(), SEED, asked));
+    let unplugged = Cell::new(false);
+    let mut line = Line { world: &world, host, heard: None, quiet: false, unplugged: &unplugged };
+    let site = site();
+    let told = identity((&clock, &mut power, &mut line), flash, &site, SEED, asked);
+    let ended = match block_on(select(told, poll_fn(|_| if unplugged.get() { Poll::Ready(()) } else { Poll::Pending })))
+    {
+        Either::First(ended) => Some(ended),
+        Either::Second(()) => None,
+    };
     assert!(!power.watchdog_expired());
     ended
 }
@@ -100,14 +122,14 @@ fn say(flash: &mut Flash, asked: bool, frames: &[Frame]) -> (Vec<Outcome>, Ended
 
 /// Makes a new node somebody.
 fn give(flash: &mut Flash, new: &Identity) {
-    assert_eq!(say(flash, false, &quietly(telling(new, &nobody(), 0))).1, Ok(*new));
+    assert_eq!(say(flash, false, &quietly(telling(new, &nobody(), 0))).1, Some(Ok(*new)));
 }
 
 fn revoking(key: &Key, after: u64) -> Frame {
     seal(&Request::Revoke, &Proof { key, challenge: SEED.wrapping_add(after), page: &[] }).expect("a frame")
 }
 
-const UNPLUGGED: Ended = Err(ProvisionError::Line(UplinkError::Device(Unplugged)));
+const UNPLUGGED: Ended = None;
 
 /// The node goes to work 20 seconds after it was written.
 fn quietly(frames: Vec<Frame>) -> Vec<Frame> {
@@ -119,20 +141,20 @@ fn a_node_that_is_nobody_takes_an_identity_from_whoever_has_the_line_and_keeps_i
     let (mut flash, one) = (Flash::new(6), somebody(1, 7));
     let (outcomes, ended) = say(&mut flash, false, &quietly(telling(&one, &nobody(), 0)));
     use Outcome::{Ready, Received, Written};
-    assert_eq!((&outcomes[..], ended), (&[Ready, Received, Received, Written][..], Ok(one)));
+    assert_eq!((&outcomes[..], ended), (&[Ready, Received, Received, Written][..], Some(Ok(one))));
     // One that is asked who it is now goes to work at once.
     let ask = seal(&Request::Ask, &Proof { key: &nobody(), challenge: 0, page: &[] }).expect("a frame");
     let frames = [telling(&one, &nobody(), 0), vec![ask]].concat();
-    assert_eq!(say(&mut Flash::new(6), false, &frames).1, Ok(one));
+    assert_eq!(say(&mut Flash::new(6), false, &frames).1, Some(Ok(one)));
     // Without anybody on the line, it knows at once; with somebody who asked, after a minute.
-    assert_eq!(say(&mut flash, false, &[]), (vec![], Ok(one)));
+    assert_eq!(say(&mut flash, false, &[]), (vec![], Some(Ok(one))));
     assert_eq!(say(&mut flash, true, &[]), (vec![], UNPLUGGED));
     let waits = Cell::new(0);
     let ended = start(&mut flash, true, |_| {
         waits.set(waits.get() + 1);
         Some(Frame::new())
     });
-    assert_eq!((ended, waits.get()), (Ok(one), 120));
+    assert_eq!((ended, waits.get()), (Some(Ok(one)), 120));
 }
 
 #[test]
@@ -169,9 +191,9 @@ fn only_who_has_its_key_tells_a_node_again_who_it_is_and_no_order_works_twice() 
     // One order, whatever came of it, makes those stale that were made for the same challenge.
     let (outcomes, _) = say(&mut flash, true, &[revoking(&theirs, 0), revoking(&mine, 0)]);
     assert_eq!(outcomes, [Outcome::NotProven; 2]);
-    assert_eq!(say(&mut flash, false, &[]).1, Ok(one));
+    assert_eq!(say(&mut flash, false, &[]).1, Some(Ok(one)));
     let (outcomes, ended) = say(&mut flash, true, &quietly(telling(&two, &mine, 0)));
-    assert_eq!((outcomes.last(), ended), (Some(&Outcome::Written), Ok(two)));
+    assert_eq!((outcomes.last(), ended), (Some(&Outcome::Written), Some(Ok(two))));
 }
 
 #[test]
@@ -182,7 +204,7 @@ fn a_revoked_node_is_nobody_its_keys_and_its_store_are_gone() {
     block_on(NorFlash::write(&mut flash, 3 * PAGE, &[1; 32])).expect("written");
     let frames = [vec![revoking(&mine, 0), revoking(&mine, 1)], quietly(telling(&two, &nobody(), 1))].concat();
     let (outcomes, ended) = say(&mut flash, true, &frames);
-    assert_eq!((outcomes[..2].to_vec(), ended), (vec![Outcome::Erased, Outcome::Nobody], Ok(two)));
+    assert_eq!((outcomes[..2].to_vec(), ended), (vec![Outcome::Erased, Outcome::Nobody], Some(Ok(two))));
     let mut bytes = [0; 6 * PAGE as usize];
     block_on(ReadNorFlash::read(&mut flash, 0, &mut bytes)).expect("read");
     assert!(!bytes.windows(16).any(|bytes| bytes == one.key));
@@ -198,7 +220,7 @@ fn a_store_stays_where_node_and_keys_do() {
     let (_, ended) = say(&mut flash, true, &quietly(telling(&moved, &Key::from(one.key), 0)));
     let mut bytes = [0; 32];
     block_on(ReadNorFlash::read(&mut flash, 3 * PAGE, &mut bytes)).expect("read");
-    assert_eq!((ended, bytes), (Ok(moved), [1; 32]));
+    assert_eq!((ended, bytes), (Some(Ok(moved)), [1; 32]));
 }
 
 #[test]
@@ -232,16 +254,16 @@ fn the_supply_may_go_at_any_word_and_the_node_is_the_old_one_the_new_one_or_nobo
         let mut flash = first.clone();
         flash.left = Some(left);
         let (_, ended) = say(&mut flash, true, &quietly(telling(&two, &mine, 0)));
-        done |= ended == Ok(two);
+        done |= ended == Some(Ok(two));
         flash.left = None;
         let after = say(&mut flash, false, &[]).1;
         seen[match after {
-            Ok(identity) if identity == one => 0,
-            Ok(identity) if identity == two => 1,
-            Ok(other) => panic!("{other:?}"),
-            Err(_) => {
+            Some(Ok(identity)) if identity == one => 0,
+            Some(Ok(identity)) if identity == two => 1,
+            Some(Ok(other)) => panic!("{other:?}"),
+            Some(Err(_)) | None => {
                 // Nobody: it can be told again.
-                assert_eq!(say(&mut flash, false, &quietly(telling(&two, &nobody(), 0))).1, Ok(two));
+                assert_eq!(say(&mut flash, false, &quietly(telling(&two, &nobody(), 0))).1, Some(Ok(two)));
                 2
             }
         }] += 1;

@@ -2,14 +2,13 @@
 
 use core::cell::RefCell;
 
-use embassy_futures::block_on;
 use embassy_stm32::flash::{self, Blocking};
 use embassy_stm32::{Peri, peripherals};
 use embassy_sync::blocking_mutex::Mutex;
 use static_cell::StaticCell;
 use tanbo_flash_map::FlashMap;
 use tanbo_parts::flash::Shared;
-use tanbo_parts::{FlashSlots, LastWords, Words};
+use tanbo_parts::{LastWords, Words};
 
 /// Address of the flash.
 const FLASH_AT: usize = 0x0800_0000;
@@ -26,8 +25,6 @@ pub struct Memory {
     pub last_words: LastWords<Flash>,
     /// … and those of the life before.
     pub said: Words,
-    /// The model slots.
-    pub slots: FlashSlots<Flash>,
 }
 
 impl Memory {
@@ -39,7 +36,6 @@ impl Memory {
         // store are different offsets of the map, and each has one user; only slots are read in place, borrowed from the one who writes them.
         let flash = unsafe { Shared::new(flash, FLASH_AT) };
         let (last_words, said) = LastWords::open(flash.clone(), map.offsets(map.last_words())).ok()?;
-        let slots = block_on(FlashSlots::open(flash.clone(), map)).ok()?;
-        Some(Self { flash, last_words, said, slots })
+        Some(Self { flash, last_words, said })
     }
 }

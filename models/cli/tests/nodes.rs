@@ -4,16 +4,20 @@
 
 mod common;
 
+use std::cell::Cell;
 use std::fs;
+use std::future::{pending, poll_fn};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use common::{Folder, document, tanbo};
 use embassy_futures::block_on;
+use embassy_futures::select::select;
 use tanbo_board_api::sim::{SimClock, SimFlash, SimPower, World};
 use tanbo_board_api::{Limits, Uplink, UplinkError};
 use tanbo_flash_map::{Identity, Region};
@@ -32,6 +36,8 @@ struct Socket<'w> {
     decoder: serial::Decoder,
     /// Answers that are lost on the way.
     lost: u32,
+    /// The other end has gone.
+    closed: &'w Cell<bool>,
 }
 
 impl Uplink for Socket<'_> {
@@ -54,7 +60,10 @@ impl Uplink for Socket<'_> {
             self.world.set_now_us(self.start.elapsed().as_micros() as u64);
             let mut byte = [0];
             match self.stream.read(&mut byte) {
-                Ok(0) => return Err(UplinkError::Device(ErrorKind::UnexpectedEof)),
+                Ok(0) => {
+                    self.closed.set(true);
+                    pending().await
+                }
                 Ok(_) => {
                     if let Some(frame) = self.decoder.push(byte[0]).filter(|frame| !frame.is_empty()) {
                         into[..frame.len()].copy_from_slice(&frame);
@@ -86,12 +95,20 @@ fn node(folder: &Folder, lost: u32) -> JoinHandle<()> {
                     .unwrap();
             }
         }
-        let world = World::new(0);
+        let (world, closed) = (World::new(0), Cell::new(false));
         let (clock, mut power) = (SimClock::new(&world), SimPower::new(&world));
-        let mut line = Socket { world: &world, start: Instant::now(), stream, decoder: serial::Decoder::new(), lost };
+        let mut line = Socket {
+            world: &world,
+            start: Instant::now(),
+            stream,
+            decoder: serial::Decoder::new(),
+            lost,
+            closed: &closed,
+        };
         let site = Site { board: "test board", identity: 0..1024, store: 1024..6144, slot_bytes: 4096 };
         // Ends with the line, or once it is told.
-        let _ = block_on(identity((&clock, &mut power, &mut line), &mut flash, &site, fastrand::u64(..), true));
+        let told = identity((&clock, &mut power, &mut line), &mut flash, &site, fastrand::u64(..), true);
+        block_on(select(told, poll_fn(|_| if closed.get() { Poll::Ready(()) } else { Poll::Pending })));
         let mut bytes = vec![0; 6144];
         block_on(embedded_storage_async::nor_flash::ReadNorFlash::read(&mut flash, 0, &mut bytes)).unwrap();
         fs::write(&memory, bytes).unwrap();

@@ -9,7 +9,6 @@ use core::cell::RefCell;
 use core::convert::Infallible;
 
 use embassy_embedded_hal::shared_bus::asynch::spi::SpiDevice;
-use embassy_futures::block_on;
 use embassy_sync::blocking_mutex::Mutex;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embedded_hal::digital::{ErrorType, OutputPin};
@@ -29,7 +28,7 @@ use tanbo_field::Chip;
 use tanbo_field::sx1262::{Radio, TcxoCtrlVoltage};
 use tanbo_flash_map::FlashMap;
 use tanbo_parts::flash::{Flash, Shared};
-use tanbo_parts::{FlashSlots, LastWords, TickClock};
+use tanbo_parts::{LastWords, TickClock};
 
 pub use self::flash::MappedFlash;
 pub use self::power::EspPower;
@@ -99,7 +98,6 @@ fn take() -> Option<Board> {
     // different offsets of the map, and each has one user; only slots are read in place, borrowed from the one who writes them.
     let flash = unsafe { Shared::new(flash, flash::MAPPED as usize) };
     let (last_words, said) = LastWords::open(flash.clone(), MAP.offsets(MAP.last_words())).ok()?;
-    let slots = block_on(FlashSlots::open(flash.clone(), &MAP)).ok()?;
 
     let down = InputConfig::default().with_pull(Pull::Down);
     // With the radio, the line of the accelerometers is the UART's, which a node then has no use for.
@@ -133,7 +131,6 @@ fn take() -> Option<Board> {
     Some(Board {
         clock: TickClock::new(SLOW_CLOCK_PPB),
         power,
-        slots,
         flash,
         spi: (SpiDevice::new(spi, high(p.GPIO0)), SpiDevice::new(spi, high(p.GPIO1))),
         i2c: I2c::new(p.I2C0, i2c::Config::default()).ok()?.with_sda(p.GPIO9).with_scl(p.GPIO2).into_async(),

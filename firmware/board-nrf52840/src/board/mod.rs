@@ -7,7 +7,6 @@ use core::cell::RefCell;
 use core::convert::Infallible;
 
 use embassy_embedded_hal::shared_bus::asynch::spi::SpiDevice;
-use embassy_futures::block_on;
 use embassy_nrf::buffered_uarte::{self, BufferedUarte, BufferedUarteRx, BufferedUarteTx};
 use embassy_nrf::config::{Config, LfclkSource};
 use embassy_nrf::gpio::{AnyPin, Input, Level, Output, OutputDrive, Pull};
@@ -30,7 +29,7 @@ use tanbo_field::{Chip, Start};
 use tanbo_flash_map::FlashMap;
 use tanbo_parts::flash::{Flash, Shared};
 use tanbo_parts::wake::AnyOf;
-use tanbo_parts::{FlashSlots, LastWords, SerialUplink, TickClock};
+use tanbo_parts::{LastWords, SerialUplink, TickClock};
 
 use crate::flash::MAP;
 #[cfg(feature = "boot")]
@@ -133,7 +132,6 @@ fn take() -> Option<Board> {
     // has one user; only slots are read in place, borrowed from the one who writes them.
     let flash = unsafe { Shared::new(flash, 0) };
     let (last_words, said) = LastWords::open(flash.clone(), MAP.offsets(MAP.last_words())).ok()?;
-    let slots = block_on(FlashSlots::open(flash.clone(), &MAP)).ok()?;
     let power = NrfPower::new(
         power::Pins {
             adc: p.SAADC,
@@ -174,7 +172,6 @@ fn take() -> Option<Board> {
     Some(Board {
         clock: TickClock::new(CRYSTAL_PPB),
         power,
-        slots,
         flash,
         spi: (select(p.P0_26.into()), select(p.P0_04.into())),
         i2c: twim::Twim::new(p.TWISPI0, Irqs, p.P0_13, p.P0_14, twim::Config::default(), buffer),

@@ -6,7 +6,6 @@ use core::cell::RefCell;
 use core::convert::Infallible;
 
 use embassy_embedded_hal::shared_bus::asynch::spi::SpiDevice;
-use embassy_futures::block_on;
 use embassy_rp::clocks::{AdcClkConfig, AdcClkSrc, ClockConfig, RoscRng, SysClkSrc};
 use embassy_rp::config::Config;
 use embassy_rp::flash::{self, Flash};
@@ -27,7 +26,7 @@ use tanbo_field::{Chip, Start};
 use tanbo_flash_map::FlashMap;
 use tanbo_parts::flash::Shared;
 use tanbo_parts::wake::AnyOf;
-use tanbo_parts::{FlashSlots, SerialUplink, TickClock};
+use tanbo_parts::{SerialUplink, TickClock};
 
 use crate::flash::MAP;
 
@@ -146,7 +145,6 @@ fn take() -> Option<Board> {
     // SAFETY: the flash can be read there whenever nobody writes it, and the driver lets nobody run meanwhile. Slots, selection and store are
     // different offsets of the map, and each has one user; only slots are read in place, borrowed from the one who writes them.
     let flash = unsafe { Shared::new(flash, FLASH_AT) };
-    let slots = block_on(FlashSlots::open(flash.clone(), &MAP)).ok()?;
     let power = RpPower::new(power::Parts {
         adc: p.ADC,
         battery: p.PIN_29,
@@ -177,7 +175,6 @@ fn take() -> Option<Board> {
     Some(Board {
         clock: TickClock::new(CRYSTAL_PPB),
         power,
-        slots,
         flash,
         spi: (select(p.PIN_17.into()), select(p.PIN_13.into())),
         i2c: i2c::I2c::new_async(p.I2C0, p.PIN_5, p.PIN_4, Irqs, i2c::Config::default()),

@@ -125,7 +125,7 @@ fn take() -> Option<Board> {
     PWR.cr3().modify(|w| w.set_regsel(Regsel::SMPS));
     while PWR.svmsr().read().regs() != Regsel::SMPS {}
     // Read in place: the cache stays off.
-    let Memory { flash, last_words, said, slots } = Memory::open(p.FLASH, &MAP)?;
+    let Memory { flash, last_words, said } = Memory::open(p.FLASH, &MAP)?;
     let power = StmPower::new(
         tanbo_stm32::power::Parts {
             adc: p.ADC1,
@@ -162,7 +162,6 @@ fn take() -> Option<Board> {
     Some(Board {
         clock: TickClock::new(CRYSTAL_PPB),
         power,
-        slots,
         flash,
         spi: (select(p.PC8.into()), select(p.PC9.into())),
         i2c: i2c::I2c::new(p.I2C1, p.PB8, p.PB9, p.GPDMA1_CH4, p.GPDMA1_CH5, Irqs, i2c::Config::default()),

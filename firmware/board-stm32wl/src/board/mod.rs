@@ -107,7 +107,7 @@ fn take() -> Option<Board> {
     static TAKEN: StaticCell<()> = StaticCell::new();
     TAKEN.try_init(())?;
     let p = embassy_stm32::init(config());
-    let Memory { flash, last_words, said, slots } = Memory::open(p.FLASH, &MAP)?;
+    let Memory { flash, last_words, said } = Memory::open(p.FLASH, &MAP)?;
     let power = StmPower::new(
         tanbo_stm32::power::Parts {
             adc: p.ADC1,
@@ -131,7 +131,6 @@ fn take() -> Option<Board> {
     Some(Board {
         clock: TickClock::new(CRYSTAL_PPB),
         power,
-        slots,
         flash,
         spi: (select(p.PB9.into()), select(p.PB4.into())),
         i2c: i2c::I2c::new(p.I2C2, p.PB15, p.PA15, p.DMA1_CH5, p.DMA1_CH6, Irqs, i2c::Config::default()),

@@ -76,7 +76,7 @@ pub struct WriteArgs {
     /// Calibration of its sensors: tables [[calibration]] with sensor, channel, unit, zero and gain_ppm.
     #[arg(long, value_name = "FILE.toml")]
     pub calibration: Option<PathBuf>,
-    /// Give new keys to a node that has been written before; it must be at hand, with its button held while it starts.
+    /// Give new keys to a node that has been written before; over its line, its button must be held while it starts.
     #[arg(long)]
     pub again: bool,
     /// Line to the node: a serial port, an emulator's socket, or tcp:HOST:PORT.
@@ -105,7 +105,7 @@ pub struct RevokeArgs {
     /// The node's EUI-64.
     #[arg(value_parser = eui)]
     pub node: [u8; 8],
-    /// Line to the node, to erase its keys there: its button must be held while it starts.
+    /// Line to the node, to erase its keys there; its button must be held while it starts.
     #[arg(short, long, value_name = "PORT")]
     pub port: Option<String>,
     #[cfg(feature = "probe")]
