@@ -16,6 +16,13 @@ pub struct Selection {
     pub trial: bool,
 }
 
+impl Selection {
+    /// Returns the slot that is not selected, of two.
+    pub const fn idle(self) -> u8 {
+        (self.slot + 1) % 2
+    }
+}
+
 /// Flash for models. Nothing here looks into a model: hash and signature are checked by the node before it selects.
 pub trait Slots {
     /// The memory's errors.
@@ -47,6 +54,12 @@ pub trait Slots {
 
     /// Returns what was selected last; `None` at first. Outlives a reset.
     fn selected(&self) -> Option<Selection>;
+
+    /// Returns the idle slot if a debug probe has put a model into it while the node stood still: the node is to check it and to try it. The
+    /// next selection, whatever it is, ends that.
+    fn offered(&self) -> Option<u8> {
+        None
+    }
 
     /// Selects; a power cut leaves the old selection or the new one.
     ///
@@ -136,6 +149,10 @@ impl<S: Slots> Slots for &mut S {
 
     fn selected(&self) -> Option<Selection> {
         S::selected(self)
+    }
+
+    fn offered(&self) -> Option<u8> {
+        S::offered(self)
     }
 
     async fn select(&mut self, selection: Selection) -> Result<(), SlotError<S::Error>> {

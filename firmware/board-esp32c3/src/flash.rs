@@ -9,6 +9,7 @@ pub static MAP: FlashMap = FlashMap::new(Lengths {
     flash: (0, 1616 * KIB),
     ram: (0x3fc8_0000, 313 * KIB),
     page: 4 * KIB,
+    word: 4,
     boot: 64 * KIB,
     firmware: 1024 * KIB,
     slot: 192 * KIB,

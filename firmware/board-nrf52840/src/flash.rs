@@ -9,6 +9,7 @@ pub static MAP: FlashMap = FlashMap::new(Lengths {
     flash: (0, 1024 * KIB),
     ram: (0x2000_0000, 256 * KIB),
     page: 4 * KIB,
+    word: 4,
     boot: 0,
     firmware: 512 * KIB,
     slot: 192 * KIB,
@@ -17,5 +18,5 @@ pub static MAP: FlashMap = FlashMap::new(Lengths {
     identity: 4 * KIB,
 });
 
-/// The firmware's part where a boot loader swaps images in it (feature `boot`): words of 4 bytes.
-pub static UPDATES: Updates = MAP.updates(8 * KIB, 4);
+/// The firmware's part where a boot loader swaps images in it (feature `boot`).
+pub static UPDATES: Updates = MAP.updates(8 * KIB);

@@ -11,6 +11,7 @@ pub static MAP: FlashMap = FlashMap::new(Lengths {
     flash: (0x1000_0000, 2048 * KIB),
     ram: (0x2000_0000, 264 * KIB),
     page: 4 * KIB,
+    word: 1,
     boot: BOOT,
     firmware: 1024 * KIB - BOOT,
     slot: 256 * KIB,

@@ -9,6 +9,7 @@ pub static MAP: FlashMap = FlashMap::new(Lengths {
     flash: (0x0800_0000, 2048 * KIB),
     ram: (0x2000_0000, 768 * KIB),
     page: 8 * KIB,
+    word: 16,
     boot: 0,
     firmware: 1024 * KIB,
     slot: 256 * KIB,

@@ -9,6 +9,7 @@ pub static MAP: FlashMap = FlashMap::new(Lengths {
     flash: (0x0800_0000, 256 * KIB),
     ram: (0x2000_0000, 64 * KIB),
     page: 2 * KIB,
+    word: 8,
     boot: 0,
     firmware: 192 * KIB,
     slot: 16 * KIB,

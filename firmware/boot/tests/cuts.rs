@@ -21,6 +21,7 @@ const MAP: FlashMap = FlashMap::new(Lengths {
     flash: (0, PAGES * PAGE as u32),
     ram: (0x2000_0000, 1024),
     page: PAGE as u32,
+    word: WORD as u32,
     boot: 0,
     firmware: 18 * PAGE as u32,
     slot: 4 * PAGE as u32,
@@ -32,7 +33,7 @@ const MAP: FlashMap = FlashMap::new(Lengths {
 const PART: usize = 48;
 
 fn parts() -> Updates {
-    MAP.updates(2 * PAGE as u32, WORD as u32)
+    MAP.updates(2 * PAGE as u32)
 }
 
 fn name() -> Name {

@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use defmt::{Debug2Format, Display2Format, error, info};
 use embassy_time::Timer;
 use embedded_hal::digital::OutputPin as _;
-use embedded_storage_async::nor_flash::{ErrorType, NorFlashError};
+use embedded_storage_async::nor_flash::{ErrorType, NorFlash, NorFlashError};
 use tanbo_board_api::{Clock as _, Depth, Power, WakeMask};
 use tanbo_drivers::DriverError;
 use tanbo_drivers::adxl355::{self, Adxl355};
@@ -97,6 +97,8 @@ impl<C: Chip> tanbo_node::Board for Node<C> {
 /// Runs the node; ends where the board does not start. One that has no identity, or whose button is held, listens on its UART to be given one
 /// (`tanbo provision`). Starts the board anew where the node stops, after a minute unless the gateway asked for it.
 pub async fn seismic<C: Chip>(kind: &Kind) {
+    // Who reads the flash through a debug probe goes by the map.
+    const { assert!(C::MAP.word_bytes() as usize == <C::Flash as NorFlash>::WRITE_SIZE, "the map's word is the driver's") };
     let Some(Board {
         clock,
         mut power,

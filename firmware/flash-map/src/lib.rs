@@ -15,6 +15,7 @@
 //!     flash: (0, 256 * KIB),
 //!     ram: (0x2000_0000, 64 * KIB),
 //!     page: 2 * KIB,
+//!     word: 8,
 //!     boot: 0,
 //!     firmware: 192 * KIB,
 //!     slot: 20 * KIB,
@@ -54,6 +55,8 @@ pub struct Lengths {
     pub ram: (u32, u32),
     /// What is erased at once.
     pub page: u32,
+    /// What is written at once, by the board's driver: a power of two.
+    pub word: u32,
     /// Before the firmware: the chip's own boot code. Any length.
     pub boot: u32,
     /// The firmware; with `boot` whole pages.
@@ -78,9 +81,10 @@ impl FlashMap {
     /// # Panics
     /// In a constant, so while the board is compiled: a part that is no whole pages, parts that do not fit, no store of two pages.
     pub const fn new(lengths: Lengths) -> Self {
-        let Lengths { flash: (start, bytes), page, boot, firmware, slot, selection, last_words, identity, .. } =
-            lengths;
+        let Lengths { flash: (start, bytes), page, word, boot, firmware, slot, .. } = lengths;
+        let Lengths { selection, last_words, identity, .. } = lengths;
         assert!(page.is_power_of_two() && start.is_multiple_of(page), "flash starts with a page");
+        assert!(word.is_power_of_two() && page.is_multiple_of(word), "a page is whole words");
         assert!((boot + firmware).is_multiple_of(page) && firmware > 0, "boot and firmware are whole pages");
         assert!(slot.is_multiple_of(page) && slot > 0, "a slot is whole pages");
         assert!(selection.is_multiple_of(page) && selection >= 2 * page, "the selection takes two pages");
@@ -105,6 +109,11 @@ impl FlashMap {
     /// Returns what is erased at once, bytes.
     pub const fn page_bytes(&self) -> u32 {
         self.0.page
+    }
+
+    /// Returns what is written at once, bytes.
+    pub const fn word_bytes(&self) -> u32 {
+        self.0.word
     }
 
     /// Returns where the chip's boot code and the firmware may lie.
@@ -152,8 +161,8 @@ impl FlashMap {
         self.identity().end..self.flash().end
     }
 
-    /// Returns the symbols of an image: the parts' addresses in their order, the length of a slot.
-    pub const fn symbols(&self) -> [(&'static str, u32); 8] {
+    /// Returns the symbols of an image: the parts' addresses in their order, the lengths of a slot, of a page and of a word.
+    pub const fn symbols(&self) -> [(&'static str, u32); 10] {
         [
             ("__tanbo_flash", self.flash().start),
             ("__tanbo_slots", self.firmware().end),
@@ -163,6 +172,8 @@ impl FlashMap {
             ("__tanbo_store", self.store().start),
             ("__tanbo_flash_end", self.flash().end),
             ("__tanbo_slot_bytes", self.0.slot),
+            ("__tanbo_page_bytes", self.0.page),
+            ("__tanbo_word_bytes", self.0.word),
         ]
     }
 
@@ -217,6 +228,7 @@ mod tests {
         flash: (0x1000_0000, 0x20_0000),
         ram: (0x2000_0000, 0x4_2000),
         page: 0x1000,
+        word: 1,
         boot: 0x100,
         firmware: 0x10_0000 - 0x100,
         slot: 0x3_0000,
@@ -258,7 +270,7 @@ mod tests {
                         LENGTH = 0xfff00\n  RAM : ORIGIN = 0x20000000, LENGTH = 0x42000\n}\n\
                         __tanbo_flash = 0x10000000;\n__tanbo_slots = 0x10100000;\n__tanbo_selection = 0x10160000;\n\
                         __tanbo_last_words = 0x10162000;\n__tanbo_identity = 0x10163000;\n__tanbo_store = 0x10164000;\n__tanbo_flash_end = 0x10200000;\n\
-                        __tanbo_slot_bytes = 0x00030000;\n";
+                        __tanbo_slot_bytes = 0x00030000;\n__tanbo_page_bytes = 0x00001000;\n__tanbo_word_bytes = 0x00000001;\n";
         assert_eq!(format!("{}", FlashMap::new(LENGTHS)), expected);
     }
 }

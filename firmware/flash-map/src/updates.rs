@@ -21,12 +21,12 @@ pub struct Updates {
 }
 
 impl FlashMap {
-    /// Divides the firmware's part for a boot loader of `loader` bytes on a flash that is written `word` bytes at once.
+    /// Divides the firmware's part for a boot loader of `loader` bytes.
     ///
     /// # Panics
     /// In a constant, so while the board is compiled: a boot loader that is no whole pages, or no room for two images.
-    pub const fn updates(&self, loader: u32, word: u32) -> Updates {
-        let (firmware, page) = (self.firmware(), self.page_bytes());
+    pub const fn updates(&self, loader: u32) -> Updates {
+        let (firmware, page, word) = (self.firmware(), self.page_bytes(), self.word_bytes());
         assert!(firmware.start == self.flash().start, "no other boot code");
         assert!(loader.is_multiple_of(page) && loader > 0, "the boot loader takes whole pages");
         let pages = (firmware.end - firmware.start - loader) / page;
@@ -54,6 +54,7 @@ mod tests {
         flash: (0x800_0000, 0x10_0000),
         ram: (0x2000_0000, 0x4_0000),
         page: 0x1000,
+        word: 4,
         boot: 0,
         firmware: 0x8_0000,
         slot: 0x3_0000,
@@ -67,13 +68,14 @@ mod tests {
         for (page, word) in [(0x1000, 4), (0x2000, 16), (0x800, 8)] {
             let map = FlashMap::new(Lengths {
                 page,
+                word,
                 selection: 2 * page,
                 last_words: page,
                 identity: page,
                 slot: 0x2_0000,
                 ..LENGTHS
             });
-            let parts = map.updates(0x8000, word);
+            let parts = map.updates(0x8000);
             assert_eq!((parts.loader.start, parts.dfu.end), (map.firmware().start, map.firmware().end));
             assert_eq!(parts.loader.end, parts.state.start);
             assert_eq!(parts.state.end, parts.active.start);
@@ -89,7 +91,7 @@ mod tests {
     #[test]
     fn a_loader_that_leaves_no_room_is_refused() {
         for loader in [0, 0x8_0000 - 0x2000, 0x1001] {
-            assert!(std::panic::catch_unwind(|| FlashMap::new(LENGTHS).updates(loader, 4)).is_err(), "{loader:#x}");
+            assert!(std::panic::catch_unwind(|| FlashMap::new(LENGTHS).updates(loader)).is_err(), "{loader:#x}");
         }
     }
     extern crate std;

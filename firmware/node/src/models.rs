@@ -18,7 +18,7 @@ use crate::faults::Trouble;
 use crate::inbox::{Letter, Mailbox, Wanted};
 use crate::shared::{FlashError, Shared};
 use crate::slots::Demands;
-use crate::transfer::{Heard, Transfer};
+use crate::transfer::{Heard, TRIAL_WINDOWS, Transfer};
 use crate::update::{Ledger, Update};
 
 /// The model that the firmware includes, and what is asked of one that takes its place.
@@ -93,7 +93,8 @@ impl<'s, 'p, 'k, 'm, B: Board> Keeper<'s, 'p, 'k, 'm, B> {
         Self { shared, mail, models, transfer, book: Book { shared, versions } }
     }
 
-    /// Settles what the last reset has left, and tells it; returns the slot to run, `None` for the firmware's model.
+    /// Settles what the last reset has left, and tells it; returns the slot to run, `None` for the firmware's model. What a debug probe has
+    /// put into the other slot is checked next.
     pub async fn start<S: Slots>(&mut self, slots: &mut S) -> Option<u8> {
         let Versions { committed, tried, .. } = self.book.versions;
         let before = slots.selected();
@@ -101,6 +102,9 @@ impl<'s, 'p, 'k, 'm, B: Board> Keeper<'s, 'p, 'k, 'm, B> {
         if let Some(Selection { trial: true, .. }) = before {
             let (stage, version) = if tried > 0 { (Stage::RolledBack, tried) } else { (Stage::Committed, committed) };
             self.tell(Report { version, received: 0, stage, refusal: 0 }).await;
+        }
+        if self.transfer.take_offered(slots) {
+            self.leave(Wanted::Check { windows: TRIAL_WINDOWS });
         }
         slot
     }

@@ -7,7 +7,7 @@ use tanbo_wire::v1::{Message, Stage, Update as Report};
 use crate::slots::Refusal;
 use crate::update::{Ledger, Offer, SlotBlock, Update, UpdateError, Verdict};
 
-/// Windows of a trial after fragments, which carry no such number.
+/// Windows of a trial after fragments or a debug probe, which carry no such number.
 pub const TRIAL_WINDOWS: u16 = 240;
 
 /// Takes models from both links, one at a time.
@@ -58,6 +58,13 @@ impl<'k, 'm> Transfer<'k, 'm> {
     /// Returns the update, to start and to count windows.
     pub fn update(&mut self) -> &mut Update<'k> {
         &mut self.update
+    }
+
+    /// Takes up what a debug probe has put into the idle slot; whether it is to be checked and tried ([`Transfer::check_and_try`]).
+    pub fn take_offered<S: Slots>(&mut self, slots: &S) -> bool {
+        let offered = self.update.take_offered(slots);
+        self.version = offered.unwrap_or(self.version);
+        offered.is_some()
     }
 
     fn report(&self, stage: Stage, received: usize) -> Report {

@@ -11,6 +11,9 @@
 //! | commit | the version, then the selection as settled | the version says that it was committed: settles the selection |
 //! | roll back | the selection of the slot before | |
 //!
+//! What a debug probe has put into the idle slot ([`Slots::offered`]) is taken up at a start as if it had just been received; the selection
+//! that ends that is the trial's, or, where it is refused, the one before once more.
+//!
 //! A trial that a reset ends counts as an attempt too, whoever's fault it was; [`MAX_ATTEMPTS`] is the end of a version.
 
 use core::fmt;
@@ -19,7 +22,7 @@ use embedded_storage_async::nor_flash::NorFlash;
 use tanbo::Engine;
 use tanbo_board_api::{Selection, SlotError, Slots};
 use tanbo_format::record::HEADER_BYTES;
-use tanbo_release::{RECORD_BYTES, Release, ReleaseError, stated_bytes};
+use tanbo_release::{RECORD_BYTES, Release, ReleaseError, stated_bytes, stated_release};
 use tanbo_store::{Store, StoreError, Versions};
 
 use crate::slots::{Demands, Refusal, examine};
@@ -228,6 +231,16 @@ impl<'k> Update<'k> {
         }
     }
 
+    /// Takes what a debug probe has put into the idle slot while the node stood still for received: it is to be checked then. Returns the
+    /// version that it states, 0 if none; `None` where nothing is offered.
+    pub fn take_offered<S: Slots>(&mut self, slots: &S) -> Option<u32> {
+        let slot = slots.offered()?;
+        let held = slots.bytes(slot);
+        let bytes = stated_bytes(held).unwrap_or(0).min(held.len());
+        self.phase = Phase::Receiving { slot, bytes, received: bytes };
+        Some(held.get(..bytes).and_then(stated_release).map_or(0, |release| release.version))
+    }
+
     /// Begins to receive what is offered in order, or goes on: returns from which byte.
     ///
     /// # Errors
@@ -328,6 +341,9 @@ impl<'k> Update<'k> {
             Err(refusal) => {
                 self.phase = Phase::Idle;
                 slots.erase(slot).await?;
+                if let Some(selection) = slots.selected().filter(|_| slots.offered().is_some()) {
+                    slots.select(selection).await?;
+                }
                 Err(refusal.into())
             }
         }

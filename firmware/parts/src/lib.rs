@@ -22,4 +22,4 @@ pub mod wake;
 pub use clock::TickClock;
 pub use last_words::{Guarded, LastWords, Words};
 pub use serial::SerialUplink;
-pub use slots::FlashSlots;
+pub use slots::{FlashSlots, Standing};

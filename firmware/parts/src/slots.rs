@@ -1,5 +1,8 @@
 //! Model slots in flash, read in place; which one is selected stands in a map of `sequential-storage`, which a power cut leaves old or new.
 
+use core::ops::Range;
+
+use embedded_storage_async::nor_flash::NorFlash;
 use sequential_storage::cache::{Cache, Uncached};
 use sequential_storage::map::{MapConfig, MapStorage};
 use tanbo_board_api::slots::{check_erase, check_write};
@@ -20,6 +23,71 @@ type Map<F> = MapStorage<u8, F, Cache<Uncached, Uncached, Uncached, u8>>;
 /// The flash's errors, with those of the map.
 pub type Error<E> = sequential_storage::Error<E>;
 
+/// Where it stands which slot is selected, and whether the other one is offered.
+pub struct Standing<F: NorFlash> {
+    map: Map<F>,
+    word: Option<u16>,
+}
+
+impl<F: NorFlash> Standing<F> {
+    /// Reads what stands at these offsets of `flash`. What cannot be read is erased: then no slot is selected, as in a new board.
+    ///
+    /// # Errors
+    /// The flash's.
+    pub async fn open(flash: F, offsets: Range<u32>) -> Result<Self, Error<F::Error>> {
+        let mut map = Map::new(flash, MapConfig::new(offsets), Cache::new_uncached());
+        let mut buffer = Buffer([0; ITEM_BYTES]);
+        let word = match map.fetch_item::<u16>(&mut buffer.0, &KEY).await {
+            Ok(word) => word,
+            Err(Error::Corrupted { .. }) => {
+                map.erase_all().await?;
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Self { map, word: word.filter(|word| Selection::from_word(*word, SLOTS).is_some()) })
+    }
+
+    /// Returns what was selected last.
+    pub fn selected(&self) -> Option<Selection> {
+        self.word.and_then(|word| Selection::from_word(word, SLOTS))
+    }
+
+    /// Returns the idle slot if it is offered ([`Slots::offered`]).
+    pub fn offered(&self) -> Option<u8> {
+        self.selected().filter(|_| self.word.is_some_and(Selection::offers)).map(Selection::idle)
+    }
+
+    /// Selects; a power cut leaves the old selection or the new one.
+    ///
+    /// # Errors
+    /// The flash's.
+    pub async fn select(&mut self, selection: Selection) -> Result<(), Error<F::Error>> {
+        self.put(selection.to_word()).await
+    }
+
+    /// Offers the idle slot; returns its number. Where none is selected, the second one is from now on, so that the first is idle.
+    ///
+    /// # Errors
+    /// The flash's.
+    pub async fn offer(&mut self) -> Result<u8, Error<F::Error>> {
+        let selection = self.selected().unwrap_or(Selection { slot: SLOTS - 1, trial: false });
+        self.put(selection.to_word_with_offer()).await?;
+        Ok(selection.idle())
+    }
+
+    async fn put(&mut self, word: u16) -> Result<(), Error<F::Error>> {
+        self.map.store_item(&mut Buffer([0; ITEM_BYTES]).0, &KEY, &word).await?;
+        self.word = Some(word);
+        Ok(())
+    }
+
+    /// Returns the flash.
+    pub fn release(self) -> F {
+        self.map.destroy().0
+    }
+}
+
 /// The slots of a board.
 pub struct FlashSlots<F: InPlace> {
     /// A way to the flash that only reads, so that a slot can be lent.
@@ -30,9 +98,8 @@ pub struct FlashSlots<F: InPlace> {
 /// The slots while one is read.
 pub struct Rest<F: InPlace> {
     flash: F,
-    selection: Map<F>,
+    standing: Standing<F>,
     map: &'static FlashMap,
-    selected: Option<Selection>,
     lent: Option<u8>,
 }
 
@@ -42,20 +109,9 @@ impl<F: InPlace + Clone> FlashSlots<F> {
     /// # Errors
     /// The flash's.
     pub async fn open(flash: F, map: &'static FlashMap) -> Result<Self, Error<F::Error>> {
-        let config = || MapConfig::new(map.offsets(map.selection()));
-        let mut selection = Map::new(flash.clone(), config(), Cache::new_uncached());
-        let mut buffer = Buffer([0; ITEM_BYTES]);
-        let word = match selection.fetch_item::<u16>(&mut buffer.0, &KEY).await {
-            Ok(word) => word,
-            Err(Error::Corrupted { .. }) => {
-                selection.erase_all().await?;
-                None
-            }
-            Err(error) => return Err(error),
-        };
-        let selected = word.and_then(|word| Selection::from_word(word, SLOTS));
+        let standing = Standing::open(flash.clone(), map.offsets(map.selection())).await?;
         let reader = flash.clone();
-        Ok(Self { reader, rest: Rest { flash, selection, map, selected, lent: None } })
+        Ok(Self { reader, rest: Rest { flash, standing, map, lent: None } })
     }
 }
 
@@ -109,15 +165,16 @@ impl<F: InPlace> Slots for Rest<F> {
     }
 
     fn selected(&self) -> Option<Selection> {
-        self.selected
+        self.standing.selected()
+    }
+
+    fn offered(&self) -> Option<u8> {
+        self.standing.offered()
     }
 
     async fn select(&mut self, selection: Selection) -> Result<(), SlotError<Self::Error>> {
         check_write(self, selection.slot, 0, 0)?;
-        let mut buffer = Buffer([0; ITEM_BYTES]);
-        self.selection.store_item(&mut buffer.0, &KEY, &selection.to_word()).await.map_err(SlotError::Device)?;
-        self.selected = Some(selection);
-        Ok(())
+        self.standing.select(selection).await.map_err(SlotError::Device)
     }
 }
 
@@ -157,6 +214,10 @@ impl<F: InPlace> Slots for FlashSlots<F> {
 
     fn selected(&self) -> Option<Selection> {
         self.rest.selected()
+    }
+
+    fn offered(&self) -> Option<u8> {
+        self.rest.offered()
     }
 
     async fn select(&mut self, selection: Selection) -> Result<(), SlotError<Self::Error>> {

@@ -85,6 +85,7 @@ static MAP: FlashMap = FlashMap::new(Lengths {
     flash: (0, 16 * KIB),
     ram: (0x2000_0000, KIB),
     page: PAGE as u32,
+    word: 4,
     boot: 0,
     firmware: 2 * KIB,
     slot: 3 * KIB,

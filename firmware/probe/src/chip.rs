@@ -103,6 +103,37 @@ impl Chip {
         self.core()?.read(address, into).map_err(refused)
     }
 
+    /// Returns whether the flash holds these parts, each bytes at an address.
+    ///
+    /// # Errors
+    /// A probe or chip that does not answer.
+    pub fn holds(&mut self, parts: &[(u64, &[u8])]) -> Result<bool, ProbeError> {
+        for &(address, bytes) in parts {
+            let mut held = vec![0; bytes.len()];
+            self.read(address, &mut held)?;
+            if held != bytes {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Stops the core, so that nothing changes what is read.
+    ///
+    /// # Errors
+    /// A probe or chip that does not answer.
+    pub fn stop(&mut self) -> Result<(), ProbeError> {
+        self.core()?.halt(STOP).map(|_| ()).map_err(|error| ProbeError::failed("stopping the chip")(&error))
+    }
+
+    /// Lets the core go on where it stopped.
+    ///
+    /// # Errors
+    /// A probe or chip that does not answer.
+    pub fn go_on(&mut self) -> Result<(), ProbeError> {
+        self.core()?.run().map_err(|error| ProbeError::failed("letting the chip go on")(&error))
+    }
+
     /// Resets the chip and lets it run.
     ///
     /// # Errors

@@ -76,6 +76,8 @@ pub struct Layout {
     pub ram: Vec<Range<u64>>,
     /// The parts of its flash map in their order, if it has one: `firmware`, `slot a`, `slot b`, `selection`, `last words`, `identity`, `store`.
     pub parts: Vec<Part>,
+    /// How the firmware's driver writes that flash: bytes at once, and bytes erased at once; `None` of an image that does not tell.
+    pub units: Option<(u64, u64)>,
     /// What is wrong, a line each; empty for an image that fits.
     pub wrong: Vec<String>,
 }
@@ -159,6 +161,7 @@ pub fn check(elf: &[u8], chip: &str) -> Result<Layout, LayoutError> {
         flash: Vec::new(),
         ram: Vec::new(),
         parts: Vec::new(),
+        units: None,
         wrong: Vec::new(),
     };
     let endian = file.endian();
@@ -207,6 +210,7 @@ pub fn check(elf: &[u8], chip: &str) -> Result<Layout, LayoutError> {
         .symbols()
         .filter_map(|symbol| Some((symbol.name().ok()?.strip_prefix("__tanbo_")?, symbol.address())))
         .collect();
+    layout.units = symbols.get("word_bytes").copied().zip(symbols.get("page_bytes").copied());
     map(&mut layout, &symbols, &memory, &target);
     Ok(layout)
 }

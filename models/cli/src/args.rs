@@ -267,23 +267,16 @@ pub struct FlashArgs {
     /// Only check where everything would lie; needs no probe.
     #[arg(long)]
     pub dry_run: bool,
-    /// Write this signed model into a slot of IMAGE's flash map, and nothing else. A slot that the node has selected runs from the next start on.
-    #[arg(long, value_name = "FILE.tnb", requires_all = ["slot", "keys"])]
+    /// Write this signed model instead, into the slot that is not in use, and have the node check it and try it: IMAGE is the firmware that
+    /// runs there. A model that fails its trial is gone after it, as one that came over the air.
+    #[arg(long, value_name = "FILE.tnb", requires = "keys")]
     pub model: Option<PathBuf>,
-    /// The model's slot.
+    /// Take a model whose version is not above that of the slot in use. Above what the node has ever committed it must be all the same.
     #[arg(long, requires = "model")]
-    pub slot: Option<Slot>,
+    pub older: bool,
     /// Public key that the firmware trusts: the model must be signed with it; repeat the flag.
     #[arg(long = "key", value_name = "KEY.pub.pem", requires = "model")]
     pub keys: Vec<PathBuf>,
-}
-
-/// A model slot of a board.
-#[cfg(feature = "probe")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Slot {
-    A,
-    B,
 }
 
 #[cfg(feature = "probe")]

@@ -45,6 +45,8 @@ mod runner;
 #[cfg(feature = "onnx")]
 mod samples;
 mod session;
+#[cfg(feature = "probe")]
+mod slots;
 mod source;
 #[cfg(feature = "run")]
 mod streams;

@@ -5,9 +5,15 @@ mod common;
 mod image;
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
+use embassy_futures::block_on;
+use embedded_storage_async::nor_flash::{NorFlash as _, ReadNorFlash as _};
 use serde_json::Value;
+use tanbo_board_api::{Selection, sim::SimFlash};
+use tanbo_parts::Standing;
+use tanbo_store::{Store, Versions};
 
 use common::{Folder, document};
 use image::{Image, RAM};
@@ -15,6 +21,13 @@ use tanbo_emulated::host::{EmulatedProbe, Runner};
 
 /// QEMU's micro:bit.
 const CHIP: &str = "nRF51822_xxAA";
+/// What its flash erases and writes at once.
+const PAGE: usize = 1 << 10;
+const WORD: usize = 4;
+/// The parts of its flash map.
+const SLOTS: [Range<u64>; 2] = [0x2_0000..0x2_4000, 0x2_4000..0x2_8000];
+const SELECTION: Range<u64> = 0x2_8000..0x2_8800;
+const STORE: Range<u64> = 0x2_9000..0x2_A000;
 /// A probe on the network that is not there.
 const NO_PROBE: &str = "1d50:6018:127.0.0.1:1";
 
@@ -25,19 +38,31 @@ fn seismic() -> String {
 /// An image with a flash map for 256 KiB of flash and 16 KiB of RAM.
 fn small() -> Image {
     let mut image = Image::mapped();
-    let addresses = [0, 0x2_0000, 0x2_8000, 0x2_8800, 0x2_8C00, 0x2_9000, 0x4_0000];
+    // Last words and the identity lie between selection and store.
+    let [slots, end] = [SLOTS[0].start as u32, STORE.end as u32];
+    let [selection, words, store] = [SELECTION.start, SELECTION.end, STORE.start].map(|address| address as u32);
+    let addresses = [0, slots, selection, words, words + PAGE as u32, store, end];
     image.symbols.iter_mut().zip(addresses).for_each(|((_, address), new)| *address = new);
+    image.symbols.extend([("page_bytes", PAGE as u32), ("word_bytes", WORD as u32)]);
     // Its program is an endless loop.
     image.parts[0].bytes[..4].copy_from_slice(&(RAM + 0x4000).to_le_bytes());
     image.parts[0].bytes[0x100..0x102].copy_from_slice(&[0xFE, 0xE7]);
     image
 }
 
-/// Signs the seismic model, changed or not, with a.pem; returns the file.
-fn signed(folder: &Folder, from: &str, name: &str, more: &[&str]) -> String {
-    let (key, file) = (folder.at("a.pem"), folder.at(name));
-    let head = ["sign", from, "-k", &key, "--name", "seismic", "--version", "7", "-o", &file];
-    document(0, &[&head, more].concat());
+fn small_with(change: impl Fn(&mut Image)) -> Image {
+    let mut image = small();
+    change(&mut image);
+    image
+}
+
+/// Signs the seismic model, changed or not, with a.pem, if that was not done; returns the file.
+fn signed(folder: &Folder, from: &str, name: &str, version: u32, more: &[&str]) -> String {
+    let (key, file, version) = (folder.at("a.pem"), folder.at(name), version.to_string());
+    let head = ["sign", from, "-k", &key, "--name", "seismic", "--version", &version, "-o", &file];
+    if !Path::new(&file).exists() {
+        document(0, &[&head, more].concat());
+    }
     file
 }
 
@@ -87,10 +112,10 @@ fn a_model_that_the_node_would_refuse_is_refused_before_the_probe_is_asked() {
         folder.at(&format!("{key}.pub.pem"))
     });
     let flash = |code: i32, image: &str, model: &str, key: &str| {
-        let head = ["flash", image, "--chip", CHIP, "--probe", NO_PROBE, "--slot", "b"];
+        let head = ["flash", image, "--chip", CHIP, "--probe", NO_PROBE];
         document(code, &[&head[..], &["--model", model, "--key", key]].concat())
     };
-    let good = signed(&folder, &seismic(), "good.tnb", &[]);
+    let good = signed(&folder, &seismic(), "good.tnb", 7, &[]);
     assert!(reasons(&flash(1, &image, &seismic(), &keys[0])).contains("signature"));
     assert!(reasons(&flash(1, &image, &good, &keys[1])).contains("key"));
     let mut bytes = fs::read(&good).unwrap();
@@ -103,29 +128,79 @@ fn a_model_that_the_node_would_refuse_is_refused_before_the_probe_is_asked() {
         document(0, &["compile", &model.display().to_string(), "-o", &file, "--target", family]);
         file
     };
-    let dsp = signed(&folder, &compile("dsp"), "dsp-signed.tnb", &["--portable", &compile("portable")]);
+    let dsp = signed(&folder, &compile("dsp"), "dsp-signed.tnb", 7, &["--portable", &compile("portable")]);
     assert!(reasons(&flash(1, &image, &dsp, &keys[0])).contains("packed for dsp"));
     let mut narrow = small();
     narrow.symbols[2].1 = 0x2_1000;
     narrow.symbols[3].1 = 0x2_1800;
     narrow.symbols[4].1 = 0x2_1C00;
     let narrow = folder.with("narrow.elf", &narrow.elf());
-    assert!(reasons(&flash(1, &narrow, &good, &keys[0])).contains("bytes for slot b of 2048"));
+    assert!(reasons(&flash(1, &narrow, &good, &keys[0])).contains("bytes for a slot of 2048"));
     let plain = folder.with("plain.elf", &{
         let mut image = small();
         image.symbols.clear();
         image.elf()
     });
-    assert!(reasons(&flash(1, &plain, &good, &keys[0])).contains("no flash map, so no slot b"));
+    assert!(reasons(&flash(1, &plain, &good, &keys[0])).contains("no flash map, so no slots"));
     // The good one gets as far as the probe.
     let error = flash(2, &image, &good, &keys[0]);
     assert!(error["error"]["reason"].as_str().unwrap().contains("there is no probe"), "{error}");
 }
 
-/// Firmware, then a slot beside it: through probe-rs, on a core that QEMU emulates.
+/// A chip behind a probe, as it lies there.
+struct Looked(tanbo_probe::Chip);
+
+impl Looked {
+    fn at(selector: &str) -> Self {
+        Self(tanbo_probe::Chip::open(CHIP, Some(selector)).unwrap())
+    }
+
+    fn read(&mut self, range: Range<u64>) -> Vec<u8> {
+        let mut into = vec![0; (range.end - range.start) as usize];
+        self.0.read(range.start, &mut into).unwrap();
+        into
+    }
+
+    /// Writes, and starts the program again.
+    fn write(&mut self, parts: &[(u64, &[u8])]) {
+        self.0.write(parts, |_| ()).unwrap();
+        self.0.start().unwrap();
+    }
+
+    /// What the node would read of its slots: the one in use, and the one that is offered.
+    fn standing(&mut self) -> (Option<Selection>, Option<u8>) {
+        let standing = block_on(Standing::open(flash(&self.read(SELECTION)), 0..2 * PAGE as u32)).unwrap();
+        (standing.selected(), standing.offered())
+    }
+}
+
+/// Flash that holds `bytes`.
+fn flash(bytes: &[u8]) -> SimFlash<WORD, PAGE> {
+    let mut flash = SimFlash::new(bytes.len() / PAGE);
+    for (at, word) in (0..).step_by(WORD).zip(bytes.chunks(WORD)).filter(|(_, word)| *word != [0xff; WORD]) {
+        block_on(flash.write(at, word)).unwrap();
+    }
+    flash
+}
+
+/// What a flash holds.
+fn bytes(mut flash: SimFlash<WORD, PAGE>) -> Vec<u8> {
+    let mut bytes = vec![0; flash.capacity()];
+    block_on(flash.read(0, &mut bytes)).unwrap();
+    bytes
+}
+
+/// What a node has written of a selection.
+fn selecting(selection: Selection) -> Vec<u8> {
+    let mut standing = block_on(Standing::open(flash(&[0xff; 2 * PAGE]), 0..2 * PAGE as u32)).unwrap();
+    block_on(standing.select(selection)).unwrap();
+    bytes(standing.release())
+}
+
+/// Firmware, then models beside it: through probe-rs, on a core that QEMU emulates. The node has the parts of its flash that it would have written.
 #[test]
 #[ignore = "needs QEMU: cargo xtask test runs it"]
-fn emulated_firmware_and_a_slot_are_written() {
+fn emulated_firmware_and_a_model_beside_it_are_written() {
     let folder = Folder::new();
     let image = folder.with("node.elf", &small().elf());
     let runner = Runner::by_name("microbit").unwrap();
@@ -134,21 +209,72 @@ fn emulated_firmware_and_a_slot_are_written() {
     let told = document(0, &["flash", &image, "--chip", CHIP, "--probe", &selector]);
     assert_eq!((&told["fits"], &told["written"]), (&true.into(), &true.into()), "{told}");
     document(0, &["keygen", &folder.at("a.pem")]);
-    let model = signed(&folder, &seismic(), "good.tnb", &[]);
-    let head = ["flash", &image, "--chip", CHIP, "--probe", &selector, "--slot", "b"];
-    let told = document(0, &[&head[..], &["--model", &model, "--key", &folder.at("a.pub.pem")]].concat());
-    assert_eq!((&told["written"], &told["model"]["version"]), (&true.into(), &7.into()), "{told}");
-
-    let mut chip = tanbo_probe::Chip::open(CHIP, Some(&selector)).unwrap();
-    let mut read = |address: u64, bytes: usize| {
-        let mut into = vec![0; bytes];
-        chip.read(address, &mut into).unwrap();
-        into
+    let key = folder.at("a.pub.pem");
+    let model = |version: u32| signed(&folder, &seismic(), &format!("{version}.tnb"), version, &[]);
+    let release = |version: u32| fs::read(model(version)).unwrap();
+    let lay = |code: i32, version: u32, more: &[&str]| {
+        let (file, head) = (model(version), ["flash", &image, "--chip", CHIP, "--probe", &selector]);
+        document(code, &[&head[..], &["--model", &file, "--key", &key], more].concat())
     };
-    let bytes = fs::read(&model).unwrap();
-    assert_eq!(read(0x2_4000, bytes.len()), bytes);
-    assert_eq!(read(0, 0x400), small().parts[0].bytes);
-    assert_eq!(read(0x400, 16), [1; 16]);
+
+    // A node that runs version 5 from slot b, and has committed it.
+    let mut store = block_on(Store::<_, 4>::open(flash(&vec![0xff; 4 * PAGE]), 0..4 * PAGE as u32)).unwrap();
+    block_on(store.set_versions(Versions { committed: 5, tried: 0, attempts: 0 })).unwrap();
+    let (running, store) = (Selection { slot: 1, trial: false }, bytes(store.release()));
+    let beside: Vec<u8> = (0..STORE.start - SELECTION.end).map(|at| (at * 7 % 251) as u8).collect();
+    let parts = [
+        (SLOTS[1].start, release(5)),
+        (SELECTION.start, selecting(running)),
+        (SELECTION.end, beside.clone()),
+        (STORE.start, store.clone()),
+    ];
+    Looked::at(&selector).write(&parts.each_ref().map(|(at, bytes)| (*at, &bytes[..])));
+
+    // Another image says where things lie in another firmware.
+    let other = small_with(|image| image.parts[0].bytes[0x102] ^= 1);
+    let other = folder.with("other.elf", &other.elf());
+    let error =
+        document(2, &["flash", &other, "--chip", CHIP, "--probe", &selector, "--model", &model(7), "--key", &key]);
+    assert!(error["error"]["reason"].as_str().unwrap().contains("it is not the image that"), "{error}");
+
+    // What was committed never comes again, whatever is asked.
+    for older in [&[][..], &["--older"]] {
+        assert!(reasons(&lay(1, 5, older)).contains("has committed 5: sign it with a higher version"));
+    }
+    let told = lay(0, 7, &[]);
+    let node =
+        serde_json::json!({ "running": "slot b", "running_version": 5, "committed_version": 5, "slot": "slot a" });
+    assert_eq!((&told["written"], &told["model"]["node"]), (&true.into(), &node), "{told}");
+    let mut chip = Looked::at(&selector);
+    assert_eq!(chip.standing(), (Some(running), Some(0)));
+    for (slot, version) in [(0, 7), (1, 5)] {
+        let (slot, release): (&Range<u64>, _) = (&SLOTS[slot], release(version));
+        assert_eq!(chip.read(slot.start..slot.start + release.len() as u64), release, "{version}");
+    }
+    assert_eq!(chip.read(SELECTION.end..STORE.start), beside);
+    assert_eq!(chip.read(STORE.start..STORE.start + store.len() as u64), store);
+    assert_eq!(chip.read(0..0x400), small().parts[0].bytes);
+    assert_eq!(chip.read(0x400..0x410), [1; 16]);
+
+    // The node tries it: nothing is written over it. Then the trial ends, and version 7 is in use, of which the store knows nothing.
+    let slot_b = |chip: &mut Looked| chip.read(SLOTS[1].start..SLOTS[1].start + 64);
+    let before = slot_b(&mut chip);
+    for trial in [true, false] {
+        chip.write(&[(SELECTION.start, &selecting(Selection { slot: 0, trial }))]);
+        drop(chip);
+        let why = reasons(&lay(1, 6, &[]));
+        assert!(
+            why.contains(if trial { "slot a is on trial" } else { "has 7: sign it with a higher version, or say" }),
+            "{why}"
+        );
+        chip = Looked::at(&selector);
+        assert_eq!((slot_b(&mut chip) == before, chip.standing()), (true, (Some(Selection { slot: 0, trial }), None)));
+    }
+    drop(chip);
+    assert_eq!(lay(0, 6, &["--older"])["model"]["node"]["slot"], "slot b");
+    let mut chip = Looked::at(&selector);
+    assert_eq!(chip.standing(), (Some(Selection { slot: 0, trial: false }), Some(1)));
+    assert!(slot_b(&mut chip) == release(6)[..64]);
 }
 
 /// The runner program on a chip computes what it computes on this machine, and tells no cycles where the core counts none.

@@ -24,6 +24,11 @@ pub trait Behind {
     /// Returns what was selected last.
     fn selected(&self) -> Option<Selection>;
 
+    /// Returns whether the idle slot is offered ([`Slots::offered`]).
+    fn offers(&self) -> bool {
+        false
+    }
+
     /// Keeps a selection; a power cut leaves the old one or the new one.
     ///
     /// # Errors
@@ -52,6 +57,10 @@ impl<B: Behind> Behind for &mut B {
 
     fn selected(&self) -> Option<Selection> {
         B::selected(self)
+    }
+
+    fn offers(&self) -> bool {
+        B::offers(self)
     }
 
     async fn select(&mut self, selection: Selection) -> Result<(), B::Error> {
@@ -83,6 +92,7 @@ impl Behind for Option<Selection> {
 
 /// Bits of the word that a selection is kept as, beside the slot's number.
 const TRIAL: u16 = 1 << 8;
+const OFFER: u16 = 1 << 9;
 
 impl Selection {
     /// Returns the selection as one word: the slot's number, and 256 for a trial.
@@ -90,9 +100,19 @@ impl Selection {
         self.slot as u16 | if self.trial { TRIAL } else { 0 }
     }
 
+    /// Returns the word of a selection beside which the idle slot is offered ([`Slots::offered`]): 512 more.
+    pub const fn to_word_with_offer(self) -> u16 {
+        self.to_word() | OFFER
+    }
+
+    /// Returns whether a word offers the idle slot.
+    pub const fn offers(word: u16) -> bool {
+        word & OFFER != 0
+    }
+
     /// Returns the selection of a word; `None` of one that none of `slots` slots has, such as an erased one.
     pub const fn from_word(word: u16, slots: u8) -> Option<Self> {
-        let slot = word & !TRIAL;
+        let slot = word & !(TRIAL | OFFER);
         if slot < slots as u16 { Some(Self { slot: slot as u8, trial: word & TRIAL != 0 }) } else { None }
     }
 }
@@ -180,6 +200,10 @@ impl<const COUNT: usize, B: Behind> Slots for MemorySlots<'_, COUNT, B> {
 
     fn selected(&self) -> Option<Selection> {
         self.behind.selected()
+    }
+
+    fn offered(&self) -> Option<u8> {
+        self.behind.selected().filter(|_| self.behind.offers()).map(Selection::idle)
     }
 
     async fn select(&mut self, selection: Selection) -> Result<(), SlotError<B::Error>> {

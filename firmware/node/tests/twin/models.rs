@@ -214,6 +214,39 @@ fn a_model_comes_as_fragments_of_which_one_in_five_is_lost() {
     assert_eq!(models(&site.seen.borrow()), [None, Some(0), Some(0)]);
 }
 
+#[test]
+fn a_model_that_a_probe_has_laid_down_is_tried_and_a_bad_one_does_not_stay() {
+    let samples = after_quiet(200);
+    let new = another();
+    let site = Site::new(samples.clone(), vec![]);
+    // What the node says of it, as the gateway hears it.
+    let said = |site: &Site, words: &str| site.seen.borrow().log.contains(words);
+    flash::lay(&site.chip, &release(&new, 3));
+    let before = site.run(260, [None; 2], None);
+    // The firmware's first, until the new one is checked: then on trial, and committed after its windows.
+    assert_eq!(models(&site.seen.borrow()), [None, Some(0)]);
+    assert!(said(&site, "Update { version: 3, received: 0, stage: Committed"), "{}", site.seen.borrow().log);
+    {
+        let seen = site.seen.borrow();
+        let first = seen.models[1].1;
+        assert_eq!(seen.scores[first..], scores(&new, &samples)[first..seen.scores.len()]);
+    }
+    // It computes something else than where it was signed.
+    let name = Name::new("seismic").expect("a name");
+    let wrong = signer().sign(&new, name, 4, golden(tanbo_zoo::SEISMIC)).expect("a release");
+    flash::lay(&site.chip, &wrong);
+    let before = site.run(30, [None; 2], Some(before));
+    let refused = format!("stage: Refused, refusal: {}", Refusal::SelfTest(SelfTestError::Outputs).code());
+    assert!(said(&site, &format!("Update {{ version: 4, received: 0, {refused}")), "{}", site.seen.borrow().log);
+    // A reset ends its trial.
+    flash::lay(&site.chip, &release(tanbo_zoo::SEISMIC, 5));
+    let before = site.run(30, [None; 2], Some(before));
+    assert_eq!(models(&site.seen.borrow()).last(), Some(&Some(1)));
+    site.run(30, [None; 2], Some(before));
+    assert_eq!(models(&site.seen.borrow()).last(), Some(&Some(0)));
+    assert!(said(&site, "Update { version: 5, received: 0, stage: RolledBack"), "{}", site.seen.borrow().log);
+}
+
 /// An update whose supply is cut in word `word` of the store or of the slots; whether it was reached.
 fn cut(bytes: &[u8], store: bool, word: usize) -> bool {
     // Sent once more where the first one ends with the trial, or with a word that is torn.

@@ -84,6 +84,58 @@ fn a_model_is_installed_tried_and_committed_and_the_next_one_rolled_back() {
     }
 }
 
+/// Checks what was laid into the idle slot, and tries it.
+fn take_up(update: &mut Update<'_>, world: &mut World<'_>, book: &mut Book) -> Result<u8> {
+    let mut arena = tanbo::Arena::<ARENA_BYTES>::new();
+    now(update.check(world, book, arena.as_mut()))?;
+    now(update.try_out(1, world, book))
+}
+
+#[test]
+fn what_a_probe_has_laid_into_the_idle_slot_is_tried_once() {
+    let keys = [signer().public()];
+    let mut world = World::new(12 << 10, 8);
+    let mut book = world.book();
+    let start = |world: &mut World<'_>, book: &Book| {
+        let mut update = Update::new(demands(&keys));
+        let running = now(update.start(world, book)).expect("slots").map(|running| running.release.version);
+        let offered = update.take_offered(world);
+        (update, running, offered)
+    };
+    // Into a board that has the firmware's model.
+    world.lay(&release(3));
+    let (mut update, running, offered) = start(&mut world, &book);
+    assert_eq!((running, offered), (None, Some(3)));
+    assert_eq!(take_up(&mut update, &mut world, &mut book), Ok(0));
+    assert_eq!((world.selected(), world.offered()), (Some(Selection { slot: 0, trial: true }), None));
+    assert_eq!(window(&mut update, &mut world, &mut book, true), Ok(Verdict::Committed { version: 3 }));
+
+    // A reset ends the trial of the next one, for good.
+    world.lay(&release(4));
+    let (mut update, running, offered) = start(&mut world, &book);
+    assert_eq!((running, offered), (Some(3), Some(4)));
+    assert_eq!(take_up(&mut update, &mut world, &mut book), Ok(1));
+    for _ in 0..2 {
+        let (_, running, offered) = start(&mut world, &book);
+        assert_eq!((running, offered), (Some(3), None));
+    }
+
+    let mut damaged = release(5);
+    damaged[5000] ^= 1;
+    let damaged_is = Refusal::Release(tanbo_release::ReleaseError::Hash);
+    let older_is = Refusal::Older { version: 2, least: 4 };
+    let none_is = Refusal::Release(tanbo_release::ReleaseError::NoArtifact);
+    for (bytes, says, refusal) in [(damaged, 5, damaged_is), (release(2), 2, older_is), (vec![], 0, none_is)] {
+        world.lay(&bytes);
+        let (mut update, running, offered) = start(&mut world, &book);
+        assert_eq!((running, offered), (Some(3), Some(says)));
+        assert_eq!(take_up(&mut update, &mut world, &mut book), Err(UpdateError::Refused(refusal)));
+        assert!(world.bytes(1).iter().all(|byte| *byte == 0xff), "{refusal}: something is left");
+        let (_, running, offered) = start(&mut world, &book);
+        assert_eq!((running, offered), (Some(3), None));
+    }
+}
+
 #[test]
 fn the_first_model_falls_back_to_the_firmwares() {
     let keys = [signer().public()];

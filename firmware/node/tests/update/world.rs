@@ -57,6 +57,7 @@ pub fn release(version: u32) -> Vec<u8> {
 pub struct Frozen {
     memory: [Vec<u128>; 2],
     selected: Option<Selection>,
+    offered: bool,
     versions: Versions,
 }
 
@@ -97,7 +98,7 @@ impl<'w> World<'w> {
     /// Slots that are erased in pages.
     pub fn paged(slot_bytes: usize, word: usize, page: usize) -> Self {
         let memory = [vec![u128::MAX; slot_bytes / 16], vec![u128::MAX; slot_bytes / 16]];
-        Self::of(Frozen { memory, selected: None, versions: Versions::default() }, word, page)
+        Self::of(Frozen { memory, selected: None, offered: false, versions: Versions::default() }, word, page)
     }
 
     /// What a cut has left.
@@ -123,6 +124,15 @@ impl<'w> World<'w> {
 
     fn memory(&mut self, slot: u8) -> &mut [u8] {
         bytemuck::cast_slice_mut(&mut self.frozen.memory[usize::from(slot)])
+    }
+
+    /// Puts a model into the idle slot and offers it, as through a debug probe.
+    pub fn lay(&mut self, bytes: &[u8]) {
+        let selection = *self.frozen.selected.get_or_insert(Selection { slot: 1, trial: false });
+        let memory = self.memory(selection.idle());
+        memory.fill(0xff);
+        memory[..bytes.len()].copy_from_slice(bytes);
+        self.frozen.offered = true;
     }
 
     /// Changes a byte as no program can.
@@ -199,10 +209,15 @@ impl Slots for World<'_> {
         self.frozen.selected
     }
 
+    fn offered(&self) -> Option<u8> {
+        self.frozen.selected.filter(|_| self.frozen.offered).map(Selection::idle)
+    }
+
     async fn select(&mut self, selection: Selection) -> Result<(), SlotError<()>> {
         check_write(self, selection.slot, 0, 0)?;
         self.cut();
         self.frozen.selected = Some(selection);
+        self.frozen.offered = false;
         self.cut();
         Ok(())
     }

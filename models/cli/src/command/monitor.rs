@@ -9,7 +9,7 @@ use tanbo_probe::{Chip, Rtt};
 
 use crate::Verdict;
 use crate::args::MonitorArgs;
-use crate::command::flash::IMAGE_LIMIT;
+use crate::command::flash::{IMAGE_LIMIT, runs_there};
 use crate::error::CliError;
 use crate::files;
 use crate::output::Output;
@@ -29,6 +29,7 @@ pub fn monitor(args: &MonitorArgs, out: &Output) -> Result<Verdict, CliError> {
     })?;
     let open = || Chip::open(&args.probe.chip, args.probe.probe.as_deref());
     let mut chip = open()?;
+    runs_there(&mut chip, &elf, &place, &args.probe.chip)?;
     // The probe is to be let go properly.
     let stop = Arc::new(AtomicBool::new(false));
     let heard = Arc::clone(&stop);
