@@ -5,8 +5,12 @@ mod common;
 mod image;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::ops::Range;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use embassy_futures::block_on;
 use embedded_storage_async::nor_flash::{NorFlash as _, ReadNorFlash as _};
@@ -17,7 +21,7 @@ use tanbo_store::{Store, Versions};
 
 use common::{Folder, document};
 use image::{Image, RAM};
-use tanbo_emulated::host::{EmulatedProbe, Runner};
+use tanbo_emulated::host::{EmulatedProbe, Program, Runner};
 
 /// QEMU's micro:bit.
 const CHIP: &str = "nRF51822_xxAA";
@@ -275,6 +279,58 @@ fn emulated_firmware_and_a_model_beside_it_are_written() {
     let mut chip = Looked::at(&selector);
     assert_eq!(chip.standing(), (Some(Selection { slot: 0, trial: false }), Some(1)));
     assert!(slot_b(&mut chip) == release(6)[..64]);
+}
+
+/// What an image logs is heard as it comes, until Ctrl-C.
+#[test]
+#[ignore = "needs QEMU: cargo xtask test runs it"]
+fn emulated_a_log_is_heard_with_levels_times_and_places() {
+    let folder = Folder::new();
+    let mut runner = Runner::by_name("microbit").unwrap();
+    let probe = EmulatedProbe::start(&runner, &[(0, 256 << 10), (RAM, 16 << 10)]).unwrap();
+    runner.machine = Some("microbit,log".into());
+    let image = runner.build(&Program { package: "tanbo-emulated", bin: "tanbo-logs" }).unwrap();
+    let (selector, place) = (probe.selector(), image.display().to_string());
+    document(0, &["flash", &place, "--chip", CHIP, "--probe", &selector]);
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tanbo"));
+    command.args(["--json", "monitor", &place, "--chip", CHIP, "--probe", &selector, "--reset"]);
+    let mut monitor = command.stdout(Stdio::piped()).spawn().unwrap();
+    let output = BufReader::new(monitor.stdout.take().unwrap());
+    let (heard, lines) = mpsc::channel();
+    std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| heard.send(line)));
+    let lines: Vec<Value> = (0..4)
+        .map_while(|_| lines.recv_timeout(Duration::from_secs(60)).ok())
+        .map(|line| serde_json::from_str(&line).unwrap())
+        .collect();
+    let pid = monitor.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert_eq!(monitor.wait().unwrap().code(), Some(0));
+    let said: Vec<_> = lines.iter().map(|line| [&line["time"], &line["level"], &line["message"]]).collect();
+    let expected = [
+        [Some("1.000000"), Some("info"), Some("started, 3 sensors")],
+        [Some("2.000000"), Some("warn"), Some("accelerometer: no answer")],
+        [Some("3.000000"), Some("error"), Some("-7 of 18446744073709551615")],
+        [Some("4.000000"), None, Some("[1, 0, 255]")],
+    ];
+    assert_eq!(said, expected.each_ref().map(|line| line.map(Value::from)).each_ref().map(<[Value; 3]>::each_ref));
+    // Each with its line of the source.
+    let source = include_str!("../../../firmware/emulated/src/bin/logs.rs");
+    for line in &lines {
+        assert!(line["file"].as_str().unwrap().ends_with("src/bin/logs.rs"), "{line}");
+        let number = line["line"].as_u64().unwrap() as usize;
+        assert!(source.lines().nth(number - 1).unwrap().trim_start().starts_with("defmt::"), "{line}");
+    }
+
+    // Another build of the same program: its texts are others.
+    let mut other = fs::read(&image).unwrap();
+    let code = tanbo_probe::layout::parts(&other).unwrap()[0].1.as_ptr().addr() - other.as_ptr().addr();
+    other[code + 0xC0] ^= 1;
+    let other = folder.with("other.elf", &other);
+    let error = document(2, &["monitor", &other, "--chip", CHIP, "--probe", &selector]);
+    let error = &error["error"];
+    assert!(error["reason"].as_str().unwrap().contains("is not the image that"), "{error}");
+    assert!(error["remedy"].as_str().unwrap().contains("give the image that runs there"), "{error}");
 }
 
 /// The runner program on a chip computes what it computes on this machine, and tells no cycles where the core counts none.
