@@ -1,11 +1,12 @@
 //! The boards' firmware: every image is built as it is flashed, and must lie where its chip has memory and in its part of the flash map.
 //!
-//! A board is a package that names a `chip` and a `target` in `[package.metadata.tanbo]`. One with a radio (feature `lora`) is built with and
-//! without it.
+//! A board is a package that names a `chip` and a `target` in `[package.metadata.tanbo]`. All programs of one with a radio (feature `lora`) are
+//! built with it, and its node, whose name is the package's, without it too.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::slice;
 use std::time::Instant;
 
 use cargo_metadata::{MetadataCommand, Package};
@@ -80,14 +81,16 @@ pub fn build() -> Result<(Vec<Image>, Vec<String>), Error> {
             let begin = Instant::now();
             let mut arguments =
                 vec!["build", "-q", "--profile", "firmware", "-p", &board.package, "--target", &board.target];
+            let mut bins = &*board.bins;
             if board.has_radio && !radio {
-                arguments.push("--no-default-features");
+                arguments.extend(["--no-default-features", "--bin", &board.package]);
+                bins = slice::from_ref(&board.package);
             }
             if !succeeds(&mut cargo(&arguments))? {
                 return Err(Error(format!("{} does not build; the reason stands above", board.package)));
             }
             let took = begin.elapsed().as_secs();
-            for bin in &board.bins {
+            for bin in bins {
                 let path = target_folder().join(&board.target).join("firmware").join(bin);
                 let image = image(&board, bin, radio, &path)?;
                 println!(
