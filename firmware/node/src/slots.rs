@@ -96,17 +96,7 @@ impl Refusal {
     /// Returns the number that frames and the fault log have; 0 stands for none. A number is never given a second meaning.
     pub fn code(self) -> u8 {
         match self {
-            Self::Release(error) => match error {
-                ReleaseError::NoArtifact => 1,
-                ReleaseError::Length { .. } => 2,
-                ReleaseError::Hash => 3,
-                ReleaseError::Unsigned => 4,
-                ReleaseError::Scheme(_) => 5,
-                ReleaseError::Record(_) => 6,
-                ReleaseError::UnknownKey(_) => 7,
-                ReleaseError::Signature(_) => 8,
-                ReleaseError::NoKey => 9,
-            },
+            Self::Release(error) => error.code(),
             Self::OtherName(_) => 16,
             Self::Older { .. } => 17,
             Self::GivenUp { .. } => 18,

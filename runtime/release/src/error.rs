@@ -33,12 +33,33 @@ pub enum ReleaseError {
     Signature(KeyId),
     /// Not a public key of P-256.
     NoKey,
+    /// An image of firmware with no record at its end.
+    NoRecord,
+}
+
+impl ReleaseError {
+    /// Returns the number that frames and the fault log have. A number is never given a second meaning.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::NoArtifact => 1,
+            Self::Length { .. } => 2,
+            Self::Hash => 3,
+            Self::Unsigned => 4,
+            Self::Scheme(_) => 5,
+            Self::Record(_) => 6,
+            Self::UnknownKey(_) => 7,
+            Self::Signature(_) => 8,
+            Self::NoKey => 9,
+            Self::NoRecord => 10,
+        }
+    }
 }
 
 impl fmt::Display for ReleaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoArtifact => f.write_str("no artifact"),
+            Self::NoRecord => f.write_str("no record of a signature at its end: cut off, or not signed firmware"),
             Self::Length { stated, given } => write!(f, "{given} bytes of an artifact of {stated}"),
             Self::Hash => f.write_str("the content is not what its hash says: damaged"),
             Self::Unsigned => f.write_str("no signature: `tanbo sign` adds one"),

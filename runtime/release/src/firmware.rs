@@ -61,24 +61,21 @@ impl Firmware {
     }
 }
 
-fn statement(image: &[u8], record: &[u8; FIRMWARE_RECORD_BYTES]) -> [u8; STATEMENT_BYTES] {
+fn statement(image: [u8; 32], record: &[u8; FIRMWARE_RECORD_BYTES]) -> [u8; STATEMENT_BYTES] {
     let mut bytes = [0; STATEMENT_BYTES];
-    let hash: [u8; 32] = Sha256::digest(image).into();
-    let parts = CONTEXT.iter().chain(&hash).chain(record);
+    let parts = CONTEXT.iter().chain(&image).chain(record);
     bytes.iter_mut().zip(parts).for_each(|(to, byte)| *to = *byte);
     bytes
 }
 
-/// Checks the signature of an update, an image with its record behind it, against the keys that its receiver trusts, and returns what was
-/// signed.
-///
-/// # Errors
-/// [`ReleaseError`]: the first thing that is wrong.
-pub fn verify_firmware(update: &[u8], keys: &[PublicKey]) -> Result<Firmware, ReleaseError> {
-    let (image, bytes) = update.split_last_chunk::<FIRMWARE_RECORD_BYTES>().ok_or(ReleaseError::Unsigned)?;
+/// Reads a record that stands `at` bytes behind the beginning of an image.
+fn read(bytes: &[u8; FIRMWARE_RECORD_BYTES], at: usize) -> Result<(Firmware, [u8; 64]), ReleaseError> {
     let record: Record = bytemuck::pod_read_unaligned(bytes);
+    let image_bytes = u32::from_le_bytes(record.image_bytes);
     if record.scheme != SCHEME {
-        return Err(ReleaseError::Scheme(record.scheme));
+        // A record of another kind would say where it stands, too.
+        let is_record = image_bytes as usize == at;
+        return Err(if is_record { ReleaseError::Scheme(record.scheme) } else { ReleaseError::NoRecord });
     }
     if record.reserved != [0; 3] || record.reserved_too != [0; 4] {
         return Err(ReleaseError::Record("reserved bytes"));
@@ -87,17 +84,59 @@ pub fn verify_firmware(update: &[u8], keys: &[PublicKey]) -> Result<Firmware, Re
     if version == 0 {
         return Err(ReleaseError::Record("version"));
     }
-    let image_bytes = u32::from_le_bytes(record.image_bytes);
-    if image_bytes as usize != image.len() {
-        return Err(ReleaseError::Length { stated: image_bytes as usize, given: image.len() });
+    if image_bytes as usize != at {
+        return Err(ReleaseError::Length { stated: image_bytes as usize, given: at });
     }
     let name = Name::from_bytes(record.name).map_err(|_| ReleaseError::Record("name"))?;
-    let id = KeyId(record.key);
-    let key = keys.iter().find(|key| key.id() == id).ok_or(ReleaseError::UnknownKey(id))?;
-    if key.verifies(&statement(image, bytes), &record.signature) {
-        Ok(Firmware { name, version, image_bytes, key: id })
-    } else {
-        Err(ReleaseError::Signature(id))
+    Ok((Firmware { name, version, image_bytes, key: KeyId(record.key) }, record.signature))
+}
+
+/// Returns what a record says that stands `at` bytes behind the beginning of an image; nothing of it is checked, but that it stands there.
+pub fn stated_firmware(record: &[u8; FIRMWARE_RECORD_BYTES], at: usize) -> Option<Firmware> {
+    read(record, at).ok().map(|(firmware, _)| firmware)
+}
+
+/// Checks the signature of an update, an image with its record behind it, against the keys that its receiver trusts, and returns what was
+/// signed.
+///
+/// # Errors
+/// [`ReleaseError`]: the first thing that is wrong.
+pub fn verify_firmware(update: &[u8], keys: &[PublicKey]) -> Result<Firmware, ReleaseError> {
+    let (image, record) = update.split_last_chunk::<FIRMWARE_RECORD_BYTES>().ok_or(ReleaseError::NoRecord)?;
+    let mut read = FirmwareImage::new();
+    read.take(image);
+    read.verify(record, keys)
+}
+
+/// An image that is read bit by bit, where it does not lie in the core's memory.
+#[derive(Clone, Debug, Default)]
+pub struct FirmwareImage {
+    hash: Sha256,
+    bytes: usize,
+}
+
+impl FirmwareImage {
+    /// Returns an image of which nothing was read.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes what follows.
+    pub fn take(&mut self, bytes: &[u8]) {
+        self.hash.update(bytes);
+        self.bytes += bytes.len();
+    }
+
+    /// Checks the record that stands behind the image, as [`verify_firmware`] does.
+    ///
+    /// # Errors
+    /// [`ReleaseError`]: the first thing that is wrong.
+    pub fn verify(self, record: &[u8; FIRMWARE_RECORD_BYTES], keys: &[PublicKey]) -> Result<Firmware, ReleaseError> {
+        let (firmware, signature) = read(record, self.bytes)?;
+        let id = firmware.key;
+        let key = keys.iter().find(|key| key.id() == id).ok_or(ReleaseError::UnknownKey(id))?;
+        let statement = statement(self.hash.finalize().into(), record);
+        if key.verifies(&statement, &signature) { Ok(firmware) } else { Err(ReleaseError::Signature(id)) }
     }
 }
 
@@ -110,7 +149,8 @@ impl crate::Signer {
     pub fn sign_firmware(&self, image: &[u8], name: Name, version: u32) -> Option<std::vec::Vec<u8>> {
         let image_bytes = u32::try_from(image.len()).ok()?;
         let firmware = Firmware { name, version, image_bytes, key: self.public().id() };
-        let signature = self.signature(&statement(image, &firmware.to_bytes([0; 64])));
+        let hash = Sha256::digest(image).into();
+        let signature = self.signature(&statement(hash, &firmware.to_bytes([0; 64])));
         let update = [image, &firmware.to_bytes(signature)].concat();
         verify_firmware(&update, &[self.public()]).is_ok().then_some(update)
     }

@@ -44,6 +44,10 @@ MESSAGES = [
     ("offer", 20, struct.pack("<II32s", 7, 10_624, bytes(range(32)))),
     ("part", 21, struct.pack("<I", 9_600) + bytes(range(100, 148))),
     ("try", 22, struct.pack("<IH", 7, 240)),
+    ("firmware_update", 9, struct.pack("<IIBB", 3, 253_952, 1, 0)),
+    ("firmware_offer", 23, struct.pack("<II32s", 3, 253_952, bytes(range(32, 64)))),
+    ("firmware_part", 24, struct.pack("<I", 192) + bytes(range(100, 148))),
+    ("firmware_try", 25, struct.pack("<IH", 3, 240)),
 ]
 
 

@@ -11,8 +11,8 @@ mod sender;
 
 pub use code::{ClockQuality, Command, Hazard, Outcome, Quantity, ResetCause, Severity, Stage};
 pub use message::{
-    Ack, Alarm, Applied, Boot, Event, Finding, Heartbeat, Message, Offer, Part, Readings, Set, Telemetry, Time, Try,
-    Update, Values,
+    Ack, Alarm, Applied, Boot, Event, Finding, Firmware, Heartbeat, Message, Offer, Part, Readings, Set, Telemetry,
+    Time, Try, Update, Values,
 };
 pub use refusal::refusal;
 pub use sender::{ModelSender, PART_BYTES, Sending};

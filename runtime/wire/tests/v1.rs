@@ -101,6 +101,16 @@ fn golden_frames() {
         ("offer", Message::Offer(Offer { version: 7, bytes: 10_624, hash: core::array::from_fn(|n| n as u8) })),
         ("part", Message::Part(Part { at: 9_600, bytes: &part })),
         ("try", Message::Try(Try { version: 7, windows: 240 })),
+        (
+            "firmware_update",
+            Firmware::Update(Update { version: 3, received: 253_952, stage: Stage::Receiving, refusal: 0 }).into(),
+        ),
+        (
+            "firmware_offer",
+            Firmware::Offer(Offer { version: 3, bytes: 253_952, hash: core::array::from_fn(|n| n as u8 + 32) }).into(),
+        ),
+        ("firmware_part", Firmware::Part(Part { at: 192, bytes: &part }).into()),
+        ("firmware_try", Firmware::Try(Try { version: 3, windows: 240 }).into()),
     ];
     let mut lines = include_str!("../golden/v1.txt").lines();
     for (name, message) in messages {
@@ -241,6 +251,13 @@ fn messages() -> impl Strategy<Value = Message<'static>> {
         }),
         any::<(u32, u32, [u8; 32])>().prop_map(|(version, bytes, hash)| Message::Offer(Offer { version, bytes, hash })),
         any::<(u32, u16)>().prop_map(|(version, windows)| Message::Try(Try { version, windows })),
+        any::<(u32, u16)>().prop_map(|(version, windows)| Firmware::Try(Try { version, windows }).into()),
+        any::<(u32, u32, [u8; 32])>().prop_map(|(version, bytes, hash)| Firmware::Offer(Offer {
+            version,
+            bytes,
+            hash
+        })
+        .into()),
     ]
 }
 

@@ -113,5 +113,6 @@ pub fn name(message: &Message<'_>) -> &'static str {
         Message::Offer(_) => "offer",
         Message::Part(_) => "part",
         Message::Try(_) => "try",
+        Message::Firmware(_) => "firmware",
     }
 }

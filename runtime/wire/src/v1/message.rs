@@ -7,7 +7,7 @@ use super::code::{ClockQuality, Command, Hazard, Outcome, Quantity, ResetCause, 
 use crate::{BodyError, Frame, SealError};
 
 /// Kinds up, then down, without a gap within each.
-pub(super) const KINDS: Kinds = Kinds { up: 0..=8, down: 16..=22 };
+pub(super) const KINDS: Kinds = Kinds { up: 0..=9, down: 16..=25 };
 
 pub(super) struct Kinds {
     up: RangeInclusive<u8>,
@@ -58,6 +58,27 @@ pub enum Message<'a> {
     Part(Part<'a>),
     /// It is to be checked and tried.
     Try(Try),
+    /// The same of the node's firmware.
+    Firmware(Firmware<'a>),
+}
+
+/// What is said of an update of the firmware: as of a model, under numbers of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Firmware<'a> {
+    /// How far it is.
+    Update(Update),
+    /// Firmware that is to be received; its hash is the SHA-256 of all its bytes.
+    Offer(Offer),
+    /// Bytes of it.
+    Part(Part<'a>),
+    /// It is to be checked, and started on trial. How many windows, the node decides.
+    Try(Try),
+}
+
+impl<'a> From<Firmware<'a>> for Message<'a> {
+    fn from(message: Firmware<'a>) -> Self {
+        Self::Firmware(message)
+    }
 }
 
 impl<'a> Message<'a> {
@@ -80,6 +101,10 @@ impl<'a> Message<'a> {
             Self::Offer(_) => 20,
             Self::Part(_) => 21,
             Self::Try(_) => 22,
+            Self::Firmware(Firmware::Update(_)) => 9,
+            Self::Firmware(Firmware::Offer(_)) => 23,
+            Self::Firmware(Firmware::Part(_)) => 24,
+            Self::Firmware(Firmware::Try(_)) => 25,
         }
     }
 
@@ -94,14 +119,14 @@ impl<'a> Message<'a> {
             Self::Boot(boot) => boot.write(counter, frame),
             Self::TimeRequest => Ok(()),
             Self::Applied(applied) => applied.write(frame),
-            Self::Update(update) => update.write(frame),
+            Self::Update(update) | Self::Firmware(Firmware::Update(update)) => update.write(frame),
             Self::Ack(ack) => ack.write(frame),
             Self::Time(time) => time.write(frame),
             Self::Set(set) => set.write(frame),
             Self::Command(command) => put(frame, &[command.code()]),
-            Self::Offer(offer) => offer.write(frame),
-            Self::Part(part) => part.write(frame),
-            Self::Try(order) => order.write(frame),
+            Self::Offer(offer) | Self::Firmware(Firmware::Offer(offer)) => offer.write(frame),
+            Self::Part(part) | Self::Firmware(Firmware::Part(part)) => part.write(frame),
+            Self::Try(order) | Self::Firmware(Firmware::Try(order)) => order.write(frame),
         }
     }
 
@@ -119,6 +144,7 @@ impl<'a> Message<'a> {
             6 => Self::TimeRequest,
             7 => Self::Applied(Applied::read(from)?),
             8 => Self::Update(Update::read(from)?),
+            9 => Firmware::Update(Update::read(from)?).into(),
             16 => Self::Ack(Ack::read(from)?),
             17 => Self::Time(Time::read(from)?),
             18 => Self::Set(Set::read(from)?),
@@ -126,6 +152,9 @@ impl<'a> Message<'a> {
             20 => Self::Offer(Offer::read(from)?),
             21 => return Ok(Self::Part(Part::read(reader)?)),
             22 => Self::Try(Try::read(from)?),
+            23 => Firmware::Offer(Offer::read(from)?).into(),
+            24 => return Ok(Firmware::Part(Part::read(reader)?).into()),
+            25 => Firmware::Try(Try::read(from)?).into(),
             _ => return Err(BodyError::Value { field: "kind", value: kind.into() }),
         };
         reader.end()?;

@@ -1,4 +1,4 @@
-//! Why a node does not take a model, in words: the numbers are `tanbo-node`'s.
+//! Why a node does not take a model or firmware, in words: the numbers are `tanbo-release`'s, `tanbo-node`'s and `tanbo-boot`'s.
 
 /// Returns what a refusal's number means and what to do about it; `None` for one of a later release.
 pub const fn refusal(code: u8) -> Option<(&'static str, &'static str)> {
@@ -19,6 +19,10 @@ pub const fn refusal(code: u8) -> Option<(&'static str, &'static str)> {
         ),
         8 => ("its signature is not the key's", DAMAGED),
         9 => ("a key that the node trusts is none of P-256", "write the node's identity again"),
+        10 => (
+            "no record of a signature stands at its end: it is cut off, or not signed",
+            "check it with `tanbo verify`, and send what `tanbo sign` has written",
+        ),
         16 => ("it is a model for something else", "sign it with the --name of this node's models"),
         17 => (
             "its version is not above the one that the node has, or below the firmware's",
@@ -41,6 +45,21 @@ pub const fn refusal(code: u8) -> Option<(&'static str, &'static str)> {
             "send it again; if that does not help, the flash is worn out",
         ),
         29 => ("a trial is going on", "wait for its end, then send it again"),
+        40 => ("it is firmware for another board", "sign the image of this node's board"),
+        41 => ("its version is not above that of the firmware that runs", "sign it with a higher --version"),
+        42 => ("it is longer than the node's room for firmware", "leave features out: the board's README says which"),
+        43 => (
+            "the firmware that runs is on trial, or another is to be started",
+            "wait for the end of the trial, then send it again",
+        ),
+        44 => (
+            "the node has no boot loader: no firmware comes over its line",
+            "flash it through a probe; the board's README says whether it can have a boot loader",
+        ),
+        45 => (
+            "the node's flash does not hold what was written",
+            "send it again; if that does not help, the flash is worn out",
+        ),
         _ => return None,
     })
 }
