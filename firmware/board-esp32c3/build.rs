@@ -8,8 +8,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Asked by what embedded-test expands to.
     println!("cargo::rustc-check-cfg=cfg(rust_analyzer)");
     if std::env::var("CARGO_CFG_TARGET_OS")? == "none" {
-        // --icf=all: functions with the same code are one.
-        for argument in ["-Tdefmt.x", "-Tlinkall.x", "--icf=all"] {
+        for argument in ["-Tdefmt.x", "-Tlinkall.x"] {
             println!("cargo::rustc-link-arg-bins={argument}");
         }
         for (name, value) in flash::MAP.symbols() {

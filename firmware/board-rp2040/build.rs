@@ -5,5 +5,8 @@ mod flash;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=src/flash.rs");
-    tanbo_flash_map::build::link(&flash::MAP, &["-Tlink-rp.x"])
+    let updates = cfg!(feature = "boot").then_some(&flash::UPDATES);
+    // Behind a boot loader it is the loader that the second stage of the boot code lies before.
+    let scripts = if updates.is_some() { &[][..] } else { &["-Tlink-rp.x"] };
+    tanbo_flash_map::build::link_behind(&flash::MAP, updates, scripts)
 }

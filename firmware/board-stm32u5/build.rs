@@ -5,5 +5,6 @@ mod flash;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=src/flash.rs");
-    tanbo_flash_map::build::link(&flash::MAP, &[])
+    let updates = cfg!(feature = "boot").then_some(&flash::UPDATES);
+    tanbo_flash_map::build::link_behind(&flash::MAP, updates, &[])
 }

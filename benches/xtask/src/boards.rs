@@ -1,12 +1,11 @@
 //! The boards' firmware: every image is built as it is flashed, and must lie where its chip has memory and in its part of the flash map.
 //!
-//! A board is a package that names a `chip` and a `target` in `[package.metadata.tanbo]`. All programs of one with a radio (feature `lora`) are
-//! built with it, and its node, whose name is the package's, without it too.
+//! A board is a package that names a `chip` and a `target` in `[package.metadata.tanbo]`. One with a radio (feature `lora`) is built with and
+//! without it; the node of one with a boot loader (feature `boot`) also behind that, without the radio.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::slice;
 use std::time::Instant;
 
 use cargo_metadata::{MetadataCommand, Package};
@@ -27,6 +26,7 @@ pub struct Board {
     chip: String,
     bins: Vec<String>,
     has_radio: bool,
+    has_loader: bool,
 }
 
 /// A measured image.
@@ -34,7 +34,7 @@ pub struct Board {
 pub struct Image {
     /// The board's name, as in `benches/budgets.toml`.
     pub board: String,
-    /// The program, `_lora` behind it where the radio is in it.
+    /// The program, `_lora` behind it where the radio is in it, `_boot` where it lies behind a boot loader.
     pub name: String,
     /// What it takes.
     pub size: ImageSize,
@@ -62,7 +62,33 @@ fn board(package: &Package) -> Option<Board> {
         target: metadata.get("target")?.as_str()?.into(),
         bins: package.targets.iter().filter(|target| target.is_bin()).map(|target| target.name.clone()).collect(),
         has_radio: package.features.contains_key("lora"),
+        has_loader: package.features.contains_key("boot"),
     })
+}
+
+/// One way to build a board.
+struct Variant {
+    /// Of cargo.
+    arguments: &'static [&'static str],
+    /// Behind the programs' names.
+    suffix: &'static str,
+    /// Whether only the node is built so.
+    node_alone: bool,
+}
+
+impl Board {
+    fn variants(&self) -> Vec<Variant> {
+        let plain: &[&str] = if self.has_radio { &["--no-default-features"] } else { &[] };
+        let mut variants = vec![Variant { arguments: plain, suffix: "", node_alone: false }];
+        if self.has_radio {
+            variants.push(Variant { arguments: &[], suffix: "_lora", node_alone: false });
+        }
+        if self.has_loader {
+            let arguments = &["--no-default-features", "--features", "boot"];
+            variants.push(Variant { arguments, suffix: "_boot", node_alone: true });
+        }
+        variants
+    }
 }
 
 /// Builds every image and prints its size; returns the images, and what is wrong with where they lie.
@@ -74,25 +100,20 @@ pub fn build() -> Result<(Vec<Image>, Vec<String>), Error> {
     let tanbo = tanbo()?.get_program().to_os_string();
     println!("{:<16} {:<18} {:>12} {:>12} {:>8}", "board", "image", "flash", "RAM", "built");
     for board in list()? {
-        for radio in [false, true] {
-            if radio && !board.has_radio {
-                continue;
-            }
+        for variant in board.variants() {
             let begin = Instant::now();
             let mut arguments =
                 vec!["build", "-q", "--profile", "firmware", "-p", &board.package, "--target", &board.target];
-            let mut bins = &*board.bins;
-            if board.has_radio && !radio {
-                arguments.extend(["--no-default-features", "--bin", &board.package]);
-                bins = slice::from_ref(&board.package);
-            }
+            arguments.extend(variant.arguments);
+            let bins: Vec<_> = board.bins.iter().filter(|bin| !variant.node_alone || **bin == board.package).collect();
+            arguments.extend(bins.iter().flat_map(|bin| ["--bin", bin.as_str()]));
             if !succeeds(&mut cargo(&arguments))? {
                 return Err(Error(format!("{} does not build; the reason stands above", board.package)));
             }
             let took = begin.elapsed().as_secs();
             for bin in bins {
                 let path = target_folder().join(&board.target).join("firmware").join(bin);
-                let image = image(&board, bin, radio, &path)?;
+                let image = image(&board, bin, variant.suffix, &path)?;
                 println!(
                     "{:<16} {:<18} {:>12} {:>12} {took:>6} s",
                     image.board,
@@ -116,11 +137,11 @@ fn target_folder() -> PathBuf {
     root().join(std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from))
 }
 
-fn image(board: &Board, bin: &str, radio: bool, path: &Path) -> Result<Image, Error> {
+fn image(board: &Board, bin: &str, suffix: &str, path: &Path) -> Result<Image, Error> {
     let size = ImageSize::of(path).map_err(|error| Error(error.to_string()))?;
     let program = bin.strip_prefix(&board.package).map_or("node", |rest| rest.trim_start_matches('-'));
     let program = if program.is_empty() { "node" } else { program };
-    Ok(Image { board: board.name.clone(), name: format!("{program}{}", if radio { "_lora" } else { "" }), size })
+    Ok(Image { board: board.name.clone(), name: format!("{program}{suffix}"), size })
 }
 
 /// Returns what is wrong with where an image lies on its chip, by the command that everyone has, which needs no probe for it.

@@ -9,6 +9,7 @@ extern crate alloc;
 
 pub mod clock;
 pub mod conformance;
+pub mod firmware;
 pub mod last_words;
 pub mod power;
 pub mod relay;
@@ -20,6 +21,7 @@ pub mod uplink;
 pub mod wait;
 
 pub use clock::{Clock, Discipline, Reference, TimeSource, Utc};
+pub use firmware::{Firmware, Refused};
 pub use last_words::LastWords;
 pub use power::{BrownoutError, Depth, LAST_WORDS_BYTES, Perf, Power, ResetCause, Supply, WakeCause, WakeMask};
 pub use relay::Relay;

@@ -19,4 +19,4 @@ pub static MAP: FlashMap = FlashMap::new(Lengths {
 });
 
 /// The firmware's part where a boot loader swaps images in it (feature `boot`).
-pub static UPDATES: Updates = MAP.updates(8 * KIB);
+pub static UPDATES: Updates = MAP.updates("nrf52840", 8 * KIB);

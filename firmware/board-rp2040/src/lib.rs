@@ -5,6 +5,8 @@ pub mod flash;
 
 #[cfg(target_os = "none")]
 mod board;
+#[cfg(target_os = "none")]
+mod watchdog;
 
 #[cfg(target_os = "none")]
 pub use board::*;

@@ -1,6 +1,6 @@
 //! What lies where: 2 MiB of flash in pages of 8 KiB, 768 KiB of RAM in one piece (SRAM 1 to 3).
 
-use tanbo_flash_map::{FlashMap, Lengths};
+use tanbo_flash_map::{FlashMap, Lengths, Updates};
 
 const KIB: u32 = 1024;
 
@@ -17,3 +17,6 @@ pub static MAP: FlashMap = FlashMap::new(Lengths {
     last_words: 8 * KIB,
     identity: 8 * KIB,
 });
+
+/// The firmware's part where a boot loader swaps images in it (feature `boot`).
+pub static UPDATES: Updates = MAP.updates("stm32u5", 16 * KIB);

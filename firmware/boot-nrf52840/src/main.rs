@@ -12,18 +12,13 @@ mod watchdog;
 
 #[cfg(target_os = "none")]
 mod on_board {
-    use core::cell::RefCell;
-    use core::ops::Range;
     use core::panic::PanicInfo;
 
     use cortex_m::peripheral::SCB;
-    use embassy_boot_nrf::{BootLoader, BootLoaderConfig, WatchdogFlash};
-    use embassy_embedded_hal::flash::partition::BlockingPartition;
     use embassy_nrf::nvmc::Nvmc;
-    use embassy_sync::blocking_mutex::Mutex;
-    use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+    use embassy_nrf::wdt::Watchdog;
 
-    use crate::flash::UPDATES;
+    use crate::flash::{MAP, UPDATES};
     use crate::watchdog;
 
     #[cortex_m_rt::entry]
@@ -31,22 +26,30 @@ mod on_board {
         let p = embassy_nrf::init(Default::default());
         // The firmware goes on with this watchdog, which nothing but a reset can set otherwise: an update that hangs before it feeds it is
         // taken back.
-        let flash = WatchdogFlash::start(Nvmc::new(p.NVMC), p.WDT, watchdog::config());
-        let flash = Mutex::<NoopRawMutex, _>::new(RefCell::new(flash));
-        // The chip's flash lies at 0: addresses are offsets.
-        let part = |range: &Range<u32>| BlockingPartition::new(&flash, range.start, range.end - range.start);
-        let config =
-            BootLoaderConfig { active: part(&UPDATES.active), dfu: part(&UPDATES.dfu), state: part(&UPDATES.state) };
-        let loader: BootLoader = BootLoader::prepare(config);
-        // SAFETY: a vector table lies there: the firmware's, which is linked to it (feature `boot` of the board).
-        unsafe { loader.load(UPDATES.active.start) }
+        let Ok((_, [mut watchdog])) = Watchdog::try_new(p.WDT, watchdog::config()) else {
+            // Somebody else's runs already: it restarts the chip.
+            loop {
+                cortex_m::asm::wfi();
+            }
+        };
+        if tanbo_boot::prepare(Nvmc::new(p.NVMC), &MAP, &UPDATES, || watchdog.pet()).is_err() {
+            // The next start tries again.
+            SCB::sys_reset();
+        }
+        // SAFETY: a vector table lies there: the firmware's, which is linked to it (feature `boot` of the board). Nothing was started but
+        // the watchdog.
+        unsafe { tanbo_boot::start(UPDATES.active.start) }
     }
 
-    /// Flash that does not work: the next start tries again.
+    /// The next start tries again.
     #[panic_handler]
     fn panic(_: &PanicInfo<'_>) -> ! {
         SCB::sys_reset()
     }
 }
 
-tanbo_flash_map::board_only!("thumbv7em-none-eabihf");
+#[cfg(not(target_os = "none"))]
+fn main() -> std::process::ExitCode {
+    eprintln!("for the board: cargo run -p tanbo-boot-nrf52840 --target thumbv7em-none-eabihf --profile firmware");
+    std::process::ExitCode::from(2)
+}

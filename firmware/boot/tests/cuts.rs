@@ -1,16 +1,10 @@
 //! Whatever the supply does while firmware is updated, the board starts a signed image, whole.
 
-use std::cell::RefCell;
 use std::sync::LazyLock;
 
-use embassy_boot::{BootError, BootLoader, BootLoaderConfig};
-use embassy_embedded_hal::flash::partition::BlockingPartition;
-use embassy_futures::block_on;
-use embassy_sync::blocking_mutex::{Mutex, raw::NoopRawMutex};
-use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
-use embedded_storage_async::nor_flash as asynchronous;
-use tanbo_board_api::sim::{Cut, SimFlash};
-use tanbo_boot::{FirmwareUpdates, UpdateError};
+use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
+use tanbo_board_api::sim::SimFlash;
+use tanbo_boot::{BootError, FirmwareUpdates, UpdateError, prepare};
 use tanbo_flash_map::{FlashMap, Lengths, Updates};
 use tanbo_release::{FIRMWARE_RECORD_BYTES, Name, PublicKey, ReleaseError, Signer, verify_firmware};
 
@@ -33,61 +27,21 @@ const MAP: FlashMap = FlashMap::new(Lengths {
 const PART: usize = 48;
 
 fn parts() -> Updates {
-    MAP.updates(2 * PAGE as u32)
+    MAP.updates("board", 2 * PAGE as u32)
 }
 
 fn name() -> Name {
     Name::new("board").expect("a name")
 }
 
-/// The chip's flash, as a driver that waits.
-struct Chip(SimFlash<WORD, PAGE>);
+/// The chip's flash.
+type Chip = SimFlash<WORD, PAGE>;
 
-impl ErrorType for Chip {
-    type Error = Cut;
-}
-
-impl ReadNorFlash for Chip {
-    const READ_SIZE: usize = WORD;
-
-    fn read(&mut self, at: u32, into: &mut [u8]) -> Result<(), Cut> {
-        block_on(asynchronous::ReadNorFlash::read(&mut self.0, at, into))
-    }
-
-    fn capacity(&self) -> usize {
-        asynchronous::ReadNorFlash::capacity(&self.0)
-    }
-}
-
-impl NorFlash for Chip {
-    const WRITE_SIZE: usize = WORD;
-    const ERASE_SIZE: usize = PAGE;
-
-    fn erase(&mut self, from: u32, to: u32) -> Result<(), Cut> {
-        block_on(asynchronous::NorFlash::erase(&mut self.0, from, to))
-    }
-
-    /// After a cut embassy-boot writes a mark again that is there already. An nRF52840 lets a word be written twice before it is erased
-    /// (product specification, n_WRITE), and here the supply goes once; the simulated flash takes each word once.
-    fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), Cut> {
-        for (at, word) in (at..).step_by(WORD).zip(bytes.chunks(WORD)) {
-            let mut there = [0; WORD];
-            self.read(at, &mut there)?;
-            if there != *word || there == [0xff; WORD] {
-                block_on(asynchronous::NorFlash::write(&mut self.0, at, word))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Chip {
-    fn bytes(&mut self, range: std::ops::Range<u32>, len: usize) -> Vec<u8> {
-        let mut bytes = vec![0; range.len()];
-        self.read(range.start, &mut bytes).expect("bytes");
-        bytes.truncate(len);
-        bytes
-    }
+fn bytes(chip: &mut Chip, range: std::ops::Range<u32>, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; range.len()];
+    chip.read(range.start, &mut bytes).expect("bytes");
+    bytes.truncate(len);
+    bytes
 }
 
 /// Two releases of a board's firmware.
@@ -101,7 +55,7 @@ static RELEASES: LazyLock<Releases> = LazyLock::new(|| {
     let mut random = fastrand::Rng::with_seed(3);
     let room = parts().active.len() - FIRMWARE_RECORD_BYTES;
     // One ends in the middle of a page.
-    let updates = [room, room - 300].map(|len| {
+    let updates = [room, room - 288].map(|len| {
         let image: Vec<u8> = (0..len).map(|_| random.u8(..)).collect();
         let version = if len == room { 1 } else { 2 };
         signer.sign_firmware(&image, name(), version).expect("a release")
@@ -110,21 +64,18 @@ static RELEASES: LazyLock<Releases> = LazyLock::new(|| {
 });
 
 /// A board with the first release, as a programmer leaves it.
-fn programmed() -> SimFlash<WORD, PAGE> {
-    let flash = SimFlash::new(PAGES as usize);
-    Chip(flash.handle()).write(parts().active.start, &RELEASES.updates[0]).expect("a write");
+fn programmed() -> Chip {
+    let flash = Chip::new(PAGES as usize);
+    flash.handle().write(parts().active.start, &RELEASES.updates[0]).expect("a write");
     flash
 }
 
 /// What the boot loader does at every start.
 fn boot(chip: &mut Chip) -> Result<(), BootError> {
-    let parts = parts();
-    let flash = Mutex::<NoopRawMutex, _>::new(RefCell::new(Chip(chip.0.handle())));
-    let part = |range: std::ops::Range<u32>| BlockingPartition::new(&flash, range.start, range.len() as u32);
-    let config = BootLoaderConfig { active: part(parts.active), dfu: part(parts.dfu), state: part(parts.state) };
-    let done = BootLoader::new(config).prepare_boot(&mut [0; PAGE]).map(|_| ());
-    let used = flash.into_inner().into_inner().0;
-    (chip.0.left, chip.0.points) = (used.left, used.points);
+    let mut flash = chip.handle();
+    let done = prepare(&mut flash, &MAP, &parts(), || ());
+    let used = flash;
+    (chip.left, chip.points) = (used.left, used.points);
     done
 }
 
@@ -132,24 +83,24 @@ fn boot(chip: &mut Chip) -> Result<(), BootError> {
 fn running(chip: &mut Chip) -> Option<usize> {
     let found = (0..2).find(|&n| {
         let update = &RELEASES.updates[n];
-        chip.bytes(parts().active, update.len()) == *update
+        bytes(chip, parts().active, update.len()) == *update
     })?;
     verify_firmware(&RELEASES.updates[found], &RELEASES.keys).ok().map(|_| found)
 }
 
 /// The supply goes at point `cut`, if there is one. Starts the board until it has nothing more to do; returns the release that runs in
 /// the end and the points.
-fn update(flash: &SimFlash<WORD, PAGE>, cut: Option<usize>, good: bool) -> (usize, usize) {
-    let mut chip = Chip(flash.clone());
-    chip.0.left = cut;
+fn update(flash: &Chip, cut: Option<usize>, good: bool) -> (usize, usize) {
+    let mut chip = flash.clone();
+    chip.left = cut;
     let mut tried = false;
     for _start in 0..8 {
         let result = start(&mut chip, good, &mut tried);
         match result {
-            Ok(Some(release)) => return (release, chip.0.points),
+            Ok(Some(release)) => return (release, chip.points),
             // Restarted by itself or by the watchdog.
             Ok(None) => {}
-            Err(()) => chip.0.left = None,
+            Err(()) => chip.left = None,
         }
     }
     panic!("cut at {cut:?}: the board does not come to rest");
@@ -159,15 +110,15 @@ fn update(flash: &SimFlash<WORD, PAGE>, cut: Option<usize>, good: bool) -> (usiz
 fn start(chip: &mut Chip, good: bool, tried: &mut bool) -> Result<Option<usize>, ()> {
     boot(chip).map_err(|_| ())?;
     let release = running(chip).expect("a signed image, whole");
-    let mut updates = FirmwareUpdates::new(Chip(chip.0.handle()), &MAP, &parts());
+    let mut updates = FirmwareUpdates::new(chip.handle(), &MAP, &parts(), name(), &RELEASES.keys);
     let done = firmware(&mut updates, release, good, tried);
-    let used = updates.release().0;
-    (chip.0.left, chip.0.points) = (used.left, used.points);
+    let used = updates.release();
+    (chip.left, chip.points) = (used.left, used.points);
     done
 }
 
 fn firmware(
-    updates: &mut FirmwareUpdates<Chip>,
+    updates: &mut FirmwareUpdates<'_, Chip>,
     release: usize,
     good: bool,
     tried: &mut bool,
@@ -192,9 +143,9 @@ fn firmware(
     }
     let update = &RELEASES.updates[1];
     for (n, part) in update.chunks(PART).enumerate() {
-        updates.write((n * PART) as u32, part).map_err(cut)?;
+        updates.write(n * PART, part).map_err(cut)?;
     }
-    updates.stage(update, &RELEASES.keys, name(), 2).map_err(cut)?;
+    updates.stage(update.len()).map_err(cut)?;
     Ok(None)
 }
 
@@ -220,34 +171,62 @@ fn cut_at_every_write_the_board_starts_a_signed_image() {
 #[test]
 fn updates_that_are_wrong_are_not_staged() {
     let flash = programmed();
-    let mut updates = FirmwareUpdates::new(Chip(flash.handle()), &MAP, &parts());
     let Releases { keys, updates: [_, update] } = &*RELEASES;
-    let stage = |updates: &mut FirmwareUpdates<Chip>, bytes: &[u8], keys: &[PublicKey]| {
-        let staged = updates.stage(bytes, keys, name(), 2).map(|firmware| firmware.version);
+    // Written, since what was said of it was right, and then looked at.
+    let stage = |bytes: &[u8], keys: &[PublicKey]| {
+        let mut updates = FirmwareUpdates::new(flash.handle(), &MAP, &parts(), name(), keys);
+        updates.write(0, bytes).expect("it is written");
+        let staged = updates.stage(bytes.len()).map(|firmware| firmware.version);
         assert!(staged.is_ok() || updates.on_trial() == Ok(false));
         staged
     };
     for flip in [0, update.len() / 2, update.len() - 1, update.len() - FIRMWARE_RECORD_BYTES + 4] {
         let mut damaged = update.clone();
         damaged[flip] ^= 4;
-        let refused = stage(&mut updates, &damaged, keys);
+        let refused = stage(&damaged, keys);
         assert!(matches!(refused, Err(UpdateError::Release(ReleaseError::Signature(_)))), "{flip}: {refused:?}");
     }
-    let short = stage(&mut updates, &update[WORD..], keys);
-    assert!(matches!(short, Err(UpdateError::Release(ReleaseError::Length { .. }))), "{short:?}");
-    assert_eq!(stage(&mut updates, &[], keys), Err(UpdateError::Release(ReleaseError::Unsigned)));
+    let front = stage(&update[32..], keys);
+    assert!(matches!(front, Err(UpdateError::Release(ReleaseError::Length { .. }))), "{front:?}");
+    let none = Err(UpdateError::Release(ReleaseError::NoRecord));
+    assert_eq!([stage(&update[..update.len() - 32], keys), stage(&update[..64], keys), stage(&[], keys)], [none; 3]);
     let stranger = Signer::generate().expect("a key");
-    let unknown = stage(&mut updates, update, &[stranger.public()]);
+    let unknown = stage(update, &[stranger.public()]);
     assert!(matches!(unknown, Err(UpdateError::Release(ReleaseError::UnknownKey(_)))), "{unknown:?}");
     let theirs = stranger.sign_firmware(&[1; 64], Name::new("other").expect("a name"), 9).expect("a release");
-    let other = stage(&mut updates, &theirs, &[stranger.public()]);
+    let other = stage(&theirs, &[stranger.public()]);
     assert_eq!(other, Err(UpdateError::Board(Name::new("other").expect("a name"))));
-    let old = stage(&mut updates, &RELEASES.updates[0], keys);
+    let old = stage(&RELEASES.updates[0], keys);
     assert_eq!(old, Err(UpdateError::Older { version: 1, least: 2 }));
+
+    // And what is said of it before.
+    let mut updates = FirmwareUpdates::new(flash.handle(), &MAP, &parts(), name(), keys);
     let room = parts().active.len();
-    assert_eq!(stage(&mut updates, &vec![0; room + 4], keys), Err(UpdateError::TooLong { bytes: room + 4, room }));
-    let beyond = updates.write(room as u32, &[0; WORD]);
-    assert_eq!(beyond, Err(UpdateError::TooLong { bytes: room + WORD, room }));
-    assert_eq!(stage(&mut updates, update, keys), Ok(2));
-    assert_eq!(updates.write(0, &[0; WORD]), Err(UpdateError::OnTrial));
+    let too_long = |bytes| Err(UpdateError::TooLong { bytes, room });
+    assert_eq!(updates.admit(2, room + 32), too_long(room + 32));
+    assert_eq!(updates.stage(room + 32).map(|_| ()), too_long(room + 32));
+    assert_eq!(updates.write(room, &[0; WORD]), too_long(room + WORD));
+    assert_eq!(updates.admit(1, 320), Err(UpdateError::Older { version: 1, least: 2 }));
+    assert_eq!(updates.admit(2, 321), Err(UpdateError::Release(ReleaseError::NoRecord)));
+    assert_eq!(updates.admit(2, 320), Ok(()));
+    assert_eq!(stage(update, keys), Ok(2));
+    assert_eq!([updates.write(0, &[0; WORD]), updates.admit(3, 320)], [Err(UpdateError::OnTrial); 2]);
+}
+
+#[test]
+fn the_record_behind_the_image_says_what_runs() {
+    let mut flash = Chip::new(PAGES as usize);
+    let start = parts().active.start;
+    let version = |flash: &Chip| {
+        let updates = FirmwareUpdates::new(flash.handle(), &MAP, &parts(), name(), &RELEASES.keys);
+        updates.running().map(|firmware| firmware.map(|firmware| firmware.version))
+    };
+    let [first, second] = &RELEASES.updates;
+    flash.write(start, &first[..first.len() - FIRMWARE_RECORD_BYTES]).expect("a write");
+    assert_eq!(version(&flash), Ok(None), "a programmer's");
+    // Behind a shorter image lies what a longer one has left.
+    flash.erase(start, parts().active.end).expect("erased");
+    flash.write(start, second).expect("a write");
+    flash.write(start + second.len() as u32, &first[second.len()..]).expect("a write");
+    assert_eq!(version(&flash), Ok(Some(2)));
 }

@@ -6,8 +6,11 @@ use core::fmt;
 use embedded_hal::digital::OutputPin;
 use embedded_hal_async::i2c::I2c;
 use embedded_hal_async::spi::SpiDevice;
+use embedded_storage::nor_flash::NorFlash;
 use tanbo_board_api::{Power, Uplink};
 use tanbo_flash_map::FlashMap;
+#[cfg(feature = "boot")]
+use tanbo_flash_map::Updates;
 use tanbo_parts::TickClock;
 use tanbo_parts::flash::InPlace;
 #[cfg(feature = "lora")]
@@ -18,7 +21,7 @@ pub trait Chip: Sized {
     /// Sleep, supply, last words, watchdog.
     type Power: Power;
     /// Flash for several users, by offsets from its start.
-    type Flash: InPlace + Clone;
+    type Flash: InPlace + NorFlash + Clone;
     /// A device on the accelerometers' SPI.
     type Spi: SpiDevice;
     /// The other sensors' I²C.
@@ -34,12 +37,9 @@ pub trait Chip: Sized {
     /// What lies where.
     const MAP: &'static FlashMap;
 
-    /// Keeps this firmware where a boot loader has it on trial, and returns whether it could: called once all that the node needs has
-    /// answered.
-    fn confirm(flash: &Self::Flash) -> bool {
-        let _ = flash;
-        true
-    }
+    /// What the boot loader swaps.
+    #[cfg(feature = "boot")]
+    const UPDATES: &'static Updates;
 
     /// Starts the board; `None` if its memory does not work, or if it was started before.
     fn take() -> Option<Board<Self>>;

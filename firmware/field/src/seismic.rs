@@ -193,7 +193,6 @@ async fn run<C: Chip>(
     let sensors = (&mut accelerometer, &mut motion);
     #[cfg(feature = "update")]
     {
-        confirm::<C>(&parts.flash);
         update::run::<C>(parts, &setup, sensors, identity).await
     }
     #[cfg(not(feature = "update"))]
@@ -203,19 +202,11 @@ async fn run<C: Chip>(
             Ok(engine) => engine,
             Err(error) => return End::Engine(error),
         };
-        confirm::<C>(&parts.flash);
         End::Stop(tanbo_node::seismic(parts, &setup, sensors, engine, &SETTINGS).await)
     }
 }
 
-/// Identity, uplink and sensors have answered. A firmware on trial that does not come here is taken back at the next start.
-fn confirm<C: Chip>(flash: &C::Flash) {
-    if !C::confirm(flash) {
-        error!("the firmware's trial: its state cannot be read or written");
-    }
-}
-
-/// Models that come over the link.
+/// Models and firmware that come over the link.
 #[cfg(feature = "update")]
 mod update {
     use defmt::{Display2Format, error};
@@ -237,15 +228,19 @@ mod update {
     /// Fragments of 48 bytes: the firmware's model and as many again as may be lost.
     const FRAGMENTS: u16 = 298;
     const LOST: u16 = 74;
-    #[expect(clippy::panic, reason = "const context: what is no name does not compile")]
-    const NAME: Name = match Name::new("seismic") {
-        Ok(name) => name,
-        Err(_) => panic!("no name"),
-    };
+    const NAME: Name = name("seismic");
 
     static ARENA: ConstStaticCell<Arena<ARENA_BYTES>> = ConstStaticCell::new(Arena::new());
     static DECODER: ConstStaticCell<[u32; memory_words(FRAGMENTS, LOST)]> =
         ConstStaticCell::new([0; memory_words(FRAGMENTS, LOST)]);
+
+    #[expect(clippy::panic, reason = "const context: what is no name does not compile")]
+    const fn name(text: &str) -> Name {
+        match Name::new(text) {
+            Ok(name) => name,
+            Err(_) => panic!("no name"),
+        }
+    }
 
     pub(super) async fn run<C: Chip>(
         parts: &mut Parts<Node<C>>,
@@ -271,6 +266,14 @@ mod update {
             family: Family::Portable,
         };
         let memory = Memory { arena: arena.as_mut(), fragments };
-        End::Stop(tanbo_node::seismic_with_slots(parts, setup, sensors, &models, memory, &SETTINGS).await)
+        #[cfg(feature = "boot")]
+        let mut firmware = {
+            let board = const { name(C::UPDATES.board) };
+            tanbo_boot::FirmwareUpdates::new(parts.flash.clone(), C::MAP, C::UPDATES, board, &keys)
+        };
+        #[cfg(not(feature = "boot"))]
+        let mut firmware = ();
+        let stop = tanbo_node::seismic_with_slots(parts, setup, sensors, &models, memory, &mut firmware, &SETTINGS);
+        End::Stop(stop.await)
     }
 }

@@ -38,20 +38,7 @@ mod updates;
 
 pub use calibration::{Calibration, Calibrations, Unit};
 pub use identity::{Identity, IdentityError, Region, SIGNERS};
-pub use updates::Updates;
-
-/// The `main` of a board's program where there is an operating system: it says how the program is started. `$target` is the board's Rust target.
-#[macro_export]
-macro_rules! board_only {
-    ($target:literal) => {
-        #[cfg(not(target_os = "none"))]
-        fn main() -> std::process::ExitCode {
-            let (package, bin) = (env!("CARGO_PKG_NAME"), env!("CARGO_BIN_NAME"));
-            eprintln!("for the board: cargo run -p {package} --bin {bin} --target {} --profile firmware", $target);
-            std::process::ExitCode::from(2)
-        }
-    };
-}
+pub use updates::{BOARD_SYMBOL, Updates};
 
 use core::fmt;
 use core::ops::Range;
@@ -205,18 +192,29 @@ impl fmt::Display for FlashMap {
 
 /// One of several images: see [`FlashMap::part`].
 #[derive(Clone, Debug)]
-pub struct Part<'m>(&'m FlashMap, Range<u32>);
+pub struct Part<'m> {
+    map: &'m FlashMap,
+    addresses: Range<u32>,
+    /// Of an image that updates bring.
+    board: Option<&'static str>,
+}
 
 impl FlashMap {
-    /// Returns what the linker must know of an image that lies at `addresses` of the firmware's part: a boot loader, or what it starts.
+    /// Returns what the linker must know of an image that lies at `addresses` of the firmware's part: a boot loader.
     pub const fn part(&self, addresses: Range<u32>) -> Part<'_> {
-        Part(self, addresses)
+        Part { map: self, addresses, board: None }
+    }
+
+    /// The same of the firmware that a boot loader starts. A symbol with the board's name has the end of its room.
+    pub const fn active(&self, updates: &Updates) -> Part<'_> {
+        let Range { start, end } = updates.active;
+        Part { map: self, addresses: start..end, board: Some(updates.board) }
     }
 }
 
 impl fmt::Display for Part<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(map, firmware) = self;
+        let Self { map, addresses: firmware, board } = self;
         let ram = map.ram();
         writeln!(f, "MEMORY\n{{")?;
         if map.0.boot > 0 {
@@ -227,7 +225,10 @@ impl fmt::Display for Part<'_> {
         for (name, value) in map.symbols() {
             writeln!(f, "{name} = {value:#010x};")?;
         }
-        Ok(())
+        match board {
+            Some(board) => writeln!(f, "{BOARD_SYMBOL}{board} = {:#010x};", firmware.end),
+            None => Ok(()),
+        }
     }
 }
 
@@ -275,6 +276,14 @@ mod tests {
         for lengths in wrong {
             assert!(panic::catch_unwind(|| FlashMap::new(lengths)).is_err(), "{lengths:x?}");
         }
+    }
+
+    #[test]
+    fn an_image_behind_a_boot_loader_says_for_which_board_it_is() {
+        let map = FlashMap::new(LENGTHS);
+        let text = format!("{}", map.active(&map.updates("board", 0x4000)));
+        assert!(text.contains("FLASH : ORIGIN = 0x10005000, LENGTH = 0x7d000"), "{text}");
+        assert!(text.ends_with("__tanbo_board_board = 0x10082000;\n"), "{text}");
     }
 
     #[test]

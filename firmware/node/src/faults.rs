@@ -47,6 +47,15 @@ pub enum Trouble {
     },
     /// The model slots' memory failed, or that of their versions.
     Slots,
+    /// Firmware was not taken: the code is the refusal's number, the detail the version that it was said to be.
+    Firmware {
+        /// Why.
+        refusal: u8,
+        /// The version.
+        version: u32,
+    },
+    /// Firmware on trial did not do its work: the node restarts, and the boot loader takes it back.
+    FirmwareFailed,
 }
 
 impl Trouble {
@@ -65,6 +74,8 @@ impl Trouble {
             Self::Model { refusal, version } => (9, refusal, version),
             Self::RolledBack { version } => (10, 0, version),
             Self::Slots => (11, 0, 0),
+            Self::Firmware { refusal, version } => (12, refusal, version),
+            Self::FirmwareFailed => (13, 0, 0),
         }
     }
 }

@@ -5,7 +5,7 @@ use core::cell::Cell;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::mutex::Mutex;
 use tanbo_fragments::Answer;
-use tanbo_wire::v1::{Message, Offer, Part, Stage, Try, Update as Report};
+use tanbo_wire::v1::{Firmware, Message, Offer, Part, Stage, Try, Update as Report};
 use tanbo_wire::{Frame, MAX_FRAME};
 
 /// How often a report is said again where nothing comes after it.
@@ -28,13 +28,38 @@ pub(crate) trait Inbox {
     fn speaks(&self) -> bool;
 
     /// Returns the report to be said.
-    fn report(&self) -> Option<Report>;
+    fn report(&self) -> Option<Told>;
 
     /// Returns the answer to be said on the port of fragments.
     fn answer(&self) -> Option<Answer>;
 
     /// A report was said, and acknowledged or not: where nothing came after it, it is said again, a few times.
     fn said(&self, acknowledged: bool);
+
+    /// Returns whether the node is to restart now.
+    fn restarts(&self) -> bool;
+}
+
+/// How an update is: of a model, or of the firmware.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Model(Report),
+    Firmware(Report),
+}
+
+impl Told {
+    /// Returns the message that says it.
+    pub fn message(self) -> Message<'static> {
+        match self {
+            Self::Model(report) => Message::Update(report),
+            Self::Firmware(report) => Firmware::Update(report).into(),
+        }
+    }
+
+    fn report(self) -> Report {
+        let (Self::Model(report) | Self::Firmware(report)) = self;
+        report
+    }
 }
 
 /// What comes from the gateway.
@@ -60,7 +85,7 @@ impl Inbox for () {
         false
     }
 
-    fn report(&self) -> Option<Report> {
+    fn report(&self) -> Option<Told> {
         None
     }
 
@@ -69,6 +94,10 @@ impl Inbox for () {
     }
 
     fn said(&self, _: bool) {}
+
+    fn restarts(&self) -> bool {
+        false
+    }
 }
 
 /// What is in the box, without its bytes.
@@ -77,6 +106,9 @@ enum Kind {
     Offer(Offer),
     Part { at: u32 },
     Try(Try),
+    FirmwareOffer(Offer),
+    FirmwarePart { at: u32 },
+    FirmwareTry(Try),
     Fragments,
 }
 
@@ -97,9 +129,11 @@ pub(crate) enum Wanted {
 pub(crate) struct Mailbox {
     kind: Cell<Option<Kind>>,
     bytes: Mutex<NoopRawMutex, Frame>,
-    report: Cell<Option<Report>>,
+    report: Cell<Option<Told>>,
     /// What was said last, and how often.
-    said: Cell<Option<(Report, u8)>>,
+    said: Cell<Option<(Told, u8)>>,
+    /// The node is to restart, once what there is to tell was said.
+    restart: Cell<bool>,
     answer: Cell<Option<Answer>>,
     /// Hops of the detector since they were looked at last, and whether something went wrong.
     windows: Cell<u16>,
@@ -108,8 +142,13 @@ pub(crate) struct Mailbox {
 }
 
 impl Mailbox {
+    /// Has the node restarted, once what there is to tell was said.
+    pub fn restart(&self) {
+        self.restart.set(true);
+    }
+
     /// Has a report said.
-    pub fn tell(&self, report: Report) {
+    pub fn tell(&self, report: Told) {
         self.said.set(None);
         self.report.set(Some(report));
     }
@@ -162,6 +201,9 @@ impl Mailbox {
             Kind::Offer(offer) => Letter::Message(Message::Offer(offer)),
             Kind::Part { at } => Letter::Message(Message::Part(Part { at, bytes: &bytes })),
             Kind::Try(order) => Letter::Message(Message::Try(order)),
+            Kind::FirmwareOffer(offer) => Letter::Message(Firmware::Offer(offer).into()),
+            Kind::FirmwarePart { at } => Letter::Message(Firmware::Part(Part { at, bytes: &bytes }).into()),
+            Kind::FirmwareTry(order) => Letter::Message(Firmware::Try(order).into()),
             Kind::Fragments => Letter::Fragments(&bytes),
         };
         Some(open(letter).await)
@@ -180,6 +222,12 @@ impl Inbox for Mailbox {
             Letter::Message(Message::Offer(offer)) => (Kind::Offer(*offer), &[]),
             Letter::Message(Message::Part(part)) => (Kind::Part { at: part.at }, part.bytes),
             Letter::Message(Message::Try(order)) => (Kind::Try(*order), &[]),
+            Letter::Message(Message::Firmware(message)) => match message {
+                Firmware::Offer(offer) => (Kind::FirmwareOffer(*offer), &[]),
+                Firmware::Part(part) => (Kind::FirmwarePart { at: part.at }, part.bytes),
+                Firmware::Try(order) => (Kind::FirmwareTry(*order), &[]),
+                Firmware::Update(_) => return false,
+            },
             Letter::Message(_) => return false,
             Letter::Fragments(bytes) => (Kind::Fragments, bytes),
         };
@@ -199,7 +247,7 @@ impl Inbox for Mailbox {
         self.report.get().is_some() || self.answer.get().is_some()
     }
 
-    fn report(&self) -> Option<Report> {
+    fn report(&self) -> Option<Told> {
         let report = self.report.take()?;
         let often = self.said.get().map_or(0, |(_, often)| often);
         self.said.set(Some((report, often + 1)));
@@ -211,13 +259,18 @@ impl Inbox for Mailbox {
     }
 
     fn said(&self, acknowledged: bool) {
-        if let Some((report, often)) = self.said.get()
+        if let Some((told, often)) = self.said.get()
             && often < REPEATS
-            && (report.stage == Stage::Receiving || !acknowledged)
+            && (told.report().stage == Stage::Receiving || !acknowledged)
             && self.report.get().is_none()
         {
             // Who receives must speak, or hears nothing.
-            self.report.set(Some(report));
+            self.report.set(Some(told));
         }
+    }
+
+    fn restarts(&self) -> bool {
+        // What there was to tell has been said once.
+        self.restart.get() && (self.report.get().is_none() || self.said.get().is_some())
     }
 }

@@ -12,6 +12,7 @@ mod board;
 pub mod duty;
 pub mod energy;
 pub mod faults;
+pub mod firmware;
 mod inbox;
 mod link;
 mod models;

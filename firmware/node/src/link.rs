@@ -5,8 +5,8 @@ use tanbo_board_api::{Clock as _, Port, Reference, TimeSource, Uplink as _, Upli
 use tanbo_fragments::Answer;
 use tanbo_store::RECORD_BYTES;
 use tanbo_wire::v1::{
-    Ack, Alarm, Applied, Command, Event, Heartbeat, Message, Opened, Outcome, Readings, Set, Telemetry, Unverified,
-    Update,
+    Ack, Alarm, Applied, Command, Event, Firmware, Heartbeat, Message, Opened, Outcome, Readings, Set, Telemetry,
+    Unverified,
 };
 use tanbo_wire::{Direction, Link, Window};
 
@@ -14,7 +14,7 @@ use crate::agenda::{End, after_ms, after_s, following};
 use crate::board::{Board, Stop};
 use crate::duty::Mode;
 use crate::faults::Trouble;
-use crate::inbox::{Inbox, Letter};
+use crate::inbox::{Inbox, Letter, Told};
 use crate::observe::Note;
 use crate::outbox::{ALSO_EACH, Outbox, READINGS, report_s};
 use crate::plan::{AIR, ANSWER, QUIET, RadioState, Retry, retry};
@@ -38,8 +38,8 @@ enum Job {
     Time,
     Event(u32),
     Report,
-    /// How a model's update goes.
-    Update(Update),
+    /// How an update of model or firmware goes.
+    Update(Told),
     /// On the port of fragments.
     Answer(Answer),
 }
@@ -114,6 +114,9 @@ impl<B: Board, I: Inbox> Sender<'_, '_, B, I> {
     async fn go_on(&mut self) -> bool {
         let shared = self.shared;
         let now_us = shared.now_us();
+        if self.inbox.restarts() {
+            return true;
+        }
         if shared.mode() == Mode::Out {
             shared.pause(&QUIET, after_ms(now_us, QUIET.longest_ms)).await;
             return false;
@@ -240,7 +243,7 @@ impl<B: Board, I: Inbox> Sender<'_, '_, B, I> {
                     message
                 }
             }
-            Job::Update(report) => Message::Update(report),
+            Job::Update(told) => told.message(),
             Job::Answer(answer) => return self.answer(answer).await,
             Job::Report => {
                 let waiting = shared.store.lock().await.waiting().count();
@@ -443,9 +446,13 @@ impl<B: Board, I: Inbox> Sender<'_, '_, B, I> {
             }
             Message::Set(set) => self.change(counter, set).await,
             Message::Command(command) => return self.obey(*command).await,
-            Message::Part(_) => _ = self.inbox.put(&Letter::Message(*message)),
+            Message::Part(_) | Message::Firmware(Firmware::Part(_)) => {
+                self.inbox.put(&Letter::Message(*message));
+            }
             // What an old frame would ask again is in flash as accepted.
-            Message::Offer(_) | Message::Try(_) if self.inbox.put(&Letter::Message(*message)) => {
+            Message::Offer(_) | Message::Try(_) | Message::Firmware(_)
+                if self.inbox.put(&Letter::Message(*message)) =>
+            {
                 let _ = shared.store.lock().await.accept(self.window).await;
             }
             // Not asked for, or none of the gateway's.

@@ -1,4 +1,5 @@
-//! Models that come while the node runs: the keeper takes what the uplink hears, counts a trial's windows, and has models replaced.
+//! Models and firmware that come while the node runs: the keeper takes what the uplink hears, counts a trial's windows, and has models
+//! replaced, and the node restarted.
 
 use core::convert::Infallible;
 use core::future::poll_fn;
@@ -7,15 +8,16 @@ use core::task::Poll;
 use sha2::{Digest as _, Sha256};
 use tanbo::included::Included;
 use tanbo::{EitherPlan, Family, OpSet};
-use tanbo_board_api::{Perf, Power as _, Selection, Slots};
+use tanbo_board_api::{Firmware, Perf, Power as _, Selection, Slots};
 use tanbo_pipeline::Rate;
 use tanbo_release::{Name, PublicKey, stated_bytes};
 use tanbo_store::{StoreError, Versions};
-use tanbo_wire::v1::{Stage, Update as Report};
+use tanbo_wire::v1::{Message, Stage, Update as Report};
 
 use crate::board::Board;
 use crate::faults::Trouble;
-use crate::inbox::{Letter, Mailbox, Wanted};
+use crate::firmware::{FirmwareTransfer, Verdict};
+use crate::inbox::{Letter, Mailbox, Told, Wanted};
 use crate::shared::{FlashError, Shared};
 use crate::slots::Demands;
 use crate::transfer::{Heard, TRIAL_WINDOWS, Transfer};
@@ -67,16 +69,17 @@ impl<B: Board> Ledger for Book<'_, '_, B> {
     }
 }
 
-/// Keeps the models of a node.
-pub(crate) struct Keeper<'s, 'p, 'k, 'm, B: Board> {
+/// Keeps the models of a node, and its firmware.
+pub(crate) struct Keeper<'s, 'p, 'k, 'm, B: Board, F> {
     shared: &'s Shared<'p, B>,
     mail: &'s Mailbox,
     models: &'k Models<'k>,
     transfer: Transfer<'k, 'm>,
     book: Book<'s, 'p, B>,
+    firmware: FirmwareTransfer<'m, F>,
 }
 
-impl<'s, 'p, 'k, 'm, B: Board> Keeper<'s, 'p, 'k, 'm, B> {
+impl<'s, 'p, 'k, 'm, B: Board, F: Firmware> Keeper<'s, 'p, 'k, 'm, B, F> {
     /// Returns the keeper of a node whose sensor has this rate.
     pub async fn new(
         shared: &'s Shared<'p, B>,
@@ -85,12 +88,14 @@ impl<'s, 'p, 'k, 'm, B: Board> Keeper<'s, 'p, 'k, 'm, B> {
         rate: Rate,
         arena_bytes: usize,
         fragments: &'m mut [u32],
+        firmware: &'m mut F,
     ) -> Self {
         let Models { version: least_version, name, keys, operators, family, .. } = *models;
         let demands = Demands { name, keys, least_version, family, operators, arena_bytes, rate };
         let versions = shared.store.lock().await.versions();
         let transfer = Transfer::new(Update::new(demands), fragments);
-        Self { shared, mail, models, transfer, book: Book { shared, versions } }
+        let firmware = FirmwareTransfer::new(firmware);
+        Self { shared, mail, models, transfer, book: Book { shared, versions }, firmware }
     }
 
     /// Settles what the last reset has left, and tells it; returns the slot to run, `None` for the firmware's model. What a debug probe has
@@ -155,8 +160,40 @@ impl<'s, 'p, 'k, 'm, B: Board> Keeper<'s, 'p, 'k, 'm, B> {
             Stage::RolledBack => self.shared.fault(Trouble::RolledBack { version }).await,
             _ => {}
         }
-        self.mail.tell(report);
+        self.say(Told::Model(report));
+    }
+
+    fn say(&self, told: Told) {
+        self.mail.tell(told);
         self.shared.agenda.uplink.call();
+    }
+
+    /// Takes what comes of firmware. Where that is whole and right, the node restarts.
+    async fn firmware(&mut self, message: &tanbo_wire::v1::Firmware<'_>) {
+        self.shared.with_power(|power| power.set_perf(Perf::Infer));
+        let report = self.firmware.take(message);
+        self.shared.with_power(|power| power.set_perf(Perf::Low));
+        let Some(report) = report else { return };
+        if report.stage == Stage::Refused {
+            self.shared.fault(Trouble::Firmware { refusal: report.refusal, version: report.version }).await;
+        }
+        self.say(Told::Firmware(report));
+        if self.firmware.staged() {
+            self.mail.restart();
+        }
+    }
+
+    /// Counts a window for firmware on trial.
+    async fn tried(&mut self, well: bool) {
+        match self.firmware.window(well) {
+            Verdict::Nothing => {}
+            Verdict::Kept(report) => self.say(Told::Firmware(report)),
+            Verdict::Failed => {
+                self.shared.fault(Trouble::FirmwareFailed).await;
+                self.mail.restart();
+                self.shared.agenda.uplink.call();
+            }
+        }
     }
 
     /// Takes what comes and counts windows, for ever.
@@ -175,6 +212,7 @@ impl<'s, 'p, 'k, 'm, B: Board> Keeper<'s, 'p, 'k, 'm, B> {
 
     async fn count<S: Slots>(&mut self, hops: u16, well: bool, slots: &mut S) {
         for _ in 0..if well { hops } else { 1 } {
+            self.tried(well).await;
             match self.transfer.window(well, slots, &mut self.book).await {
                 Ok(None) => {}
                 Ok(Some(report)) => {
@@ -198,6 +236,10 @@ impl<'s, 'p, 'k, 'm, B: Board> Keeper<'s, 'p, 'k, 'm, B> {
     /// Takes a letter; whether the memories took what it asks for.
     async fn take<S: Slots>(&mut self, letter: Letter<'_>, slots: &mut S) -> bool {
         let heard = match letter {
+            Letter::Message(Message::Firmware(message)) => {
+                self.firmware(&message).await;
+                return true;
+            }
             Letter::Message(message) => self.transfer.frame(&message, slots, &mut self.book).await,
             Letter::Fragments(payload) => self.transfer.fragments(payload, slots, &self.book).await,
         };

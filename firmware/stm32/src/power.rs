@@ -17,7 +17,7 @@ use tanbo_parts::retained::{self, BYTES};
 use tanbo_parts::wake::{self, AnyOf};
 
 /// Time that the watchdog waits, ms: it runs by its own oscillator of 32 kHz, in every sleep too.
-const WATCHDOG_MS: u32 = 30_000;
+pub const WATCHDOG_MS: u32 = 30_000;
 /// Shortest pause for which the core is stopped, µs: the real-time clock counts in steps of 4 ms meanwhile.
 const STOP_US: u64 = 20_000;
 

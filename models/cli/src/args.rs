@@ -69,16 +69,16 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Print the model card inside an artifact.
     Card(CardArgs),
-    /// Make a key pair that signs models.
+    /// Make a key pair that signs models and firmware.
     Keygen(KeygenArgs),
-    /// Sign an artifact as a release: with a name, a rising version and a self-test.
+    /// Sign an artifact as a release, with a name, a rising version and a self-test; or the firmware of a board.
     Sign(SignArgs),
-    /// Check an artifact's hash, signature and self-test.
+    /// Check an artifact's hash, signature and self-test, or the signature of firmware.
     Verify(VerifyArgs),
     /// Give nodes their identities and keys, list them, revoke them.
     #[cfg(feature = "nodes")]
     Provision(ProvisionArgs),
-    /// Send a signed model to a node, over its line or as fragments for a LoRaWAN network server.
+    /// Send a signed model to a node, over its line or as fragments for a LoRaWAN network server; or its firmware, over its line.
     #[cfg(feature = "nodes")]
     Update(UpdateArgs),
     /// Write a C header with a model, its arena's size and its operators, for firmware in C.
@@ -216,14 +216,16 @@ pub struct KeygenArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct SignArgs {
-    /// Artifact; a signature that it has is replaced.
+    /// Artifact, whose signature is replaced if it has one; or a board's firmware, built with --features boot: its ELF file, or a
+    /// binary (.bin).
     pub file: PathBuf,
     /// Private key, as `keygen` or openssl writes it (PKCS#8).
     #[arg(short, long, value_name = "KEY.pem")]
     pub key: PathBuf,
-    /// What the model is for, 1 to 8 characters of a-z, 0-9 and -: nodes take updates of the same name.
+    /// What the model is for, 1 to 8 characters of a-z, 0-9 and -: nodes take updates of the same name. Of firmware: the board, which an
+    /// ELF file says itself.
     #[arg(long, value_parser = Name::new)]
-    pub name: Name,
+    pub name: Option<Name>,
     /// Version, higher than that of every release before: nodes never go back.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub version: u32,
@@ -231,14 +233,14 @@ pub struct SignArgs {
     /// self-test, which no packing changes.
     #[arg(long, value_name = "PORTABLE.tnb")]
     pub portable: Option<PathBuf>,
-    /// Artifact to write.
+    /// Artifact to write; of firmware OUT.tnf.
     #[arg(short, long, value_name = "OUT.tnb")]
     pub output: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
-    /// Artifact.
+    /// Artifact, or firmware (.tnf).
     pub file: PathBuf,
     /// Public key that is trusted (SubjectPublicKeyInfo); repeat the flag.
     #[arg(short, long = "key", value_name = "KEY.pub.pem", required = true)]

@@ -22,6 +22,7 @@ mod engine;
 mod error;
 mod facts;
 mod files;
+mod firmware;
 #[cfg(feature = "onnx")]
 mod float;
 #[cfg(feature = "compile")]

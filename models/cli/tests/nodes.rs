@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod common;
+mod firmware;
 
 use std::cell::Cell;
 use std::fs;

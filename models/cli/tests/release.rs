@@ -1,11 +1,14 @@
 //! Keys, signatures and what they refuse, as users call the commands.
 
 mod common;
+#[path = "../../../firmware/probe/tests/common/image.rs"]
+mod image;
 
 use std::fs;
 use std::path::Path;
 
 use common::{Folder, document, tanbo};
+use image::Image;
 
 fn seismic() -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../zoo/seismic/seismic.tnb").display().to_string()
@@ -94,6 +97,55 @@ fn what_cannot_be_done_is_an_error_with_a_remedy() {
         arguments.extend(if option == "--name" { ["--version", "1"] } else { ["--name", "seismic"] });
         assert_eq!(tanbo(&arguments).status.code(), Some(2), "{option} {value}");
     }
+}
+
+#[test]
+fn firmware_is_signed_for_its_board() {
+    let (folder, at) = folder();
+    let sign = |code: i32, file: &str, more: &[&str], output: &str| {
+        let head = ["sign", file, "-k", &at("a.pem"), "--version", "3", "-o", &at(output)];
+        document(code, &[&head, more].concat())
+    };
+    let mut image = Image::mapped();
+    image.symbols.push(("board_nrf52840", 0x800));
+    let elf = folder.with("node", &image.elf());
+    let told = sign(0, &elf, &[], "n.tnf");
+    assert_eq!((&told["name"], &told["version"], &told["image_bytes"]), (&"nrf52840".into(), &3.into(), &0x420.into()));
+    // Code, then the variables' first values, filled up to whole words.
+    let update = fs::read(at("n.tnf")).unwrap();
+    let filled = [image.parts[0].bytes.clone(), vec![1; 16], vec![0xff; 16]].concat();
+    assert_eq!((update.len(), &update[..0x420]), (0x420 + 96, &filled[..]));
+    let binary = folder.with("node.bin", &filled[..0x410]);
+    assert_eq!(sign(0, &binary, &["--name", "nrf52840"], "b.tnf")["key"], told["key"]);
+    assert_eq!(fs::read(at("b.tnf")).unwrap(), update);
+
+    let verify = |code: i32, file: &str, key: &str| document(code, &["verify", file, "-k", &at(key)]);
+    let told = verify(0, &at("n.tnf"), "a.pub.pem");
+    assert_eq!((&told["verified"], &told["name"], &told["version"]), (&true.into(), &"nrf52840".into(), &3.into()));
+    let no = |bytes: &[u8], key: &str, reason: &str| {
+        let told = verify(1, &folder.with("x.tnf", bytes), key);
+        assert!(told["reason"].as_str().is_some_and(|told| told.contains(reason)), "{told}");
+    };
+    let mut flipped = update.clone();
+    flipped[0x200] ^= 1;
+    no(&flipped, "a.pub.pem", "not what the key");
+    no(&update[..0x400], "a.pub.pem", "cut off");
+    no(&update, "b.pub.pem", "not among those trusted");
+
+    let error = |file: &str, more: &[&str], output: &str, words: &str| {
+        let told = sign(2, file, more, output);
+        let text = format!("{}; {}", told["error"]["reason"], told["error"]["remedy"]);
+        assert!(text.contains(words) && !Path::new(&at(output)).exists(), "{text}");
+    };
+    error(&elf, &["--name", "rp2040"], "y.tnf", "leave --name out");
+    error(&elf, &[], "y.tnb", "end in .tnf");
+    error(&binary, &[], "y.tnf", "say it with --name");
+    error(&folder.with("none", &Image::mapped().elf()), &[], "y.tnf", "--features boot");
+    error(&folder.with("torn", &image.elf()[..60]), &[], "y.tnf", "as the linker wrote it");
+    error(&seismic(), &[], "y.tnb", "say it with --name");
+    // A record longer than what is left.
+    image.symbols.last_mut().unwrap().1 = 0x460;
+    error(&folder.with("long", &image.elf()), &[], "y.tnf", "leave features out");
 }
 
 #[cfg(unix)]

@@ -5,7 +5,9 @@ use alloc::{vec, vec::Vec};
 use core::cell::{Cell, RefCell};
 use core::future::pending;
 
-use embedded_storage_async::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
+use embedded_storage::nor_flash::{ErrorType, NorFlashError, NorFlashErrorKind};
+use embedded_storage::nor_flash::{NorFlash as BlockingNorFlash, ReadNorFlash as BlockingReadNorFlash};
+use embedded_storage_async::nor_flash::{NorFlash, ReadNorFlash};
 
 /// The supply is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +53,7 @@ pub struct SimFlash<const WORD: usize, const PAGE: usize> {
     pub left: Option<usize>,
     /// Points so far: words written, parts of pages erased.
     pub points: usize,
-    /// Raised where the supply goes, and then nothing returns any more; without it, [`Cut`] is returned.
+    /// Raised where the supply goes, and then nothing that waits returns any more; without it, [`Cut`] is returned.
     pub flag: Option<Rc<Cell<bool>>>,
 }
 
@@ -75,7 +77,7 @@ impl<const WORD: usize, const PAGE: usize> SimFlash<WORD, PAGE> {
         Self { memory: Rc::clone(&self.memory), left: self.left, points: self.points, flag: self.flag.clone() }
     }
 
-    /// Waits for ever where the supply is gone and somebody watches that.
+    /// Waits for ever where the supply is gone and somebody watches that; a driver that blocks returns.
     async fn cut(&self) -> Cut {
         if let Some(flag) = &self.flag {
             flag.set(true);
@@ -103,6 +105,37 @@ impl<const WORD: usize, const PAGE: usize> ReadNorFlash for SimFlash<WORD, PAGE>
     const READ_SIZE: usize = WORD;
 
     async fn read(&mut self, at: u32, into: &mut [u8]) -> Result<(), Cut> {
+        BlockingReadNorFlash::read(self, at, into)
+    }
+
+    fn capacity(&self) -> usize {
+        BlockingReadNorFlash::capacity(self)
+    }
+}
+
+impl<const WORD: usize, const PAGE: usize> NorFlash for SimFlash<WORD, PAGE> {
+    const WRITE_SIZE: usize = WORD;
+    const ERASE_SIZE: usize = PAGE;
+
+    async fn erase(&mut self, from: u32, to: u32) -> Result<(), Cut> {
+        match BlockingNorFlash::erase(self, from, to) {
+            Ok(()) => Ok(()),
+            Err(Cut) => Err(self.cut().await),
+        }
+    }
+
+    async fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), Cut> {
+        match BlockingNorFlash::write(self, at, bytes) {
+            Ok(()) => Ok(()),
+            Err(Cut) => Err(self.cut().await),
+        }
+    }
+}
+
+impl<const WORD: usize, const PAGE: usize> BlockingReadNorFlash for SimFlash<WORD, PAGE> {
+    const READ_SIZE: usize = WORD;
+
+    fn read(&mut self, at: u32, into: &mut [u8]) -> Result<(), Cut> {
         assert!((at as usize).is_multiple_of(WORD) && into.len().is_multiple_of(WORD));
         into.copy_from_slice(&self.memory.borrow().bytes[at as usize..at as usize + into.len()]);
         Ok(())
@@ -113,29 +146,29 @@ impl<const WORD: usize, const PAGE: usize> ReadNorFlash for SimFlash<WORD, PAGE>
     }
 }
 
-impl<const WORD: usize, const PAGE: usize> NorFlash for SimFlash<WORD, PAGE> {
+impl<const WORD: usize, const PAGE: usize> BlockingNorFlash for SimFlash<WORD, PAGE> {
     const WRITE_SIZE: usize = WORD;
     const ERASE_SIZE: usize = PAGE;
 
-    async fn erase(&mut self, from: u32, to: u32) -> Result<(), Cut> {
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), Cut> {
         assert!((from as usize).is_multiple_of(PAGE) && (to as usize).is_multiple_of(PAGE));
         let part = PAGE / ERASE_POINTS;
         for at in (from as usize..to as usize).step_by(part) {
             if self.point().is_err() {
-                return Err(self.cut().await);
+                return Err(Cut);
             }
             self.memory.borrow_mut().bytes[at..at + part].fill(0xff);
         }
         Ok(())
     }
 
-    async fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), Cut> {
+    fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), Cut> {
         assert!((at as usize).is_multiple_of(WORD) && bytes.len().is_multiple_of(WORD));
         for (n, word) in bytes.chunks_exact(WORD).enumerate() {
             let at = at as usize + n * WORD;
             if self.point().is_err() {
                 self.memory.borrow_mut().tear(at, word);
-                return Err(self.cut().await);
+                return Err(Cut);
             }
             let memory = &mut *self.memory.borrow_mut();
             let old = &mut memory.bytes[at..at + WORD];

@@ -21,12 +21,12 @@ use embassy_time::Delay;
 use embedded_hal_bus::spi::ExclusiveDevice;
 pub use power::NrfPower;
 use static_cell::StaticCell;
-#[cfg(feature = "boot")]
-use tanbo_boot::FirmwareUpdates;
 #[cfg(feature = "lora")]
 use tanbo_field::sx1262::{Radio, TcxoCtrlVoltage};
 use tanbo_field::{Chip, Start};
 use tanbo_flash_map::FlashMap;
+#[cfg(feature = "boot")]
+use tanbo_flash_map::Updates;
 use tanbo_parts::flash::{Flash, Shared};
 use tanbo_parts::wake::AnyOf;
 use tanbo_parts::{LastWords, SerialUplink, TickClock};
@@ -71,12 +71,8 @@ impl Chip for Nrf {
     type Radio = Radio<ExclusiveDevice<spim::Spim<'static>, Output<'static>, Delay>, Output<'static>, Input<'static>>;
 
     const MAP: &'static FlashMap = &MAP;
-
     #[cfg(feature = "boot")]
-    fn confirm(flash: &NrfFlash) -> bool {
-        let mut updates = FirmwareUpdates::new(flash.clone(), &MAP, &UPDATES);
-        updates.on_trial().and_then(|on_trial| if on_trial { updates.confirm() } else { Ok(()) }).is_ok()
-    }
+    const UPDATES: &'static Updates = &UPDATES;
 
     fn take() -> Option<Board> {
         take()

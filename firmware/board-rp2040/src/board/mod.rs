@@ -24,11 +24,15 @@ use static_cell::StaticCell;
 use tanbo_field::sx1262::{Radio, TcxoCtrlVoltage};
 use tanbo_field::{Chip, Start};
 use tanbo_flash_map::FlashMap;
+#[cfg(feature = "boot")]
+use tanbo_flash_map::Updates;
 use tanbo_parts::flash::Shared;
 use tanbo_parts::wake::AnyOf;
 use tanbo_parts::{SerialUplink, TickClock};
 
-use crate::flash::MAP;
+#[cfg(feature = "boot")]
+use crate::flash::UPDATES;
+use crate::flash::{FLASH_BYTES, MAP};
 
 bind_interrupts!(struct Irqs {
     DMA_IRQ_0 => dma::InterruptHandler<peripherals::DMA_CH0>,
@@ -47,9 +51,8 @@ const CRYSTAL_PPB: u32 = 60_000;
 const SPI_HZ: u32 = CRYSTAL_HZ / 2;
 /// Bytes of each direction's buffer: two of the longest frames.
 const UART_BYTES: usize = 512;
-/// Address and length of the flash.
+/// Address of the flash.
 const FLASH_AT: usize = 0x1000_0000;
-const FLASH_BYTES: usize = 2048 * 1024;
 
 type Qspi = Flash<'static, peripherals::FLASH, flash::Blocking, FLASH_BYTES>;
 /// The flash on the QSPI, by offsets from its start.
@@ -80,6 +83,8 @@ impl Chip for Rp {
     >;
 
     const MAP: &'static FlashMap = &MAP;
+    #[cfg(feature = "boot")]
+    const UPDATES: &'static Updates = &UPDATES;
 
     fn take() -> Option<Board> {
         take()

@@ -6,13 +6,12 @@ use embassy_rp::pac::clocks::regs::{SleepEn0, SleepEn1, WakeEn0, WakeEn1};
 use embassy_rp::pac::{CLOCKS, VREG_AND_CHIP_RESET};
 use embassy_rp::watchdog::{ResetReason, Watchdog};
 use embassy_rp::{Peri, peripherals};
-use embassy_time::Duration;
 use tanbo_board_api::{BrownoutError, Depth, Perf, Power, ResetCause, Supply, WakeCause, WakeMask};
 use tanbo_parts::retained::{self, BYTES};
 use tanbo_parts::wake::{self, AnyOf};
 
-/// Time that the watchdog waits, ms: its counter holds little more.
-const WATCHDOG_MS: u64 = 8_000;
+use crate::watchdog::WATCHDOG;
+
 /// Full scale of the converter, mV, in 4096 steps.
 const FULL_SCALE_MV: u32 = 3_300;
 /// What a Pico divides VSYS by.
@@ -174,18 +173,17 @@ impl Power for RpPower {
     }
 
     fn feed_watchdog(&mut self) {
-        let time = Duration::from_millis(WATCHDOG_MS);
         if self.fed {
-            self.watchdog.feed(time);
+            self.watchdog.feed(WATCHDOG);
         } else {
             self.watchdog.pause_on_debug(true);
-            self.watchdog.start(time);
+            self.watchdog.start(WATCHDOG);
             self.fed = true;
         }
     }
 
     fn watchdog_ms(&self) -> Option<u32> {
-        Some(WATCHDOG_MS as u32)
+        Some(WATCHDOG.as_millis() as u32)
     }
 
     fn reset(&mut self) -> ! {

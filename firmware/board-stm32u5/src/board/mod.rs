@@ -24,12 +24,16 @@ use static_cell::StaticCell;
 use tanbo_field::sx1262::Radio;
 use tanbo_field::{Chip, Start};
 use tanbo_flash_map::FlashMap;
+#[cfg(feature = "boot")]
+use tanbo_flash_map::Updates;
 use tanbo_parts::TickClock;
 use tanbo_parts::wake::AnyOf;
 use tanbo_stm32::memory::Memory;
 use tanbo_stm32::{CRYSTAL_PPB, Flash, Serial, StmPower, serial};
 
 use crate::flash::MAP;
+#[cfg(feature = "boot")]
+use crate::flash::UPDATES;
 
 bind_interrupts!(struct Irqs {
     GPDMA1_CHANNEL0 => dma::InterruptHandler<peripherals::GPDMA1_CH0>;
@@ -72,6 +76,8 @@ impl Chip for U5 {
     type Radio = Radio<ExclusiveDevice<Bus, Output<'static>, Delay>, Output<'static>, ExtiInput<'static, Async>>;
 
     const MAP: &'static FlashMap = &MAP;
+    #[cfg(feature = "boot")]
+    const UPDATES: &'static Updates = &UPDATES;
 
     fn take() -> Option<Board> {
         take()

@@ -4,7 +4,7 @@ use core::pin::pin;
 
 use embassy_futures::select::select;
 use tanbo::{EitherPlan, Engine, Plan};
-use tanbo_board_api::{Lend, Mode as SensorMode, Perf, Power as _, Quantity as Measured, Sensor};
+use tanbo_board_api::{Firmware, Lend, Mode as SensorMode, Perf, Power as _, Quantity as Measured, Sensor};
 use tanbo_pipeline::{Change, Event, Hop, Pipeline, PipelineError, Rate, Sample, Suspended};
 use tanbo_wire::v1::{Hazard, Quantity, Severity};
 
@@ -70,13 +70,15 @@ pub async fn seismic<'m, B: Board, S: Sensor, W: Sensor, P: Plan<'m>>(
 }
 
 /// As [`seismic`], on a board with slots: the node takes models while it runs. A model that came is run in place from its slot; the
-/// firmware's own runs where none came that is sound, and while another is checked nothing runs.
-pub async fn seismic_with_slots<B: Board<Slots: Lend>, S: Sensor, W: Sensor>(
+/// firmware's own runs where none came that is sound, and while another is checked nothing runs. Firmware that comes goes to `firmware`; the
+/// node restarts then, as it does where firmware on trial fails.
+pub async fn seismic_with_slots<B: Board<Slots: Lend>, S: Sensor, W: Sensor, F: Firmware>(
     parts: &mut Parts<B>,
     setup: &Setup,
     sensors: (&mut S, &mut W),
     models: &Models<'_>,
     memory: Memory<'_>,
+    firmware: &mut F,
     settings: &Seismic,
 ) -> Stop<FlashError<B>> {
     let Some((mut site, rate)) = Site::new(sensors, settings) else { return no_accelerometer() };
@@ -89,7 +91,7 @@ pub async fn seismic_with_slots<B: Board<Slots: Lend>, S: Sensor, W: Sensor>(
     let shared = node::share::<B>(Application::Seismic, setup, (clock, power, observer), opened);
     node::begin(&shared).await;
     let mail = Mailbox::default();
-    let mut keeper = Keeper::new(&shared, &mail, models, rate, arena.len(), fragments).await;
+    let mut keeper = Keeper::new(&shared, &mail, models, rate, arena.len(), fragments, firmware).await;
     let mut running = keeper.start(slots).await;
     let mut sending = pin!(link::run(&shared, uplink, &mail));
     let mut suspended = None;

@@ -125,7 +125,8 @@ impl Site {
         let memory = Memory { arena: arena.as_mut(), fragments: &mut fragments };
         let setup = setup();
         let sensors = (&mut accelerometer, &mut motion);
-        let node = seismic_with_slots(&mut parts, &setup, sensors, &models, memory, &SETTINGS);
+        let mut firmware = ();
+        let node = seismic_with_slots(&mut parts, &setup, sensors, &models, memory, &mut firmware, &SETTINGS);
         let bytes = size_of_val(&node);
         assert!(bytes <= 14_500, "{bytes}");
         let stop = drive(&world, node);

@@ -137,14 +137,14 @@ pub struct ShowArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct UpdateArgs {
-    /// Model: what `tanbo sign` has written.
+    /// Model or firmware (.tnf): what `tanbo sign` has written.
     pub file: PathBuf,
     /// EUI-64 of the node; its keys are in the registry.
     #[arg(long, value_parser = eui)]
     pub node: Option<[u8; 8]>,
     #[command(flatten)]
     pub target: UpdateTarget,
-    /// Windows that must go well on the node before it keeps the model.
+    /// Windows that must go well on the node before it keeps the model; of firmware it knows itself how many.
     #[arg(long, value_name = "N", default_value_t = 240, value_parser = clap::value_parser!(u16).range(1..))]
     pub windows: u16,
     /// Do not wait for the end of the trial.

@@ -3,16 +3,15 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tanbo_wire::v1::{self, Message, ModelSender, Opened, Sending, Stage, Unverified, Update, seal};
+use tanbo_wire::v1::{self, Firmware, Message, ModelSender, Opened, Sending, Stage, Unverified, Update, seal};
 use tanbo_wire::{Direction, Key, Link, NodeId, Window};
 
-use super::Outgoing;
 use crate::Verdict;
 use crate::args::UpdateArgs;
 use crate::error::CliError;
 use crate::nodes::line::Line;
 use crate::nodes::registry::{Registry, State};
-use crate::output::{Output, grouped};
+use crate::output::Output;
 
 /// Numbers of frames that are reserved in the registry at once.
 const BLOCK: u32 = 1024;
@@ -23,6 +22,20 @@ const QUICK: Duration = Duration::from_millis(700);
 const SILENT: u32 = 3;
 /// How often a node on trial is asked whether it is over.
 const ASK: Duration = Duration::from_secs(10);
+
+/// What is sent, in words, and how long a node may be silent on trial.
+pub struct Cargo {
+    name: &'static str,
+    trial: &'static str,
+    silence: Duration,
+}
+
+/// A model.
+pub const MODEL: Cargo =
+    Cargo { name: "model", trial: "on trial, until its windows have gone well …", silence: Duration::ZERO };
+/// Firmware: the node is silent while its boot loader swaps images, and for most of the trial.
+pub const FIRMWARE: Cargo =
+    Cargo { name: "firmware", trial: "taken: the node starts it, and tries it …", silence: Duration::from_secs(900) };
 
 #[derive(Serialize)]
 struct Document {
@@ -63,8 +76,15 @@ struct Talk<'a> {
     reopened: u32,
 }
 
-/// Sends the model; the answer is no where the node does not take it.
-pub fn send(args: &UpdateArgs, port: &str, model: &Outgoing<'_>, out: &Output) -> Result<Verdict, CliError> {
+/// Sends model or firmware as `version`; the answer is no where the node does not take it.
+pub fn send(
+    args: &UpdateArgs,
+    port: &str,
+    sender: Option<ModelSender<'_>>,
+    version: u32,
+    cargo: &Cargo,
+    out: &Output,
+) -> Result<Verdict, CliError> {
     let path = &args.registry.registry;
     let id = args.node.unwrap_or_default();
     let key = Registry::read(path)?.node(path, id)?.clone();
@@ -79,11 +99,10 @@ pub fn send(args: &UpdateArgs, port: &str, model: &Outgoing<'_>, out: &Output) -
             ));
         }
     };
-    let sender = ModelSender::new(model.artifact, model.hash, model.version, args.windows);
     let mut sender = sender.ok_or_else(|| CliError::new(args.file.display(), "longer than 4 GiB", ""))?;
     let (window, line) = (Window::default(), Line::open(port, args.line.baud)?);
     let mut talk = Talk { args, line, id, key, window, next: 0, end: 0, frames: 0, repeated: 0, reopened: 0 };
-    let ended = talk.run(&mut sender, model, out)?;
+    let ended = talk.run(&mut sender, version, cargo, out)?;
     let (stage, refusal) = match ended {
         Sending::Committed => ("committed", None),
         Sending::RolledBack => ("rolled back", None),
@@ -91,19 +110,19 @@ pub fn send(args: &UpdateArgs, port: &str, model: &Outgoing<'_>, out: &Output) -
         Sending::Trial | Sending::Going { .. } => ("trial", None),
     };
     let Talk { frames, repeated, reopened, .. } = talk;
-    let (node, version, bytes) = (hex::encode(id), model.version, model.artifact.len());
+    let (node, bytes) = (hex::encode(id), sender.bytes());
     let document = Document { node, version, bytes, stage, refusal, frames, repeated, reopened };
     out.document(&document, || {
         let Document { node, version, frames, repeated, .. } = &document;
-        let said = format!("{frames} frames, {repeated} of them again");
+        let (said, what) = (format!("{frames} frames, {repeated} of them again"), cargo.name);
         match (&document.refusal, stage) {
             (Some(Refused { code, reason, remedy }), _) => {
-                format!("{node}: version {version} NOT taken: {reason} (refusal {code}); {remedy}\n")
+                format!("{node}: {what} version {version} NOT taken: {reason} (refusal {code}); {remedy}\n")
             }
-            (None, "committed") => format!("{node}: version {version} is the node's model now ({said})\n"),
-            (None, "trial") => format!("{node}: version {version} is on trial ({said})\n"),
+            (None, "committed") => format!("{node}: version {version} is the node's {what} now ({said})\n"),
+            (None, "trial") => format!("{node}: {what} version {version} is on trial ({said})\n"),
             (None, _) => format!(
-                "{node}: version {version} NOT kept: it failed on trial, and the model before goes on; the node's fault log says more\n"
+                "{node}: {what} version {version} NOT kept: it failed on trial, and the one before goes on; the node's fault log says more\n"
             ),
         }
     })?;
@@ -117,18 +136,25 @@ fn refused(code: u8) -> Refused {
 }
 
 impl Talk<'_> {
-    fn run(&mut self, sender: &mut ModelSender<'_>, model: &Outgoing<'_>, out: &Output) -> Result<Sending, CliError> {
+    fn run(
+        &mut self,
+        sender: &mut ModelSender<'_>,
+        version: u32,
+        cargo: &Cargo,
+        out: &Output,
+    ) -> Result<Sending, CliError> {
         let mut progress = out.progress();
-        let total = model.artifact.len() as u64;
+        let total = sender.bytes() as u64;
         let (mut silent, mut heard_at, mut tried) = (0, Instant::now(), false);
         while let Some(message) = sender.message() {
-            let patience = if matches!(message, Message::Part(_)) { QUICK } else { SLOW };
+            let patience =
+                if matches!(message, Message::Part(_) | Message::Firmware(Firmware::Part(_))) { QUICK } else { SLOW };
             let patience = patience.min(self.args.line.wait.max(Duration::from_millis(200)));
             self.repeated += u32::from(silent > 0);
-            match self.exchange(&message, patience) {
+            match self.exchange(sender, &message, patience) {
                 Ok(Some(report)) => {
                     // A node that says it knows of nothing was away while its model was on trial: the trial is lost.
-                    if tried && report.version == model.version && report.stage == Stage::Settled {
+                    if tried && report.version == version && report.stage == Stage::Settled {
                         return Ok(Sending::RolledBack);
                     }
                     (silent, heard_at) = (0, Instant::now());
@@ -142,7 +168,7 @@ impl Talk<'_> {
                     if silent % SILENT == 0 {
                         sender.anew();
                     }
-                    self.still(heard_at)?;
+                    self.still(heard_at, Duration::ZERO)?;
                 }
                 Err(error) => {
                     if heard_at.elapsed() >= self.args.line.wait {
@@ -157,46 +183,59 @@ impl Talk<'_> {
         let mut state = sender.state();
         if state == Sending::Trial && !self.args.no_wait {
             drop(progress);
-            out.note(format_args!("on trial for {} windows …", grouped(self.args.windows.into())));
-            state = self.trial(sender, model)?;
+            out.note(format_args!("{}", cargo.trial));
+            state = self.trial(sender, version, cargo)?;
         }
         Ok(state)
     }
 
     /// Waits for the end of the trial.
-    fn trial(&mut self, sender: &mut ModelSender<'_>, model: &Outgoing<'_>) -> Result<Sending, CliError> {
-        let order = Message::Try(v1::Try { version: model.version, windows: self.args.windows });
+    fn trial(&mut self, sender: &mut ModelSender<'_>, version: u32, cargo: &Cargo) -> Result<Sending, CliError> {
+        let order = sender.order();
+        let patience = self.args.line.wait.max(cargo.silence);
         let mut heard_at = Instant::now();
-        let mut report = self.listen(Instant::now() + ASK)?;
+        // It tells by itself how the trial ends; its report may be lost, and then the order again is answered by how it stands.
+        let mut asks = false;
         loop {
-            if let Some(report) = report {
-                heard_at = Instant::now();
-                if report.version == model.version {
-                    match (report.stage, sender.hear(&report)) {
-                        (Stage::Settled, _) => return Ok(Sending::RolledBack),
-                        (_, Sending::Trial | Sending::Going { .. }) => {}
-                        (_, ended) => return Ok(ended),
+            let until = Instant::now() + ASK;
+            let report = if asks { self.exchange(sender, &order, SLOW) } else { self.listen(sender, until) };
+            asks = !asks;
+            match report {
+                Ok(Some(report)) => {
+                    (heard_at, asks) = (Instant::now(), false);
+                    if report.version == version {
+                        match (report.stage, sender.hear(&report)) {
+                            (Stage::Settled, _) => return Ok(Sending::RolledBack),
+                            (_, Sending::Trial | Sending::Going { .. }) => {}
+                            (_, ended) => return Ok(ended),
+                        }
                     }
                 }
+                Ok(None) => self.still(heard_at, cargo.silence)?,
+                // A line may go with the node that starts anew.
+                Err(error) if heard_at.elapsed() >= patience => return Err(error),
+                Err(_) => {
+                    self.line.reopen(heard_at + patience)?;
+                    (self.reopened, asks) = (self.reopened + 1, true);
+                }
             }
-            self.still(heard_at)?;
-            // Its report may have been lost: the order again is answered by how it stands.
-            report = match self.listen(Instant::now() + ASK)? {
-                Some(report) => Some(report),
-                None => self.exchange(&order, SLOW)?,
-            };
         }
     }
 
-    fn still(&self, heard_at: Instant) -> Result<(), CliError> {
-        if heard_at.elapsed() < self.args.line.wait {
+    fn still(&self, heard_at: Instant, silence: Duration) -> Result<(), CliError> {
+        if heard_at.elapsed() < self.args.line.wait.max(silence) {
             return Ok(());
         }
         let remedy = "is it the right node, started, and with the keys of this registry? The same command again goes on where this one ends";
         Err(CliError::new(self.line.place(), "the node does not answer", remedy))
     }
 
-    fn exchange(&mut self, message: &Message<'_>, patience: Duration) -> Result<Option<Update>, CliError> {
+    fn exchange(
+        &mut self,
+        sender: &ModelSender<'_>,
+        message: &Message<'_>,
+        patience: Duration,
+    ) -> Result<Option<Update>, CliError> {
         if self.next == self.end {
             (self.next, self.end) = reserve(self.args, self.id)?;
         }
@@ -206,16 +245,16 @@ impl Talk<'_> {
         self.next += 1;
         self.frames += 1;
         self.line.say(&frame)?;
-        self.listen(Instant::now() + patience)
+        self.listen(sender, Instant::now() + patience)
     }
 
-    /// Returns the next report of this node; what else it says is the gateway's.
-    fn listen(&mut self, until: Instant) -> Result<Option<Update>, CliError> {
+    /// Returns the node's next report of what is sent; what else it says is the gateway's.
+    fn listen(&mut self, sender: &ModelSender<'_>, until: Instant) -> Result<Option<Update>, CliError> {
         while let Some(frame) = self.line.hear(until)? {
             let Ok(unverified) = Unverified::stream(&frame, Direction::Up) else { continue };
             let Ok(Opened::Fresh { counter, message }) = unverified.open(&self.key, &self.window) else { continue };
             self.window = self.window.with(counter);
-            if let Message::Update(update) = message {
+            if let Some(update) = sender.report(&message) {
                 return Ok(Some(update));
             }
         }
