@@ -8,7 +8,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Asked by what embedded-test expands to.
     println!("cargo::rustc-check-cfg=cfg(rust_analyzer)");
     if std::env::var("CARGO_CFG_TARGET_OS")? == "none" {
-        for argument in ["-Tdefmt.x", "-Tlinkall.x"] {
+        // --icf=all: functions with the same code are one.
+        for argument in ["-Tdefmt.x", "-Tlinkall.x", "--icf=all"] {
             println!("cargo::rustc-link-arg-bins={argument}");
         }
         for (name, value) in flash::MAP.symbols() {

@@ -45,5 +45,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     // link.x comes from cortex-m-rt or riscv-rt. --nmagic: no page alignment, flash images stay small.
     println!("cargo:rustc-link-arg-bins=-Tlink.x");
     println!("cargo:rustc-link-arg-bins=--nmagic");
+    if env::var_os("CARGO_FEATURE_LOG").is_some() {
+        println!("cargo:rustc-link-arg-bin=tanbo-logs=-Tdefmt.x");
+    }
     Ok(())
 }

@@ -16,7 +16,7 @@ mod draw;
 #[cfg(all(feature = "host", not(target_os = "none")))]
 pub mod generated;
 pub mod pack;
-#[cfg(all(feature = "host", not(target_os = "none")))]
+#[cfg(not(target_os = "none"))]
 pub mod pack_writer;
 #[cfg(all(feature = "host", not(target_os = "none")))]
 pub mod runners;

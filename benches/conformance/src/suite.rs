@@ -125,7 +125,7 @@ fn run_case(
     arena: &mut [u8],
     digest: &mut Digest<'_, u64>,
 ) -> Result<(), FailureKind> {
-    let model = Model::parse(case.artifact)?;
+    let model = table.parse(case.artifact)?;
     let needed = model.arena_bytes();
     let given = arena.len();
     let arena = arena.get_mut(..needed).ok_or(EngineError::ArenaTooSmall { needed, given })?;

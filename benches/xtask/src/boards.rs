@@ -1,11 +1,13 @@
 //! The boards' firmware: every image is built as it is flashed, and must lie where its chip has memory and in its part of the flash map.
 //!
-//! A board is a package that names a `chip` and a `target` in `[package.metadata.tanbo]`. One with a radio (feature `lora`) is built with and
-//! without it; the node of one with a boot loader (feature `boot`) also behind that, without the radio.
+//! A board is a package that names a `chip` and a `target` in `[package.metadata.tanbo]`. All programs of one with a radio (feature `lora`) are
+//! built with it, and its node, whose name is the package's, without it too; the node of one with a boot loader (feature `boot`) also behind
+//! that, without the radio.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::slice;
 use std::time::Instant;
 
 use cargo_metadata::{MetadataCommand, Package};
@@ -79,7 +81,7 @@ struct Variant {
 impl Board {
     fn variants(&self) -> Vec<Variant> {
         let plain: &[&str] = if self.has_radio { &["--no-default-features"] } else { &[] };
-        let mut variants = vec![Variant { arguments: plain, suffix: "", node_alone: false }];
+        let mut variants = vec![Variant { arguments: plain, suffix: "", node_alone: self.has_radio }];
         if self.has_radio {
             variants.push(Variant { arguments: &[], suffix: "_lora", node_alone: false });
         }
@@ -105,8 +107,11 @@ pub fn build() -> Result<(Vec<Image>, Vec<String>), Error> {
             let mut arguments =
                 vec!["build", "-q", "--profile", "firmware", "-p", &board.package, "--target", &board.target];
             arguments.extend(variant.arguments);
-            let bins: Vec<_> = board.bins.iter().filter(|bin| !variant.node_alone || **bin == board.package).collect();
-            arguments.extend(bins.iter().flat_map(|bin| ["--bin", bin.as_str()]));
+            let mut bins = &*board.bins;
+            if variant.node_alone {
+                arguments.extend(["--bin", &board.package]);
+                bins = slice::from_ref(&board.package);
+            }
             if !succeeds(&mut cargo(&arguments))? {
                 return Err(Error(format!("{} does not build; the reason stands above", board.package)));
             }

@@ -20,10 +20,4 @@ mod on_board {
     }
 }
 
-#[cfg(not(target_os = "none"))]
-fn main() -> std::process::ExitCode {
-    eprintln!(
-        "for the board: cargo run -p tanbo-board-esp32c3 --target riscv32imc-unknown-none-elf --profile firmware"
-    );
-    std::process::ExitCode::from(2)
-}
+tanbo_flash_map::board_only!("riscv32imc-unknown-none-elf");

@@ -94,10 +94,4 @@ mod on_board {
     }
 }
 
-#[cfg(not(target_os = "none"))]
-fn main() -> std::process::ExitCode {
-    eprintln!(
-        "for the board: cargo run -p tanbo-board-mps2 --target thumbv7em-none-eabihf --profile firmware --bin tanbo-board-devices"
-    );
-    std::process::ExitCode::from(2)
-}
+tanbo_flash_map::board_only!("thumbv7em-none-eabihf");

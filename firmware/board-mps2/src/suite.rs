@@ -27,13 +27,6 @@ mod on_board {
     }
 
     tanbo_suite::suite!(board, Mps2, Executor::new());
-    tanbo_suite::engine_suite!();
 }
 
-#[cfg(not(target_os = "none"))]
-fn main() -> std::process::ExitCode {
-    eprintln!(
-        "for the board: cargo test -p tanbo-board-mps2 --target thumbv7em-none-eabihf --profile firmware --bin tanbo-board-suite"
-    );
-    std::process::ExitCode::from(2)
-}
+tanbo_flash_map::board_only!("thumbv7em-none-eabihf");

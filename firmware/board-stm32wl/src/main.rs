@@ -20,8 +20,4 @@ mod on_board {
     }
 }
 
-#[cfg(not(target_os = "none"))]
-fn main() -> std::process::ExitCode {
-    eprintln!("for the board: cargo run -p tanbo-board-stm32wl --target thumbv7em-none-eabi --profile firmware");
-    std::process::ExitCode::from(2)
-}
+tanbo_flash_map::board_only!("thumbv7em-none-eabi");

@@ -45,3 +45,21 @@ pub async fn radio_answers<C: Chip>() {
         panic!("radio: {error:?}");
     }
 }
+
+/// Makes the tests of a board: `suite!(chip, executor)`, those of `tanbo-suite` and, with the board's feature `lora`, whether its radio
+/// answers. The executor is embassy's for the board, as an expression. The package needs `embedded-test`.
+#[macro_export]
+macro_rules! suite {
+    ($chip:ty, $executor:expr) => {
+        $crate::tanbo_suite::suite!($crate::bench::<$chip>, $crate::BenchOf<$chip>, $executor);
+
+        #[cfg(feature = "lora")]
+        #[embedded_test::tests(executor = $executor)]
+        mod radio {
+            #[test]
+            async fn answers() {
+                $crate::radio_answers::<$chip>().await;
+            }
+        }
+    };
+}

@@ -2,7 +2,7 @@
 //!
 //! Layer 5. A board crate says of which types its parts are ([`Chip`]), makes them ([`Board`]) and starts a program: [`seismic`] finds
 //! identity, uplink and sensors, makes the engine ready, runs `tanbo_node::seismic` and starts the board anew where the node stops;
-//! [`bench`] starts the board for the tests of `tanbo-suite`, [`conformance`] tests what the board promises, in one go.
+//! [`suite!`] makes the program of a board's tests.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -12,7 +12,6 @@
 
 mod bench;
 mod board;
-mod conformance;
 mod panic;
 mod provision;
 mod seismic;
@@ -24,6 +23,8 @@ mod uplink;
 pub use bench::radio_answers;
 pub use bench::{BenchOf, bench};
 pub use board::{Board, Chip, Start};
-pub use conformance::conformance;
 pub use seismic::{Kind, seismic};
 pub use uplink::Uplink;
+
+#[doc(hidden)]
+pub use tanbo_suite;

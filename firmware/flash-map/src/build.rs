@@ -32,8 +32,8 @@ pub fn link_part(part: &Part<'_>, more: &[&str]) -> Result<(), Box<dyn Error>> {
         let out = PathBuf::from(env::var("OUT_DIR")?);
         fs::write(out.join("memory.x"), part.to_string())?;
         println!("cargo::rustc-link-search={}", out.display());
-        // --nmagic: no page alignment, the flash image stays small.
-        for argument in ["-Tlink.x", "--nmagic"].iter().chain(more) {
+        // --nmagic: no page alignment, the flash image stays small; --icf=all: functions with the same code are one.
+        for argument in ["-Tlink.x", "--nmagic", "--icf=all"].iter().chain(more) {
             println!("cargo::rustc-link-arg-bins={argument}");
         }
         if Path::new("src/suite.rs").exists() {

@@ -40,6 +40,19 @@ pub use calibration::{Calibration, Calibrations, Unit};
 pub use identity::{Identity, IdentityError, Region, SIGNERS};
 pub use updates::{BOARD_SYMBOL, Updates};
 
+/// The `main` of a board's program where there is an operating system: it says how the program is started. `$target` is the board's Rust target.
+#[macro_export]
+macro_rules! board_only {
+    ($target:literal) => {
+        #[cfg(not(target_os = "none"))]
+        fn main() -> std::process::ExitCode {
+            let (package, bin) = (env!("CARGO_PKG_NAME"), env!("CARGO_BIN_NAME"));
+            eprintln!("for the board: cargo run -p {package} --bin {bin} --target {} --profile firmware", $target);
+            std::process::ExitCode::from(2)
+        }
+    };
+}
+
 use core::fmt;
 use core::ops::Range;
 

@@ -64,6 +64,15 @@ impl Line {
     }
 }
 
+/// Returns the lines of what is no frame: its text, or how many bytes it was, where it is none.
+fn text(bytes: &[u8]) -> Vec<Line> {
+    let written = |text: &&str| text.chars().all(|c| !c.is_control() || c.is_whitespace());
+    match str::from_utf8(bytes).ok().filter(written) {
+        Some(text) => text.lines().map(Line::text).collect(),
+        None => vec![Line::text(&format!("({} bytes that are no frame of this image)", bytes.len()))],
+    }
+}
+
 impl fmt::Display for Line {
     /// Without the source's place.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -136,7 +145,7 @@ impl Log {
                     line: place.map(|place| place.line),
                 }]
             }
-            Err(_) => String::from_utf8_lossy(&frame).lines().map(Line::text).collect(),
+            Err(_) => text(&frame),
         }
     }
 }

@@ -4,7 +4,6 @@
 // Nodes have one thread: futures need not be Send, which is all that the lint is about.
 #![allow(async_fn_in_trait)]
 
-pub mod checks;
 mod clock;
 pub mod flash;
 mod last_words;

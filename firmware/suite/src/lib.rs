@@ -41,7 +41,7 @@ pub fn kept<E: fmt::Display>(result: Result<(), E>) {
     }
 }
 
-/// Makes the module of a board's tests: `suite!(start, bench, executor)`.
+/// Makes the tests of a board: `suite!(start, bench, executor)`.
 ///
 /// `start` is an async function that starts the board and returns its `bench`, a [`Bench`]; it is called once in each start. The executor is
 /// embassy's for the board, as an expression. The package needs `embedded-test` and the program `#![no_main]` on the board.
@@ -87,13 +87,7 @@ macro_rules! suite {
                 $crate::kept($crate::store::outlives_its_pages(flash, range).await);
             }
         }
-    };
-}
 
-/// Makes the module of the engine's tests: `engine_suite!()`. They link every operator in every kernel table of the core, about 300 KB.
-#[macro_export]
-macro_rules! engine_suite {
-    () => {
         #[embedded_test::tests]
         mod engine {
             #[test]

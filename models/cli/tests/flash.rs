@@ -5,8 +5,12 @@ mod common;
 mod image;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::ops::Range;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use embassy_futures::block_on;
 use embedded_storage_async::nor_flash::{NorFlash as _, ReadNorFlash as _};
@@ -17,7 +21,8 @@ use tanbo_store::{Store, Versions};
 
 use common::{Folder, document};
 use image::{Image, RAM};
-use tanbo_emulated::host::{EmulatedProbe, Runner};
+use tanbo_emulated::host::{EmulatedProbe, Program, Runner};
+use tanbo_flash_map::{Identity, Region};
 
 /// QEMU's micro:bit.
 const CHIP: &str = "nRF51822_xxAA";
@@ -27,6 +32,7 @@ const WORD: usize = 4;
 /// The parts of its flash map.
 const SLOTS: [Range<u64>; 2] = [0x2_0000..0x2_4000, 0x2_4000..0x2_8000];
 const SELECTION: Range<u64> = 0x2_8000..0x2_8800;
+const IDENTITY: Range<u64> = 0x2_8C00..0x2_9000;
 const STORE: Range<u64> = 0x2_9000..0x2_A000;
 /// A probe on the network that is not there.
 const NO_PROBE: &str = "1d50:6018:127.0.0.1:1";
@@ -275,6 +281,130 @@ fn emulated_firmware_and_a_model_beside_it_are_written() {
     let mut chip = Looked::at(&selector);
     assert_eq!(chip.standing(), (Some(Selection { slot: 0, trial: false }), Some(1)));
     assert!(slot_b(&mut chip) == release(6)[..64]);
+}
+
+/// What an image logs is heard as it comes, until Ctrl-C.
+#[test]
+#[ignore = "needs QEMU: cargo xtask test runs it"]
+fn emulated_a_log_is_heard_with_levels_times_and_places() {
+    let folder = Folder::new();
+    let mut runner = Runner::by_name("microbit").unwrap();
+    let probe = EmulatedProbe::start(&runner, &[(0, 256 << 10), (RAM, 16 << 10)]).unwrap();
+    runner.machine = Some("microbit,log".into());
+    let image = runner.build(&Program { package: "tanbo-emulated", bin: "tanbo-logs" }).unwrap();
+    let (selector, place) = (probe.selector(), image.display().to_string());
+    document(0, &["flash", &place, "--chip", CHIP, "--probe", &selector]);
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tanbo"));
+    command.args(["--json", "monitor", &place, "--chip", CHIP, "--probe", &selector, "--reset"]);
+    let mut monitor = command.stdout(Stdio::piped()).spawn().unwrap();
+    let output = BufReader::new(monitor.stdout.take().unwrap());
+    let (heard, lines) = mpsc::channel();
+    std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| heard.send(line)));
+    let lines: Vec<Value> = (0..4)
+        .map_while(|_| lines.recv_timeout(Duration::from_secs(60)).ok())
+        .map(|line| serde_json::from_str(&line).unwrap())
+        .collect();
+    let pid = monitor.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert_eq!(monitor.wait().unwrap().code(), Some(0));
+    let said: Vec<_> = lines.iter().map(|line| [&line["time"], &line["level"], &line["message"]]).collect();
+    let expected = [
+        [Some("1.000000"), Some("info"), Some("started, 3 sensors")],
+        [Some("2.000000"), Some("warn"), Some("accelerometer: no answer")],
+        [Some("3.000000"), Some("error"), Some("-7 of 18446744073709551615")],
+        [Some("4.000000"), None, Some("[1, 0, 255]")],
+    ];
+    assert_eq!(said, expected.each_ref().map(|line| line.map(Value::from)).each_ref().map(<[Value; 3]>::each_ref));
+    // Each with its line of the source.
+    let source = include_str!("../../../firmware/emulated/src/bin/logs.rs");
+    for line in &lines {
+        assert!(line["file"].as_str().unwrap().ends_with("src/bin/logs.rs"), "{line}");
+        let number = line["line"].as_u64().unwrap() as usize;
+        assert!(source.lines().nth(number - 1).unwrap().trim_start().starts_with("defmt::"), "{line}");
+    }
+
+    // Another build of the same program: its texts are others.
+    let mut other = fs::read(&image).unwrap();
+    let code = tanbo_probe::layout::parts(&other).unwrap()[0].1.as_ptr().addr() - other.as_ptr().addr();
+    other[code + 0xC0] ^= 1;
+    let other = folder.with("other.elf", &other);
+    let error = document(2, &["monitor", &other, "--chip", CHIP, "--probe", &selector]);
+    let error = &error["error"];
+    assert!(error["reason"].as_str().unwrap().contains("is not the image that"), "{error}");
+    assert!(error["remedy"].as_str().unwrap().contains("give the image that runs there"), "{error}");
+}
+
+/// A node gets an identity beside its firmware, another one, and loses it: nothing else of its flash changes but the store, whose frames were
+/// sealed with the keys before.
+#[test]
+#[ignore = "needs QEMU: cargo xtask test runs it"]
+fn emulated_an_identity_is_written_listed_and_revoked_through_a_probe() {
+    const NODE: &str = "70b3d57ed0000001";
+    let folder = Folder::new();
+    let image = folder.with("node.elf", &small().elf());
+    let runner = Runner::by_name("microbit").unwrap();
+    let probe = EmulatedProbe::start(&runner, &[(0, 256 << 10), (RAM, 16 << 10)]).unwrap();
+    let (selector, registry) = (probe.selector(), folder.at("nodes.toml"));
+    document(0, &["flash", &image, "--chip", CHIP, "--probe", &selector]);
+    document(0, &["keygen", &folder.at("a.pem")]);
+    let key = folder.at("a.pub.pem");
+    let on = |code: i32, image: &str, words: &[&str]| {
+        let chip = ["--image", image, "--chip", CHIP, "--probe", &selector, "--registry", &registry];
+        document(code, &[&["provision"], words, &chip].concat())
+    };
+    let told = |words: &[&str]| document(0, &[&["provision"], words, &["--registry", &registry]].concat());
+    let write = ["--region", "in865", "--join-eui", "70b3d57ed0000000", "--key", &key];
+    // Slots, selection and last words as anything; of the store some.
+    let beside: Vec<u8> = (0..IDENTITY.start - SLOTS[0].start).map(|at| (at * 11 % 253) as u8).collect();
+    let used: Vec<u8> = (0..PAGE + 100).map(|at| (at * 7 % 251) as u8).collect();
+    Looked::at(&selector).write(&[(SLOTS[0].start, &beside), (STORE.start, &used)]);
+
+    // Another board's firmware would have it elsewhere: no keys are made for it.
+    let other = folder.with("other.elf", &small_with(|image| image.parts[0].bytes[0x102] ^= 1).elf());
+    let error = on(2, &other, &[&["write", NODE][..], &write].concat());
+    assert!(error["error"]["reason"].as_str().unwrap().contains("is not the image that"), "{error}");
+    assert!(!Path::new(&registry).exists());
+
+    // Keys of the node's page and what the registry says of them; nothing beside the page changed but the store.
+    let held = |store: &[u8]| {
+        let mut chip = Looked::at(&selector);
+        assert!(chip.read(SLOTS[0].start..IDENTITY.start) == beside);
+        assert_eq!(chip.read(0..0x400), small().parts[0].bytes);
+        assert_eq!(chip.read(0x400..0x410), [1; 16]);
+        assert!(chip.read(STORE.start..STORE.start + store.len() as u64) == store);
+        chip.read(IDENTITY)
+    };
+    let written = on(0, &image, &[&["write", NODE][..], &write].concat());
+    assert_eq!((&written["state"], &written["board"]), (&"active".into(), &CHIP.into()), "{written}");
+    let first = Identity::read(&held(&[0xff; PAGE + 100])).unwrap();
+    assert_eq!(format!("{:016x} {:016x}", first.node, first.join_eui), format!("{NODE} 70b3d57ed0000000"));
+    assert_eq!((first.region, first.signers().count()), (Region::In865, 1));
+    let gateway = told(&["show", NODE, "--for", "gateway"]).to_string();
+    assert!(gateway.contains(&hex::encode(first.key)), "the gateway is told another key");
+    let listed = told(&["list"]);
+    assert_eq!(
+        (&listed["nodes"][0]["state"], &listed["nodes"][0]["signers"]),
+        (&"active".into(), &1.into()),
+        "{listed}"
+    );
+
+    // It is somebody: another node's keys do not go into it.
+    let error = on(2, &image, &[&["write", "70b3d57ed0000002"][..], &write].concat());
+    assert!(error["error"]["reason"].as_str().unwrap().contains(NODE), "{error}");
+    Looked::at(&selector).write(&[(STORE.start, &used)]);
+    on(0, &image, &[&["write", NODE, "--again"][..], &write].concat());
+    let second = Identity::read(&held(&[0xff; PAGE + 100])).unwrap();
+    assert_eq!((second.node, second.key == first.key, second.app_key == first.app_key), (first.node, false, false));
+
+    Looked::at(&selector).write(&[(STORE.start, &used)]);
+    let revoked = on(0, &image, &["revoke", NODE]);
+    assert_eq!((&revoked["state"], revoked["erased"].is_string()), (&"revoked".into(), true), "{revoked}");
+    assert!(held(&[0xff; PAGE + 100]).iter().all(|byte| *byte == 0xff), "something of the identity is left");
+    let listed = told(&["list"]);
+    assert_eq!((&listed["nodes"][0]["state"], &listed["nodes"][0]["erased"]), (&"revoked".into(), &revoked["erased"]));
+    let error = on(2, &image, &[&["write", NODE][..], &write].concat());
+    assert!(error["error"]["reason"].as_str().unwrap().contains("is revoked"), "{error}");
 }
 
 /// The runner program on a chip computes what it computes on this machine, and tells no cycles where the core counts none.

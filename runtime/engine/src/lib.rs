@@ -40,6 +40,6 @@ pub use operators::{Form, Operator, OperatorList, Operators};
 pub use plan::{Observer, Parsed, Plan, Port};
 pub use prepared::{Extent, Slot};
 pub use resume::{Lifetime, Lifetimes, Position};
-pub use tables::{ByFamily, TableOf, best_family, families, table, table_or_reference};
+pub use tables::{ByFamily, TableOf, best_family, families, table, table_of, table_or_reference};
 pub use tanbo_format::{ElementType, Family, FormatError, FormatErrorKind, Model, Op, Start, Step, Storage, Tensor};
 pub use tanbo_kernels::{Kernels, Reference};

@@ -11,6 +11,18 @@ use tanbo_kernels::pack::{PackFn, Source};
 use tanbo_kernels::{Multipliers, Output};
 use tanbo_quant::Rounding;
 
+/// Returns the family with the fastest kernels that every core of a Rust target without an operating system runs: what firmware is packed for.
+/// The portable one where there is none.
+pub fn family_for(target: &str) -> Family {
+    match target.split('-').next().unwrap_or_default() {
+        "thumbv6m" => Family::M0,
+        "thumbv7m" => Family::M3,
+        "thumbv7em" | "thumbv8m.main" => Family::Dsp,
+        core if core.starts_with("riscv32im") => Family::Rv32,
+        _ => Family::Portable,
+    }
+}
+
 /// A step in the portable packing.
 #[derive(Clone, Copy, Debug)]
 pub struct PortableStep<'a> {

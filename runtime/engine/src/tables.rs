@@ -34,10 +34,15 @@ macro_rules! families {
         ///
         /// Links all operators. Firmware names its model instead: `include_model!`.
         pub fn table(family: Family) -> Option<&'static OpSet> {
+            table_of::<{ u64::MAX }, { u64::MAX }>(family)
+        }
+
+        /// As [`table`], of the operators whose bits are set, as in [`OpSet::from_bits`]: no other is linked.
+        pub fn table_of<const OPERATORS: u64, const PACKED: u64>(family: Family) -> Option<&'static OpSet> {
             match family {
                 $(Family::$family if <$kernels>::COMPILED => {
-                    static SET: OpSet = OpSet::all::<$kernels>();
-                    SET.is_available().then_some(&SET)
+                    let set = const { &OpSet::from_bits::<$kernels>(OPERATORS, PACKED) };
+                    set.is_available().then_some(set)
                 })*
                 _ => None,
             }

@@ -6,7 +6,7 @@ use tanbo_flash_map::Identity;
 use tanbo_probe::{Chip, ProbeError, layout};
 
 use crate::args::ChipArgs;
-use crate::command::flash::IMAGE_LIMIT;
+use crate::command::flash::{IMAGE_LIMIT, runs_there};
 use crate::error::CliError;
 use crate::files;
 
@@ -67,7 +67,10 @@ impl OnChip {
     pub fn open(args: &ChipArgs) -> Result<Option<Self>, CliError> {
         let name = args.chip.clone().unwrap_or_default();
         let Some(places) = Places::of(args, &name)? else { return Ok(None) };
-        let chip = Chip::open(&name, args.probe.as_deref()).map_err(|error| refused(&name, &error))?;
+        let mut chip = Chip::open(&name, args.probe.as_deref()).map_err(|error| refused(&name, &error))?;
+        if let Some(image) = &args.image {
+            runs_there(&mut chip, &files::read(image, IMAGE_LIMIT)?, image.display(), &name)?;
+        }
         Ok(Some(Self { chip, name, places }))
     }
 
