@@ -1,6 +1,7 @@
-//! How the gateway of the twin sends a model: a message for each frame that it hears, or a fragment.
+//! How the gateway of the twin sends a model or firmware: a message for each frame that it hears, or a fragment.
 
 use fastrand::Rng;
+use sha2::{Digest as _, Sha256};
 use tanbo_fragments::{Answer, PORT, Request, Session, fragment};
 use tanbo_wire::v1::{Message, ModelSender, Stage, Update};
 
@@ -48,6 +49,13 @@ impl Courier {
         let sender = ModelSender::new(bytes, hash, version, windows).expect("a sender");
         let way = Way::Frames { sender, pace_us, next_us: from_us };
         Self { from_us, version, bytes, way, told: None }
+    }
+
+    /// Firmware, in frames.
+    pub fn firmware(bytes: Vec<u8>, version: u32) -> Self {
+        let bytes: &'static [u8] = bytes.leak();
+        let sender = ModelSender::firmware(bytes, Sha256::digest(bytes).into(), version).expect("a sender");
+        Self { from_us: 0, version, bytes, way: Way::Frames { sender, pace_us: 0, next_us: 0 }, told: None }
     }
 
     /// In fragments, of which one in five is lost.

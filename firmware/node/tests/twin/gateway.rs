@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use tanbo_board_api::FRAGMENTS;
 use tanbo_board_api::sim::{Down, FarEnd};
-use tanbo_wire::v1::{Alarm, Event, Message, Opened, Readings, Unverified, Update, seal};
+use tanbo_wire::v1::{Alarm, Event, Firmware, Message, Opened, Readings, Unverified, Update, seal};
 use tanbo_wire::{Direction, Key, Link, NodeId, Window};
 
 use crate::courier::{Courier, Said};
@@ -105,7 +105,7 @@ impl Gateway {
             self.heard.push((now_us, counter, format!("{message:?}")));
             match message {
                 Message::Event(event) => self.events.push(event),
-                Message::Update(update) => self.hear(&update),
+                Message::Update(update) | Message::Firmware(Firmware::Update(update)) => self.hear(&update),
                 Message::Readings(Readings { start_s, period_s, values, .. }) => {
                     let times = (0..).map(|number| u64::from(start_s) + number * u64::from(period_s));
                     self.readings.extend(times.zip(values.iter()).filter_map(|(time_s, value)| Some((time_s, value?))));

@@ -5,6 +5,7 @@
 mod board;
 mod courier;
 mod cyclone;
+mod firmware;
 mod flash;
 mod gateway;
 mod models;

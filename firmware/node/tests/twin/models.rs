@@ -3,12 +3,12 @@
 use std::cell::{Cell, RefCell};
 
 use tanbo::{Arena, Engine, Family, Model, OpSet};
-use tanbo_board_api::ResetCause;
 use tanbo_board_api::sim::{FaultPlan, Faulty, Replay, Restart, SimPower, World};
+use tanbo_board_api::{Firmware, ResetCause};
 use tanbo_fragments::memory_words;
 use tanbo_node::plan::Application;
 use tanbo_node::slots::Refusal;
-use tanbo_node::{Memory, Models, seismic_with_slots};
+use tanbo_node::{Memory, Models, Stop, seismic_with_slots};
 use tanbo_pipeline::{Pipeline, Rate};
 use tanbo_release::{Golden, Name, SelfTestError, Signer};
 use tanbo_wire::v1::Stage;
@@ -22,7 +22,7 @@ use crate::seismic::{ACCELEROMETER, MAINS, SETTINGS, after_quiet, model};
 const ARENA_BYTES: usize = 1024;
 const RATE: Rate = Rate { numerator: 200, denominator: 1 };
 
-fn signer() -> Signer {
+pub fn signer() -> Signer {
     Signer::from_pem(include_str!("../../../../runtime/release/golden/key.pem")).expect("a key")
 }
 
@@ -66,18 +66,18 @@ fn scores(artifact: &[u8], samples: &[i32]) -> Vec<(u64, Option<i8>)> {
 }
 
 /// A node with slots, whose chips outlive its starts.
-struct Site {
+pub struct Site {
     samples: Vec<i32>,
-    gateway: RefCell<Gateway>,
+    pub gateway: RefCell<Gateway>,
     flash: Flash,
     chip: Chip,
-    seen: RefCell<Seen>,
-    lose: Vec<u32>,
+    pub seen: RefCell<Seen>,
+    pub lose: Vec<u32>,
     end_us: Cell<u64>,
 }
 
 impl Site {
-    fn new(samples: Vec<i32>, couriers: Vec<Courier>) -> Self {
+    pub fn new(samples: Vec<i32>, couriers: Vec<Courier>) -> Self {
         let mut gateway = Gateway::default();
         gateway.couriers = couriers.into();
         Self {
@@ -93,6 +93,19 @@ impl Site {
 
     /// Runs the node for so many seconds, or until its supply is cut in a word of its store or of its slots.
     fn run(&self, seconds: u64, words: [Option<usize>; 2], before: Option<Restart>) -> Restart {
+        let (restart, stopped) = self.run_with(seconds, words, before, &mut ());
+        assert!(!stopped);
+        restart
+    }
+
+    /// The same on a board that takes firmware; whether the node stopped to restart.
+    pub fn run_with(
+        &self,
+        seconds: u64,
+        words: [Option<usize>; 2],
+        before: Option<Restart>,
+        firmware: &mut impl Firmware,
+    ) -> (Restart, bool) {
         // The world goes on between two starts.
         let begin_us = self.end_us.get();
         self.end_us.set(begin_us + seconds * SECOND_US);
@@ -125,13 +138,15 @@ impl Site {
         let memory = Memory { arena: arena.as_mut(), fragments: &mut fragments };
         let setup = setup();
         let sensors = (&mut accelerometer, &mut motion);
-        let mut firmware = ();
-        let node = seismic_with_slots(&mut parts, &setup, sensors, &models, memory, &mut firmware, &SETTINGS);
+        let node = seismic_with_slots(&mut parts, &setup, sensors, &models, memory, firmware, &SETTINGS);
         let bytes = size_of_val(&node);
         assert!(bytes <= 14_500, "{bytes}");
         let stop = drive(&world, node);
-        assert!(stop.is_none(), "{stop:?}");
-        parts.power.end(ResetCause::BrownOut)
+        assert!(matches!(stop, None | Some(Stop::Restart)), "{stop:?}");
+        // The world stands still until the next start.
+        self.end_us.set(world.now_us());
+        let cause = if stop.is_some() { ResetCause::Software } else { ResetCause::BrownOut };
+        (parts.power.end(cause), stop.is_some())
     }
 }
 
