@@ -1,5 +1,7 @@
 //! A node is told who it is, is told again, forgets it; by who may, by who may not, and while the supply goes.
 
+mod host;
+
 use std::cell::Cell;
 use std::future::{pending, poll_fn};
 use std::task::Poll;
@@ -7,9 +9,10 @@ use std::task::Poll;
 use embassy_futures::block_on;
 use embassy_futures::select::{Either, select};
 use embedded_storage_async::nor_flash::{NorFlash, ReadNorFlash};
+use host::{SEED, asking, revoking, somebody, telling};
 use tanbo_board_api::sim::{Cut, SimClock, SimFlash, SimPower, World};
 use tanbo_board_api::{Limits, Uplink, UplinkError};
-use tanbo_flash_map::{Calibrations, Identity, Region, SIGNERS};
+use tanbo_flash_map::{Identity, Region};
 use tanbo_parts::provision::{Site, identity};
 use tanbo_wire::provision::{Answer, Outcome, PART_BYTES, Proof, Request, check, nobody, seal};
 use tanbo_wire::{Frame, Key};
@@ -19,11 +22,6 @@ type Flash = SimFlash<32, 1024>;
 
 fn site() -> Site<'static> {
     Site { board: "test board", identity: PAGE..2 * PAGE, store: 2 * PAGE..6 * PAGE, slot_bytes: 4096 }
-}
-
-fn somebody(node: u64, key: u8) -> Identity {
-    let (signers, calibrations) = ([[3; 64]; SIGNERS], Calibrations::NONE);
-    Identity { node, key: [key; 16], region: Region::In865, join_eui: 1, app_key: [key; 16], signers, calibrations }
 }
 
 /// What the line brings of somebody who plugs it in.
@@ -98,18 +96,6 @@ fn start(flash: &mut Flash, asked: bool, host: impl FnMut(Option<Answer<'_>>) ->
     ended
 }
 
-const SEED: u64 = u64::MAX;
-
-/// The frames that make a node somebody, made with `key` for the challenge `after` orders.
-fn telling(new: &Identity, key: &Key, after: u64) -> Vec<Frame> {
-    let page = new.to_bytes();
-    let proof = Proof { key, challenge: SEED.wrapping_add(after), page: &page };
-    let parts = page.chunks(PART_BYTES).enumerate();
-    let parts = parts.map(|(n, bytes)| Request::Part { at: (n * PART_BYTES) as u16, bytes });
-    let requests = [Request::Ask].into_iter().chain(parts).chain([Request::Commit]);
-    requests.map(|request| seal(&request, &proof).expect("a frame")).collect()
-}
-
 /// Says `frames`, then unplugs if it is still heard; the outcomes, and how the start ended.
 fn say(flash: &mut Flash, asked: bool, frames: &[Frame]) -> (Vec<Outcome>, Ended) {
     let (mut outcomes, mut frames) = (Vec::new(), frames.iter());
@@ -123,10 +109,6 @@ fn say(flash: &mut Flash, asked: bool, frames: &[Frame]) -> (Vec<Outcome>, Ended
 /// Makes a new node somebody.
 fn give(flash: &mut Flash, new: &Identity) {
     assert_eq!(say(flash, false, &quietly(telling(new, &nobody(), 0))).1, Some(Ok(*new)));
-}
-
-fn revoking(key: &Key, after: u64) -> Frame {
-    seal(&Request::Revoke, &Proof { key, challenge: SEED.wrapping_add(after), page: &[] }).expect("a frame")
 }
 
 const UNPLUGGED: Ended = None;
@@ -143,8 +125,7 @@ fn a_node_that_is_nobody_takes_an_identity_from_whoever_has_the_line_and_keeps_i
     use Outcome::{Ready, Received, Written};
     assert_eq!((&outcomes[..], ended), (&[Ready, Received, Received, Written][..], Some(Ok(one))));
     // One that is asked who it is now goes to work at once.
-    let ask = seal(&Request::Ask, &Proof { key: &nobody(), challenge: 0, page: &[] }).expect("a frame");
-    let frames = [telling(&one, &nobody(), 0), vec![ask]].concat();
+    let frames = [telling(&one, &nobody(), 0), vec![asking()]].concat();
     assert_eq!(say(&mut Flash::new(6), false, &frames).1, Some(Ok(one)));
     // Without anybody on the line, it knows at once; with somebody who asked, after a minute.
     assert_eq!(say(&mut flash, false, &[]), (vec![], Some(Ok(one))));
@@ -171,8 +152,7 @@ fn an_answer_says_what_is_held_and_no_key() {
             let frame = answer.seal().expect("a frame");
             assert!(!frame.windows(4).any(|bytes| bytes == [0xa5; 4]));
         }
-        let ask = seal(&Request::Ask, &Proof { key: &nobody(), challenge: 0, page: &[] });
-        (!asked.replace(true)).then_some(ask).flatten()
+        (!asked.replace(true)).then(asking)
     });
     assert_eq!(ended, UNPLUGGED);
 }
