@@ -27,14 +27,15 @@ impl Words {
 /// What a falling supply would write, and what it wrote before this start.
 #[derive(Clone, Debug)]
 pub struct LastWords {
-    staged: Words,
+    /// Nothing has been set in this start before it is `Some`.
+    staged: Option<Words>,
     written: Words,
     taken: bool,
 }
 
 impl LastWords {
     /// Those of a board whose supply never fell.
-    pub const NONE: Self = Self { staged: Words::NONE, written: Words::NONE, taken: false };
+    pub const NONE: Self = Self { staged: None, written: Words::NONE, taken: false };
 
     /// Those of a start before which `words` were written.
     ///
@@ -44,12 +45,12 @@ impl LastWords {
         Ok(Self { written: Words::new(words)?, ..Self::NONE })
     }
 
-    /// Sets what a falling supply writes.
+    /// Sets what a falling supply writes; what was written before this start is gone.
     ///
     /// # Errors
     /// [`BrownoutError::TooLong`]; what was set before stays.
     pub fn stage(&mut self, words: &[u8]) -> Result<(), BrownoutError> {
-        self.staged = Words::new(words)?;
+        self.staged = Some(Words::new(words)?);
         Ok(())
     }
 
@@ -60,7 +61,11 @@ impl LastWords {
 
     /// Returns what lies in flash after a reset: a brown-out writes what is set.
     pub fn at_reset(&self, cause: ResetCause) -> &[u8] {
-        if cause == ResetCause::BrownOut { self.staged.get() } else { self.written.get() }
+        match &self.staged {
+            None => self.written.get(),
+            Some(staged) if cause == ResetCause::BrownOut => staged.get(),
+            Some(_) => &[],
+        }
     }
 }
 
@@ -82,10 +87,11 @@ mod tests {
         let mut next = LastWords::after(words.at_reset(ResetCause::BrownOut)).unwrap();
         assert_eq!(next.take(), b"an event");
         assert_eq!(next.take(), b"");
-        assert_eq!(
-            (next.at_reset(ResetCause::Software), next.at_reset(ResetCause::BrownOut)),
-            (&b"an event"[..], &b""[..])
-        );
+        // They stay until something is set.
+        let causes = [ResetCause::Software, ResetCause::BrownOut];
+        assert_eq!(causes.map(|cause| next.at_reset(cause)), [b"an event"; 2]);
+        next.stage(b"").unwrap();
+        assert_eq!(causes.map(|cause| next.at_reset(cause)), [b""; 2]);
         assert_eq!(LastWords::after(&long[1..]).unwrap().take(), &long[1..]);
     }
 }

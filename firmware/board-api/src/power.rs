@@ -108,6 +108,8 @@ pub enum BrownoutError {
     },
     /// The board does not see its supply fall.
     Unsupported,
+    /// Its memory for them cannot be erased.
+    Memory,
 }
 
 impl fmt::Display for BrownoutError {
@@ -115,6 +117,7 @@ impl fmt::Display for BrownoutError {
         match self {
             Self::TooLong { bytes } => write!(f, "{bytes} bytes of last words: at most {LAST_WORDS_BYTES}"),
             Self::Unsupported => f.write_str("this board does not see its supply fall"),
+            Self::Memory => f.write_str("this board's memory for last words cannot be erased"),
         }
     }
 }
@@ -133,13 +136,14 @@ pub trait Power {
     /// Measures the supply.
     fn supply(&mut self) -> Supply;
 
-    /// Sets what is written to memory that lasts when the supply falls; replaces what was set before.
+    /// Sets what is written to memory that lasts when the supply falls; replaces what was set before, and erases what was written.
     ///
     /// # Errors
     /// [`BrownoutError`]; what was set before stays.
     fn on_brownout(&mut self, last_words: &[u8]) -> Result<(), BrownoutError>;
 
-    /// Returns what was written as the supply fell last, once; empty if it did not.
+    /// Returns what was written as the supply fell last, once; empty if it did not. It stays written for further starts until
+    /// [`Power::on_brownout`] is called: a node puts it where it belongs first.
     fn last_words(&mut self) -> &[u8];
 
     /// Returns why the node started.

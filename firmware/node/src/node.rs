@@ -63,6 +63,8 @@ pub(crate) async fn open<'p, B: Board>(
 ) -> Stored<B, (Kept<'p, B>, Settings)> {
     let mut store = Store::<_, EVENTS>::open(flash, range).await?;
     let settings = restore::<B>(&mut store, power.last_words()).await?;
+    // What was said is in flash, and is said no more.
+    let _ = power.on_brownout(&[]);
     Ok((store, settings))
 }
 
@@ -112,8 +114,9 @@ pub(crate) async fn work<B: Board>(
 /// Puts an event back that a brown-out kept from flash, and reads the settings.
 async fn restore<B: Board>(store: &mut Kept<'_, B>, words: &[u8]) -> Stored<B, Settings> {
     if let Some((start, number, frame)) = of_last_words(words) {
-        // Of the start before this one, and not there. A second copy of what was acknowledged the gateway knows by its number.
-        let fresh = start.wrapping_add(1) == store.starts() && number < store.ceiling();
+        // Of a start before this one, and not there: whatever starts came between have not worked before they had put it there. A second copy of
+        // what was acknowledged the gateway knows by its number.
+        let fresh = store.starts().wrapping_sub(start).wrapping_sub(1) < u32::MAX / 2 && number < store.ceiling();
         if fresh && store.waiting().all(|waiting| waiting != number) && store.waiting().count() < EVENTS {
             store.push(number, frame).await?;
         }

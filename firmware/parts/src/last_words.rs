@@ -18,30 +18,30 @@ const CHECK_AT: usize = RECORD_BYTES - 4;
 #[derive(Debug)]
 pub struct LastWords<F> {
     flash: F,
-    at: u32,
+    page: Range<u32>,
+    /// Something lies there.
+    used: bool,
     /// What a falling supply writes; nothing before it is set, or when it has been written.
     armed: Option<[u8; RECORD_BYTES]>,
 }
 
 impl<F: NorFlash> LastWords<F> {
-    /// Takes what was written last in `range` of `flash`, whole pages, and erases it for the next time. Words that the supply did not
+    /// Reads what was written last in `page` of `flash`, whole pages, where it stays until something is set. Words that the supply did not
     /// reach to the end of are none.
     ///
     /// # Errors
     /// The flash's.
-    pub fn open(mut flash: F, range: Range<u32>) -> Result<(Self, Words), F::Error> {
+    pub fn open(mut flash: F, page: Range<u32>) -> Result<(Self, Words), F::Error> {
         let mut record = [0; RECORD_BYTES];
-        flash.read(range.start, &mut record)?;
-        if record.iter().any(|byte| *byte != 0xff) {
-            flash.erase(range.start, range.end)?;
-        }
-        Ok((Self { flash, at: range.start, armed: None }, Words::read(record)))
+        flash.read(page.start, &mut record)?;
+        let used = record.iter().any(|byte| *byte != 0xff);
+        Ok((Self { flash, page, used, armed: None }, Words::read(record)))
     }
 
-    /// Sets what will be written.
+    /// Sets what will be written, in place of what was.
     ///
     /// # Errors
-    /// [`BrownoutError::TooLong`].
+    /// [`BrownoutError::TooLong`], [`BrownoutError::Memory`].
     pub fn arm(&mut self, words: &[u8]) -> Result<(), BrownoutError> {
         let mut record = [0; RECORD_BYTES];
         let too_long = BrownoutError::TooLong { bytes: words.len() };
@@ -55,15 +55,20 @@ impl<F: NorFlash> LastWords<F> {
         if let Some(to) = record.last_chunk_mut() {
             *to = check.to_le_bytes();
         }
+        if self.used {
+            self.flash.erase(self.page.start, self.page.end).map_err(|_| BrownoutError::Memory)?;
+            self.used = false;
+        }
         self.armed = Some(record);
         Ok(())
     }
 
-    /// Writes what is set, once after each start. From the interrupt of a falling supply.
+    /// Writes what is set, once after it was set. From the interrupt of a falling supply.
     pub fn write(&mut self) {
         if let Some(record) = self.armed.take() {
+            self.used = true;
             // Nobody is left to be told.
-            let _ = self.flash.write(self.at, &record);
+            let _ = self.flash.write(self.page.start, &record);
         }
     }
 }

@@ -189,6 +189,10 @@ impl<F: NorFlash, P: Power> Desk<'_, F, P> {
 
     /// Erases the keys, then, unless it `keeps` that, what was under them: page by page, since that takes longer than a watchdog waits.
     async fn forget(&mut self, keeps: bool) -> Result<(), F::Error> {
+        if !keeps {
+            // Last words are the old node's too. A board without them has none.
+            let _ = self.power.on_brownout(&[]);
+        }
         self.flash.erase(self.site.identity.start, self.site.identity.end).await?;
         for at in self.site.store.clone().step_by(F::ERASE_SIZE) {
             self.power.feed_watchdog();

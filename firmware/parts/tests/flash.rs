@@ -207,8 +207,23 @@ fn last_words_are_said_once_whole_or_not_at_all() {
         let (_, mut before) = open(flash, u32::MAX).expect("a page");
         assert_eq!(before.take(), expected, "{supply}");
         assert_eq!(before.take(), []);
-        let (_, mut before) = open(flash, u32::MAX).expect("a page");
+        // They stay, through further starts, until something is set; where the supply goes meanwhile they are whole or none.
+        for cut in [0, 20, 50].into_iter().filter(|_| !expected.is_empty()) {
+            let (mut page, mut before) = open(flash, cut).expect("a page");
+            let said = before.take();
+            assert!(said == expected || cut > 0 && said.is_empty(), "{cut}");
+            assert_eq!(page.arm(&[]), Err(BrownoutError::Memory), "{cut}");
+        }
+        let (mut page, _) = open(flash, u32::MAX).expect("a page");
+        page.arm(&[]).expect("no words");
+        let (mut page, mut before) = open(flash, u32::MAX).expect("a page");
         assert_eq!(before.take(), []);
+        // A supply that comes back in time: what is set then goes over what was written.
+        page.arm(&[1]).expect("words");
+        page.write();
+        page.arm(&[2]).expect("words");
+        page.write();
+        assert_eq!(open(flash, u32::MAX).expect("a page").1.take(), [2]);
     }
     let flash = memory();
     let (mut page, _) = open(flash, u32::MAX).expect("a page");

@@ -205,6 +205,18 @@ fn a_brown_out_keeps_the_event_that_flash_had_no_time_for() {
         kept += u32::from(at_us.is_some_and(|at_us| at_us.abs_diff(event.time_us) < MINUTE_US));
     }
     assert_eq!(kept, 12, "the event of before the brown-out arrives wherever its record was cut");
+
+    // The supply goes again at each word that the next start writes, and once more: the event is there all the same. It may come twice, where
+    // the supply went while it got another number.
+    for cut in 0..60 {
+        let (_, station) = before(words + 6);
+        station.run(7 * HOUR_US, Some(cut), if cut % 2 == 0 { ResetCause::PowerOn } else { ResetCause::BrownOut });
+        station.run(7 * HOUR_US, Some(cut / 2), ResetCause::PowerOn);
+        station.run(8 * HOUR_US, None, ResetCause::PowerOn);
+        let gateway = station.gateway.borrow();
+        let mut times = gateway.events.iter().map(|event| event.time_us - EPOCH_US);
+        assert!(times.any(|at_us| at_us.abs_diff(event.time_us) < MINUTE_US), "{cut}");
+    }
 }
 
 #[test]
