@@ -5,5 +5,5 @@ mod flash;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=../board-rp2040/src/flash.rs");
-    tanbo_flash_map::build::link_part(&flash::MAP.part(flash::UPDATES.loader.clone()), &["-Tlink-rp.x"])
+    tanbo_flash_map::build::link_part(&flash::MAP.part(flash::UPDATES.loader.clone()), &["-Tdefmt.x", "-Tlink-rp.x"])
 }

@@ -5,5 +5,5 @@ mod flash;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=../board-stm32u5/src/flash.rs");
-    tanbo_flash_map::build::link_part(&flash::MAP.part(flash::UPDATES.loader.clone()), &[])
+    tanbo_flash_map::build::link_part(&flash::MAP.part(flash::UPDATES.loader.clone()), &["-Tdefmt.x"])
 }

@@ -16,6 +16,7 @@ mod on_board {
     use core::panic::PanicInfo;
 
     use cortex_m::peripheral::SCB;
+    use defmt_rtt as _;
     use embassy_rp::flash::{Blocking, Flash};
     use embassy_rp::peripherals::FLASH;
     use embassy_rp::watchdog::Watchdog;

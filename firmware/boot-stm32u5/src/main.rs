@@ -11,6 +11,7 @@ mod on_board {
     use core::panic::PanicInfo;
 
     use cortex_m::peripheral::SCB;
+    use defmt_rtt as _;
     use embassy_stm32::Peripherals;
     use embassy_stm32::flash::Flash;
     use embassy_stm32::wdg::IndependentWatchdog;
