@@ -31,7 +31,8 @@ use {
     tanbo_board_api::NoSlots,
 };
 
-tanbo_include::include_model!(mod model = "../../../models/zoo/seismic/seismic.tnb");
+// As the build script left it: packed for the board's core, or portable.
+tanbo_include::include_model!(mod model = concat!(env!("OUT_DIR"), "/seismic.tnb"));
 
 #[cfg(not(feature = "update"))]
 static ARENA: ConstStaticCell<Arena<{ model::ARENA_BYTES }>> = ConstStaticCell::new(Arena::new());
@@ -213,7 +214,7 @@ mod update {
     use embedded_storage_async::nor_flash::ErrorType;
     use heapless::Vec;
     use static_cell::ConstStaticCell;
-    use tanbo::{Arena, Family};
+    use tanbo::{Arena, Family, OpSet, Reference, op_set};
     use tanbo_board_api::Sensor;
     use tanbo_flash_map::{Identity, SIGNERS};
     use tanbo_fragments::memory_words;
@@ -229,6 +230,10 @@ mod update {
     const FRAGMENTS: u16 = 298;
     const LOST: u16 = 74;
     const NAME: Name = name("seismic");
+
+    const _: () = assert!(model::ARENA_BYTES <= ARENA_BYTES);
+    /// What a received model may be made of, in the portable packing.
+    static OPERATORS: OpSet = op_set!(Reference: FullyConnected);
 
     static ARENA: ConstStaticCell<Arena<ARENA_BYTES>> = ConstStaticCell::new(Arena::new());
     static DECODER: ConstStaticCell<[u32; memory_words(FRAGMENTS, LOST)]> =
@@ -262,7 +267,7 @@ mod update {
             version: 1,
             name: NAME,
             keys: &keys,
-            operators: &model::OPS,
+            operators: &OPERATORS,
             family: Family::Portable,
         };
         let memory = Memory { arena: arena.as_mut(), fragments };
