@@ -300,7 +300,7 @@ fn begin(cycles: &mut Option<CycleFile>) {
 
 fn end(cycles: &mut Option<CycleFile>) {
     if let Some(cycles) = cycles {
-        cycles.cycles = cycles.counter.now().wrapping_sub(cycles.cycles);
+        cycles.cycles = cycles.counter.since(cycles.cycles);
     }
 }
 

@@ -158,7 +158,8 @@ impl Mailbox {
         self.answer.set(Some(answer));
     }
 
-    /// The detector has judged a hop.
+    /// The detector has judged a hop, its gate open or shut: on a quiet site none opens for weeks, and a trial that waited for it would be
+    /// ended by the next reset. What the model computes on this core, its self-test has shown before.
     pub fn hop(&self) {
         self.windows.set(self.windows.get().saturating_add(1));
     }
