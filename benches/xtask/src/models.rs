@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use tanbo::{Family, Model};
 use tanbo_emulated::host::Runner;
@@ -61,6 +62,9 @@ pub fn artifact(model: &Path, family: Family) -> Result<Vec<u8>, Error> {
             tanbo::pack::repack(&parsed, family).map_err(failed)
         };
     }
+    // Two cores of one family want the same file.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = root().join("target/bench");
     fs::create_dir_all(&folder).map_err(|error| unreadable(&folder, &error))?;
     let output = folder.join(format!("{}-{}.tnb", name(model), family.name()));

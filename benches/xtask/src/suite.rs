@@ -4,7 +4,7 @@ use tanbo_conformance::runners;
 use tanbo_emulated::host::Runner;
 
 use crate::report::{Report, findings};
-use crate::workspace::{Error, cargo, succeeds, tanbo};
+use crate::workspace::{Error, cargo, each, succeeds, tanbo};
 use crate::{board, budget, layers, node_sim, setup, zoo};
 
 /// Targets without an operating system on which these crates must build: the least and the other ISA.
@@ -92,8 +92,8 @@ pub fn conformance(names: &[String]) -> Result<bool, Error> {
     }
     let (mut lines, failures) = runners::run_host();
     let mut wrong: Vec<String> = failures.lines().map(String::from).collect();
-    for runner in &chosen {
-        match runners::run_emulated(runner) {
+    for (runner, ran) in chosen.iter().zip(each(&chosen, runners::run_emulated)) {
+        match ran {
             Ok((found, rest)) => {
                 lines.extend(found);
                 wrong.extend(rest.lines().map(|line| format!("{}: {line}", runner.name)));
@@ -116,12 +116,10 @@ pub fn conformance(names: &[String]) -> Result<bool, Error> {
 /// Runs the seismic model through the command on every runner that holds it; `tanbo bench` fails where a bit differs.
 fn bit_exact() -> Result<bool, Error> {
     let runners = Runner::list().map_err(|error| Error(error.to_string()))?;
-    let mut all = true;
-    for runner in runners.iter().filter(|runner| runner.name != "microbit") {
-        let model = "models/zoo/seismic/seismic.tnb";
-        all &= succeeds(tanbo()?.args(["--json", "bench", model, "--runner", &runner.name]))?;
-    }
-    Ok(all)
+    let names: Vec<String> = runners.into_iter().map(|runner| runner.name).filter(|name| name != "microbit").collect();
+    let model = "models/zoo/seismic/seismic.tnb";
+    let equal = each(&names, |name| succeeds(tanbo()?.args(["--json", "bench", model, "--runner", name])));
+    equal.into_iter().try_fold(true, |all, one| Ok(all & one?))
 }
 
 /// Checks format and lints without changing anything.

@@ -1,7 +1,11 @@
 //! Where the workspace is, and commands run in it.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 /// Why a check could not be run.
 #[derive(Debug)]
@@ -34,13 +38,38 @@ pub fn cargo(arguments: &[&str]) -> Command {
 /// # Errors
 /// It does not build.
 pub fn tanbo() -> Result<Command, Error> {
-    if !succeeds(&mut cargo(&["build", "-q", "--workspace", "--bin", "tanbo"]))? {
+    // Sources do not change under a running command, and cargo takes its time to say so.
+    static BUILT: Mutex<bool> = Mutex::new(false);
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    *built = *built || succeeds(&mut cargo(&["build", "-q", "--workspace", "--bin", "tanbo"]))?;
+    if !*built {
         return Err(Error("tanbo does not build; the reason stands above".into()));
     }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let mut command = Command::new(root().join(target).join("debug/tanbo"));
     command.current_dir(root());
     Ok(command)
+}
+
+/// Does `work` on each item, as many at a time as there are cores; the results in the items' order. For emulators, each of which takes one core.
+pub fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    thread::scope(|scope| {
+        for _ in 0..cores.min(items.len()) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(number) else { break };
+                    let result = work(item);
+                    results.lock().unwrap_or_else(PoisonError::into_inner).push((number, result));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_by_key(|(number, _)| *number);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Runs a command, its output going where ours goes; returns whether it succeeded.
