@@ -36,6 +36,8 @@ pub trait Chip: Sized {
 
     /// What lies where.
     const MAP: &'static FlashMap;
+    /// Whether flash has room for few operators beside the node: `FEW` of `tanbo_release::operators` instead of `MANY`.
+    const SMALL: bool = false;
 
     /// What the boot loader swaps.
     #[cfg(feature = "boot")]

@@ -12,6 +12,7 @@
 
 mod bench;
 mod board;
+mod log;
 mod panic;
 mod provision;
 mod seismic;

@@ -1,6 +1,6 @@
 //! A node that is told over its UART who it is.
 
-use defmt::{Debug2Format, error, info};
+use defmt::{error, info};
 use tanbo_board_api::{Clock as _, Depth, Power, WakeCause, WakeMask};
 use tanbo_parts::TickClock;
 use tanbo_parts::provision::{Site, identity};
@@ -27,8 +27,8 @@ pub(crate) async fn listen<C: Chip>(
 ) {
     let mut line = match uart.start().await {
         Ok(line) => line,
-        Err(error) => {
-            error!("UART: {}", Debug2Format(&error));
+        Err(_) => {
+            error!("the UART cannot be set as it must be");
             return restart(power, clock).await;
         }
     };
@@ -36,7 +36,7 @@ pub(crate) async fn listen<C: Chip>(
     let site = Site::of(kind.currents.name, C::MAP);
     match identity((clock, &mut *power, &mut line), flash, &site, seed, asked).await {
         Ok(_) => power.reset(),
-        Err(error) => error!("the identity's page: {}", Debug2Format(&error)),
+        Err(_) => error!("the identity's page: the flash does not do what it is told"),
     }
     restart(power, clock).await
 }

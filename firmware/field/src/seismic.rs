@@ -1,9 +1,8 @@
 //! The seismic node: an ADXL355 and an ADXL362 on the board's SPI.
 
-use core::fmt;
 use core::marker::PhantomData;
 
-use defmt::{Debug2Format, Display2Format, error, info};
+use defmt::{error, info};
 use embassy_time::Timer;
 use embedded_hal::digital::OutputPin as _;
 use embedded_storage_async::nor_flash::{ErrorType, NorFlash, NorFlashError};
@@ -21,15 +20,11 @@ use tanbo_wire::{Key, NodeId};
 
 use crate::provision;
 use crate::uplink::{self, Uplink};
-use crate::{Board, Chip};
+use crate::{Board, Chip, log};
 #[cfg(feature = "update")]
 use tanbo_parts::FlashSlots;
 #[cfg(not(feature = "update"))]
-use {
-    static_cell::ConstStaticCell,
-    tanbo::{Arena, EngineError},
-    tanbo_board_api::NoSlots,
-};
+use {static_cell::ConstStaticCell, tanbo::Arena, tanbo_board_api::NoSlots};
 
 // As the build script left it: packed for the board's core, or portable.
 tanbo_include::include_model!(mod model = concat!(env!("OUT_DIR"), "/seismic.tnb"));
@@ -64,18 +59,18 @@ enum End<E> {
     Sensor(&'static str, DriverError),
     Twice,
     #[cfg(not(feature = "update"))]
-    Engine(EngineError),
+    Engine,
     Stop(Stop<E>),
 }
 
-impl<E: NorFlashError> fmt::Display for End<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl<E: NorFlashError> End<E> {
+    fn log(&self) {
         match self {
-            Self::Sensor(name, error) => write!(f, "{name}: {error}"),
-            Self::Twice => f.write_str("the program was started twice"),
+            Self::Sensor(name, why) => log::sensor(name, *why),
+            Self::Twice => error!("the program was started twice"),
             #[cfg(not(feature = "update"))]
-            Self::Engine(error) => error.fmt(f),
-            Self::Stop(stop) => stop.fmt(f),
+            Self::Engine => error!("the model's engine cannot be made"),
+            Self::Stop(why) => log::stop(why),
         }
     }
 }
@@ -116,8 +111,8 @@ pub async fn seismic<C: Chip>(kind: &Kind) {
         return error!("the board's memory does not work");
     };
     let identity = Identity::read(flash.in_place(C::MAP.offsets(C::MAP.identity())));
-    if let Err(error) = &identity {
-        error!("{}", Display2Format(error));
+    if let Err(error) = identity {
+        log::identity(error);
     }
     let asked = provision::asked(&mut power, &clock).await;
     let identity = match identity {
@@ -133,8 +128,8 @@ pub async fn seismic<C: Chip>(kind: &Kind) {
     info!("node {:016x}, {}", identity.node, identity.region.name());
     let uplink = match uplink::start::<C>(part, &identity, seed).await {
         Ok(uplink) => uplink,
-        Err(error) => {
-            error!("uplink: {}", Debug2Format(&error));
+        Err(_) => {
+            error!("the uplink's device does not answer, or cannot be set as it must be: wiring, supply?");
             return restart(&mut power, &clock).await;
         }
     };
@@ -144,8 +139,8 @@ pub async fn seismic<C: Chip>(kind: &Kind) {
     #[cfg(feature = "update")]
     let slots = match FlashSlots::open(flash.clone(), C::MAP).await {
         Ok(slots) => slots,
-        Err(error) => {
-            error!("slots: {}", Debug2Format(&error));
+        Err(_) => {
+            error!("the model slots cannot be opened: the flash does not do what it is told");
             return restart(&mut power, &clock).await;
         }
     };
@@ -153,7 +148,7 @@ pub async fn seismic<C: Chip>(kind: &Kind) {
     let slots = NoSlots;
     let mut parts = Parts::<Node<C>> { clock, power, uplink, flash, flash_range, slots, observer: () };
     let end = run(&mut parts, &identity, kind, seed, spi).await;
-    error!("{}", Display2Format(&end));
+    end.log();
     if matches!(end, End::Stop(Stop::Restart)) {
         parts.power.reset()
     }
@@ -201,7 +196,7 @@ async fn run<C: Chip>(
         let Some(arena) = ARENA.try_take() else { return End::Twice };
         let engine = match model::engine(arena.as_mut()) {
             Ok(engine) => engine,
-            Err(error) => return End::Engine(error),
+            Err(_) => return End::Engine,
         };
         End::Stop(tanbo_node::seismic(parts, &setup, sensors, engine, &SETTINGS).await)
     }
@@ -210,16 +205,18 @@ async fn run<C: Chip>(
 /// Models and firmware that come over the link.
 #[cfg(feature = "update")]
 mod update {
-    use defmt::{Display2Format, error};
+    use core::marker::PhantomData;
+
+    use defmt::error;
     use embedded_storage_async::nor_flash::ErrorType;
     use heapless::Vec;
     use static_cell::ConstStaticCell;
-    use tanbo::{Arena, Family, OpSet, Reference, op_set};
+    use tanbo::{Arena, Family, OpSet, Reference};
     use tanbo_board_api::Sensor;
     use tanbo_flash_map::{Identity, SIGNERS};
     use tanbo_fragments::memory_words;
     use tanbo_node::{Memory, Models, Parts, Setup};
-    use tanbo_release::{Name, PublicKey};
+    use tanbo_release::{Name, PublicKey, operators};
 
     use super::{End, Node, SETTINGS, model};
     use crate::Chip;
@@ -233,7 +230,12 @@ mod update {
 
     const _: () = assert!(model::ARENA_BYTES <= ARENA_BYTES);
     /// What a received model may be made of, in the portable packing.
-    static OPERATORS: OpSet = op_set!(Reference: FullyConnected);
+    struct Operators<C>(PhantomData<C>);
+
+    impl<C: Chip> Operators<C> {
+        const SET: &'static OpSet =
+            &OpSet::from_bits::<Reference>(operators::bits(if C::SMALL { operators::FEW } else { operators::MANY }), 0);
+    }
 
     static ARENA: ConstStaticCell<Arena<ARENA_BYTES>> = ConstStaticCell::new(Arena::new());
     static DECODER: ConstStaticCell<[u32; memory_words(FRAGMENTS, LOST)]> =
@@ -259,7 +261,7 @@ mod update {
             match PublicKey::from_bytes(&signer) {
                 // There are no more of them than there is room.
                 Ok(key) => _ = keys.push(key),
-                Err(error) => error!("a signer's key: {}", Display2Format(&error)),
+                Err(_) => error!("a signer's key is none of P-256: write the node's identity again"),
             }
         }
         let models = Models {
@@ -267,7 +269,7 @@ mod update {
             version: 1,
             name: NAME,
             keys: &keys,
-            operators: &OPERATORS,
+            operators: Operators::<C>::SET,
             family: Family::Portable,
         };
         let memory = Memory { arena: arena.as_mut(), fragments };

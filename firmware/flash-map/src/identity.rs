@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crc::{CRC_32_ISO_HDLC, Crc};
+use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 
 use crate::calibration::{Calibration, Calibrations};
 
@@ -91,7 +91,7 @@ impl core::error::Error for IdentityError {}
 /// Keys of signers that an identity has room for.
 pub const SIGNERS: usize = 2;
 const VERSION: u8 = 2;
-const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 
 impl Identity {
     /// Length of an identity in flash, a multiple of what any flash writes at once.

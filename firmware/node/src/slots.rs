@@ -2,10 +2,11 @@
 
 use core::{fmt, mem::offset_of};
 
-use tanbo::{EitherPlan, EngineError, Family, FormatError, Model, OpSet};
+use tanbo::{EitherPlan, EngineError, Family, FormatError, Model, Op, OpSet};
+use tanbo_format::OP_TABLE_LEN;
 use tanbo_format::record::Header;
 use tanbo_pipeline::{Pipeline, Rate};
-use tanbo_release::{Name, PublicKey, Release, ReleaseError, SelfTestError, stated_bytes, verify};
+use tanbo_release::{Name, PublicKey, Release, ReleaseError, SelfTestError, stated_bytes, stated_operators, verify};
 
 /// What this node takes.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +46,10 @@ pub enum Refusal {
         /// Its version.
         version: u32,
     },
-    /// The verifier; an operator that is not linked among others.
+    /// The verifier.
     Format(FormatError),
+    /// It has an operator that is not linked.
+    Operator(Op),
     /// Packed for another core.
     Family(Family),
     /// It needs a larger arena.
@@ -92,6 +95,10 @@ pub enum Refusal {
     NotNow,
 }
 
+/// Numbers of refusals from here on name an operator by its own number.
+const OPERATORS: u8 = 64;
+const _: () = assert!(OP_TABLE_LEN <= OPERATORS as usize);
+
 impl Refusal {
     /// Returns the number that frames and the fault log have; 0 stands for none. A number is never given a second meaning.
     pub fn code(self) -> u8 {
@@ -111,6 +118,8 @@ impl Refusal {
             Self::Truncated { .. } => 27,
             Self::Memory { .. } => 28,
             Self::NotNow => 29,
+            // 64 to 127.
+            Self::Operator(op) => OPERATORS | op as u8,
         }
     }
 }
@@ -123,6 +132,7 @@ impl fmt::Display for Refusal {
             Self::Older { version, least } => write!(f, "version {version}; {least} is the least that is taken"),
             Self::GivenUp { version } => write!(f, "version {version} was tried too often: release a higher one"),
             Self::Format(error) => error.fmt(f),
+            Self::Operator(op) => write!(f, "the operator {}, which this firmware has not", op.name()),
             Self::Family(family) => write!(f, "packed for {}, which is another core", family.name()),
             Self::Arena { needed, room } => write!(f, "an arena of {needed} bytes; there are {room}"),
             Self::Engine(error) => error.fmt(f),
@@ -156,6 +166,9 @@ pub fn examine<'a>(slot: &'a [u8], demands: &Demands<'_>) -> Result<(Model<'a>, 
     match family {
         Some(family) if ![Family::Portable, demands.family].contains(&family) => return Err(Refusal::Family(family)),
         _ => {}
+    }
+    if let Some(op) = stated_operators(artifact).and_then(|operators| demands.operators.missing(operators)) {
+        return Err(Refusal::Operator(op));
     }
     let model = demands.operators.parse(artifact).map_err(Refusal::Format)?;
     let (needed, room) = (model.arena_bytes(), demands.arena_bytes);

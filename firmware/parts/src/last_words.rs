@@ -3,14 +3,14 @@
 use core::cell::RefCell;
 use core::ops::Range;
 
-use crc::{CRC_32_ISO_HDLC, Crc};
+use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 use embassy_sync::blocking_mutex::{Mutex, raw::CriticalSectionRawMutex};
 use embedded_storage::nor_flash::NorFlash;
 use tanbo_board_api::{BrownoutError, LAST_WORDS_BYTES, ResetCause};
 
 /// Length of a record, a multiple of what any flash writes at once up to 16 bytes: length, words, check.
 const RECORD_BYTES: usize = 80;
-const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 /// Place of the check, at the end.
 const CHECK_AT: usize = RECORD_BYTES - 4;
 

@@ -12,20 +12,22 @@ use tanbo_flash_map::{FlashMap, SLOTS};
 use crate::flash::InPlace;
 
 /// Key of the selection, the only one.
-const KEY: u8 = 0;
+const KEY: u16 = 0;
 /// Longest item, a multiple of every word up to 32 bytes.
 const ITEM_BYTES: usize = 32;
 
 #[repr(align(4))]
 struct Buffer([u8; ITEM_BYTES]);
 
-type Map<F> = MapStorage<u8, F, Cache<Uncached, Uncached, Uncached, u8>>;
+/// A map of the type that a node's store has, so that its code is in an image once.
+type Map<'f, F> = MapStorage<u16, &'f mut F, Cache<Uncached, Uncached, Uncached, u16>>;
 /// The flash's errors, with those of the map.
 pub type Error<E> = sequential_storage::Error<E>;
 
 /// Where it stands which slot is selected, and whether the other one is offered.
 pub struct Standing<F: NorFlash> {
-    map: Map<F>,
+    flash: F,
+    offsets: Range<u32>,
     word: Option<u16>,
 }
 
@@ -35,7 +37,8 @@ impl<F: NorFlash> Standing<F> {
     /// # Errors
     /// The flash's.
     pub async fn open(flash: F, offsets: Range<u32>) -> Result<Self, Error<F::Error>> {
-        let mut map = Map::new(flash, MapConfig::new(offsets), Cache::new_uncached());
+        let mut this = Self { flash, offsets, word: None };
+        let mut map = this.map();
         let mut buffer = Buffer([0; ITEM_BYTES]);
         let word = match map.fetch_item::<u16>(&mut buffer.0, &KEY).await {
             Ok(word) => word,
@@ -45,7 +48,12 @@ impl<F: NorFlash> Standing<F> {
             }
             Err(error) => return Err(error),
         };
-        Ok(Self { map, word: word.filter(|word| Selection::from_word(*word, SLOTS).is_some()) })
+        this.word = word.filter(|word| Selection::from_word(*word, SLOTS).is_some());
+        Ok(this)
+    }
+
+    fn map(&mut self) -> Map<'_, F> {
+        Map::new(&mut self.flash, MapConfig::new(self.offsets.clone()), Cache::new_uncached())
     }
 
     /// Returns what was selected last.
@@ -77,14 +85,14 @@ impl<F: NorFlash> Standing<F> {
     }
 
     async fn put(&mut self, word: u16) -> Result<(), Error<F::Error>> {
-        self.map.store_item(&mut Buffer([0; ITEM_BYTES]).0, &KEY, &word).await?;
+        self.map().store_item(&mut Buffer([0; ITEM_BYTES]).0, &KEY, &word).await?;
         self.word = Some(word);
         Ok(())
     }
 
     /// Returns the flash.
     pub fn release(self) -> F {
-        self.map.destroy().0
+        self.flash
     }
 }
 

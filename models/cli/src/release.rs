@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use serde::Serialize;
-use tanbo::{Engine, Family, Model};
+use tanbo::{Engine, Family, Model, Op};
 use tanbo_format::emit::Aligned;
-use tanbo_release::{Golden, KeyError, PublicKey, Release};
+use tanbo_release::{Golden, KeyError, PublicKey, Release, operators, stated_operators};
 
 use crate::engine::Arena;
 use crate::error::CliError;
 use crate::files;
+use crate::output::Output;
 
 /// Largest key file.
 const KEY_LIMIT: u64 = 1 << 16;
@@ -53,6 +54,26 @@ pub fn artifact(path: &Path) -> Result<Aligned, CliError> {
 /// What the verifier refuses.
 pub fn model<'a>(path: &Path, artifact: &'a Aligned) -> Result<Model<'a>, CliError> {
     Model::parse(artifact).map_err(|error| CliError::new(path.display(), error, "compile the model again"))
+}
+
+/// Warns of operators that nodes' firmware does not have: they refuse the model before they run it.
+pub fn warn_of_operators(artifact: &[u8], out: &Output) {
+    let operators = stated_operators(artifact).unwrap_or(0);
+    let names = |linked: &[Op]| {
+        let names: Vec<_> = operators::lacking(operators, linked).map(Op::name).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    match (names(operators::MANY), names(operators::FEW)) {
+        (Some(names), _) => {
+            out.note(format_args!("warning: nodes refuse this model unless their firmware was built with {names}"));
+        }
+        (None, Some(names)) => {
+            out.note(format_args!(
+                "warning: nodes with 256 KiB of flash (STM32WL) refuse this model: they lack {names}"
+            ));
+        }
+        (None, None) => {}
+    }
 }
 
 /// Returns the text of a key file.

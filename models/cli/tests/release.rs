@@ -51,6 +51,27 @@ fn a_release_is_verified_and_inspected() {
 }
 
 #[test]
+fn operators_that_nodes_lack_are_told_when_a_model_is_signed() {
+    let (_folder, at) = folder();
+    let sign = |file: &str| {
+        let output =
+            tanbo(&["sign", file, "-k", &at("a.pem"), "--name", "seismic", "--version", "8", "-o", &at("y.tnb")]);
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stderr).expect("text")
+    };
+    let compiled = |source: &str| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../compiler/tests/tflite/models").join(source);
+        document(0, &["compile", &source.display().to_string(), "-o", &at("m.tnb")]);
+        sign(&at("m.tnb"))
+    };
+    assert!(!sign(&seismic()).contains("refuse"));
+    let told = compiled("softmax_2d.tflite");
+    assert!(told.contains("STM32WL") && told.contains("lack softmax"), "{told}");
+    let told = compiled("gather_last_axis.tflite");
+    assert!(told.contains("unless their firmware was built with gather"), "{told}");
+}
+
+#[test]
 fn what_is_not_right_is_answered_with_no() {
     let (_folder, at) = folder();
     let bytes = fs::read(at("s.tnb")).unwrap();

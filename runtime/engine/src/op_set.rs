@@ -68,6 +68,15 @@ impl OpSet {
         Model::parse_for(artifact, &self.checks)
     }
 
+    /// Returns the first of these operators (bit `op as u8` of each) that the set does not name in any packing.
+    pub fn missing(&self, operators: u64) -> Option<Op> {
+        let named = |op: Op| {
+            let at = op as usize;
+            [self.portable.get(at), self.packed.get(at)].iter().flatten().any(|adapter| adapter.is_some())
+        };
+        Op::ALL.iter().copied().find(|op| operators >> *op as u8 & 1 == 1 && !named(*op))
+    }
+
     /// Returns the name of the kernel table.
     pub fn table_name(&self) -> &'static str {
         self.table_name

@@ -10,6 +10,7 @@ mod error;
 mod firmware;
 mod golden;
 mod key;
+pub mod operators;
 mod record;
 #[cfg(feature = "sign")]
 mod sign;
@@ -31,6 +32,14 @@ use tanbo_format::record::{HEADER_BYTES, Header, MAGIC, Section};
 pub fn stated_bytes(bytes: &[u8]) -> Option<usize> {
     let header: Header = bytemuck::pod_read_unaligned(bytes.get(..HEADER_BYTES)?);
     (header.magic == MAGIC).then_some(header.total_bytes as usize)
+}
+
+/// Returns the operators that an artifact states it has, bit `op as u8` of each; `None` if there is no artifact. The verifier compares.
+pub fn stated_operators(artifact: &[u8]) -> Option<u64> {
+    stated_bytes(artifact)?;
+    let header: Header = bytemuck::pod_read_unaligned(artifact.get(..HEADER_BYTES)?);
+    let [low, high] = header.operators;
+    Some(u64::from(low) | u64::from(high) << 32)
 }
 
 /// Returns what the signature section of an artifact says; nothing of it is checked.

@@ -14,7 +14,7 @@ pub use message::{
     Ack, Alarm, Applied, Boot, Event, Finding, Firmware, Heartbeat, Message, Offer, Part, Readings, Set, Telemetry,
     Time, Try, Update, Values,
 };
-pub use refusal::refusal;
+pub use refusal::{refusal, refused_operator};
 pub use sender::{ModelSender, PART_BYTES, Sending};
 
 use crate::counter::{Verdict, Window};

@@ -63,6 +63,7 @@ impl Chip for Wl {
     type Radio = Radio;
 
     const MAP: &'static FlashMap = &MAP;
+    const SMALL: bool = true;
 
     fn take() -> Option<Board> {
         take()

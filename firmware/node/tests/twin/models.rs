@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use tanbo::{Arena, Engine, Family, Model, OpSet};
+use tanbo::{Arena, Engine, Family, Model, Op, OpSet, Reference, op_set};
 use tanbo_board_api::sim::{FaultPlan, Faulty, Replay, Restart, SimPower, World};
 use tanbo_board_api::{Firmware, ResetCause};
 use tanbo_fragments::memory_words;
@@ -73,6 +73,7 @@ pub struct Site {
     chip: Chip,
     pub seen: RefCell<Seen>,
     pub lose: Vec<u32>,
+    operators: &'static OpSet,
     end_us: Cell<u64>,
 }
 
@@ -87,6 +88,7 @@ impl Site {
             chip: flash::chip(),
             seen: RefCell::default(),
             lose: Vec::new(),
+            operators: &model::OPS,
             end_us: Cell::new(0),
         }
     }
@@ -130,7 +132,7 @@ impl Site {
             version: 1,
             name: Name::new("seismic").expect("a name"),
             keys: &keys,
-            operators: &model::OPS,
+            operators: self.operators,
             family: Family::Portable,
         };
         let mut arena = Arena::<ARENA_BYTES>::new();
@@ -208,6 +210,23 @@ fn a_model_comes_while_the_node_samples_and_two_bad_ones_do_not_stay() {
     assert!(times[0] < alarm_us && alarm_us < times[times.len() - 1], "{alarm_us}, {times:?}");
     let begun = seen.events[0].time_us;
     assert!(alarm_us - begun < 700_000, "{alarm_us} for {begun}");
+}
+
+#[test]
+fn a_model_with_an_operator_that_the_firmware_lacks_is_not_tried() {
+    static FEW: OpSet = op_set!(Reference: Conv2d, Lut);
+    let couriers = vec![Courier::frames(0, release(&another(), 3), 3, 2, 0)];
+    let site = Site { operators: &FEW, ..Site::new(after_quiet(0), couriers) };
+    site.run(25, [None; 2], None);
+    let (seen, gateway) = (site.seen.borrow(), site.gateway.borrow());
+    let refusal = Refusal::Operator(Op::FullyConnected).code();
+    let told: Vec<_> = gateway.delivered.iter().map(|told| (told.stage, told.refusal)).collect();
+    assert_eq!(told, [(Stage::Refused, refusal)]);
+    assert_eq!(tanbo_wire::v1::refused_operator(refusal).and_then(Op::from_code), Some(Op::FullyConnected));
+    let faults: Vec<_> = seen.faults.iter().filter(|(kind, ..)| *kind >= 9).copied().collect();
+    assert_eq!(faults, [(9, refusal, 3)]);
+    // The firmware's goes on.
+    assert!(models(&seen).iter().all(Option::is_none), "{:?}", seen.models);
 }
 
 #[test]

@@ -114,6 +114,7 @@ fn sign_artifact(args: &SignArgs, signer: &Signer, out: &Output) -> Result<Verdi
     if outputs < 2 {
         out.note(format_args!("warning: the self-test's inputs all give one output: it shows little"));
     }
+    release::warn_of_operators(&artifact, out);
     out.document(&document, || {
         let ReleaseFacts { name, version, key } = &document.release;
         format!("{}: {name} version {version}, signed with {key}\n", document.file)

@@ -74,7 +74,7 @@ pub trait FindCheck {
 #[derive(Clone, Copy, Debug)]
 pub struct Checks {
     portable: [Option<CheckFn>; OP_TABLE_LEN],
-    packed: Option<&'static [Layout]>,
+    packed: Option<Check>,
 }
 
 impl Checks {
@@ -95,14 +95,14 @@ impl Checks {
             i += 1;
         }
         // Without packings, their check is not linked.
-        Self { portable: checks, packed: if layouts.is_empty() { None } else { Some(layouts) } }
+        Self { portable: checks, packed: if layouts.is_empty() { None } else { Some(Check::packed(layouts)) } }
     }
 }
 
 impl FindCheck for Checks {
     fn find(&self, op: Op, variant: u8) -> Option<Check> {
         if variant != 0 {
-            return self.packed.map(Check::packed);
+            return self.packed;
         }
         self.portable.get(op as usize).copied().flatten().map(|check| Check(Form::Portable(check)))
     }

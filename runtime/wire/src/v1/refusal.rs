@@ -60,6 +60,15 @@ pub const fn refusal(code: u8) -> Option<(&'static str, &'static str)> {
             "the node's flash does not hold what was written",
             "send it again; if that does not help, the flash is worn out",
         ),
+        64..=127 => (
+            "it has an operator that the firmware has not",
+            "compile a model without it, or build the firmware with it: `operators` of tanbo-release",
+        ),
         _ => return None,
     })
+}
+
+/// Returns the number of the operator that a refusal names, if it names one: 64 is added to it.
+pub const fn refused_operator(code: u8) -> Option<u8> {
+    if code & 0xc0 == 64 { Some(code & 0x3f) } else { None }
 }

@@ -41,6 +41,7 @@ pub fn update(args: &UpdateArgs, out: &Output) -> Result<Verdict, CliError> {
     let at = offset_of!(Header, hash);
     let hash = artifact.get(at..).and_then(|rest| rest.first_chunk());
     let hash = *hash.ok_or_else(|| CliError::new(&place, "no artifact", ""))?;
+    release::warn_of_operators(&artifact, out);
     match (&args.target.port, &args.target.fragments) {
         (Some(port), _) => {
             let sender = ModelSender::new(&artifact, hash, version, args.windows);

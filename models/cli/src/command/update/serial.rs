@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use tanbo_format::Op;
 use tanbo_wire::v1::{self, Firmware, Message, ModelSender, Opened, Sending, Stage, Unverified, Update, seal};
 use tanbo_wire::{Direction, Key, Link, NodeId, Window};
 
@@ -132,7 +133,9 @@ pub fn send(
 fn refused(code: u8) -> Refused {
     let (reason, remedy) =
         v1::refusal(code).unwrap_or(("a reason that this release does not know", "update this command"));
-    Refused { code, reason: reason.into(), remedy: remedy.into() }
+    let operator = v1::refused_operator(code).and_then(Op::from_code);
+    let reason = operator.map_or_else(|| reason.into(), |operator| format!("{reason}: {}", operator.name()));
+    Refused { code, reason, remedy: remedy.into() }
 }
 
 impl Talk<'_> {
