@@ -20,7 +20,7 @@ pub fn execute(init: impl FnOnce(Spawner)) -> ! {
 #[macro_export]
 macro_rules! node {
     ($node:path) => {
-        tanbo_emulated::entry!(start);
+        tanbo_emulated::entry!(start, silent);
 
         #[cfg(target_os = "none")]
         #[embassy_executor::task]

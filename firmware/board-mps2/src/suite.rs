@@ -26,6 +26,7 @@ mod on_board {
         Bench { clock, power, uplink, slots, flash: (FramFlash(memory), STORE) }
     }
 
+    tanbo_emulated::report_panics!();
     tanbo_suite::suite!(board, Mps2, Executor::new());
 }
 

@@ -41,6 +41,9 @@ pub mod retained;
 pub mod stack;
 
 pub use machine::exit;
+#[cfg(all(target_os = "none", feature = "handlers"))]
+#[doc(hidden)]
+pub use machine::{end_in_panic, report_panic};
 
 /// Whether the machine's flash has no room for more than one table of every kernel (256 KiB, micro:bit).
 pub const SMALL_FLASH: bool = cfg!(feature = "microbit");
@@ -61,12 +64,40 @@ macro_rules! println {
     ($($arg:tt)*) => { $crate::__println!($($arg)*) };
 }
 
+/// Has the program report a panic to the host and exit with 101, on a bare machine with feature `handlers`; [`entry!`] does it.
+#[cfg(all(target_os = "none", feature = "handlers"))]
+#[macro_export]
+macro_rules! report_panics {
+    ($($how:ident)?) => {
+        #[panic_handler]
+        fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+            $crate::report_panics!(@ info $($how)?)
+        }
+    };
+    (@ $info:ident) => { $crate::report_panic($info) };
+    (@ $info:ident silent) => {{
+        let _ = $info;
+        $crate::end_in_panic()
+    }};
+}
+
+/// Has the program report a panic to the host and exit with 101, on a bare machine with feature `handlers`; [`entry!`] does it.
+#[cfg(not(all(target_os = "none", feature = "handlers")))]
+#[macro_export]
+macro_rules! report_panics {
+    ($($how:ident)?) => {};
+}
+
 /// Makes `fn $main() -> u8` the program's entry; the result is the exit code of the process or of QEMU.
+///
+/// With `silent` a panic only exits, with 101: the places and words of all panics, a tenth of a node's flash, stay out of the image.
 ///
 /// The binary needs `#![cfg_attr(target_os = "none", no_std, no_main)]` and the link argument `-Tlink.x`.
 #[macro_export]
 macro_rules! entry {
-    ($main:path) => {
+    ($main:path $(, $how:ident)?) => {
+        $crate::report_panics!($($how)?);
+
         #[cfg(target_os = "none")]
         #[unsafe(export_name = "main")]
         extern "C" fn __tanbo_entry() -> ! {

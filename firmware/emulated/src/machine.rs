@@ -31,10 +31,16 @@ mod code {
     pub const UNEXPECTED_INTERRUPT: u8 = 103;
 }
 
+/// Says what happened, and ends the program.
 #[cfg(feature = "handlers")]
-#[panic_handler]
-fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+pub fn report_panic(info: &core::panic::PanicInfo<'_>) -> ! {
     semihosting::println!("{info}");
+    end_in_panic()
+}
+
+/// Ends the program and says nothing: a host sees the exit code.
+#[cfg(feature = "handlers")]
+pub fn end_in_panic() -> ! {
     exit(code::PANIC)
 }
 
