@@ -48,8 +48,4 @@ mod on_board {
     }
 }
 
-#[cfg(not(target_os = "none"))]
-fn main() -> std::process::ExitCode {
-    eprintln!("for the board: cargo run -p tanbo-boot-rp2040 --target thumbv6m-none-eabi --profile firmware");
-    std::process::ExitCode::from(2)
-}
+tanbo_flash_map::board_only!("thumbv6m-none-eabi");

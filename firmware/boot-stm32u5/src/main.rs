@@ -43,8 +43,4 @@ mod on_board {
     }
 }
 
-#[cfg(not(target_os = "none"))]
-fn main() -> std::process::ExitCode {
-    eprintln!("for the board: cargo run -p tanbo-boot-stm32u5 --target thumbv8m.main-none-eabihf --profile firmware");
-    std::process::ExitCode::from(2)
-}
+tanbo_flash_map::board_only!("thumbv8m.main-none-eabihf");
