@@ -4,8 +4,12 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused(pub u8);
 
-/// The number of a node that has no boot loader.
-const NO_LOADER: Refused = Refused(44);
+impl Refused {
+    /// The firmware that runs is on trial, or another is to be swapped in.
+    pub const BUSY: Self = Self(43);
+    /// The node has no boot loader.
+    pub const NO_LOADER: Self = Self(44);
+}
 
 /// What a node asks of a board for updates of its firmware; `()` takes none.
 ///
@@ -60,15 +64,15 @@ impl Firmware for () {
     }
 
     fn admit(&mut self, _: u32, _: usize) -> Result<(), Refused> {
-        Err(NO_LOADER)
+        Err(Refused::NO_LOADER)
     }
 
     fn write(&mut self, _: usize, _: &[u8]) -> Result<(), Refused> {
-        Err(NO_LOADER)
+        Err(Refused::NO_LOADER)
     }
 
     fn stage(&mut self, _: usize) -> Result<u32, Refused> {
-        Err(NO_LOADER)
+        Err(Refused::NO_LOADER)
     }
 
     fn confirm(&mut self) -> Result<(), Refused> {

@@ -13,8 +13,6 @@ mod watchdog;
 
 #[cfg(target_os = "none")]
 mod on_board {
-    use core::panic::PanicInfo;
-
     use cortex_m::peripheral::SCB;
     use defmt_rtt as _;
     use embassy_rp::flash::{Blocking, Flash};
@@ -41,11 +39,7 @@ mod on_board {
         unsafe { tanbo_boot::start(UPDATES.active.start) }
     }
 
-    /// The next start tries again.
-    #[panic_handler]
-    fn panic(_: &PanicInfo<'_>) -> ! {
-        SCB::sys_reset()
-    }
+    tanbo_boot::start_anew_at_panic!();
 }
 
 tanbo_flash_map::board_only!("thumbv6m-none-eabi");

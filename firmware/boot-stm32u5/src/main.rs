@@ -8,8 +8,6 @@ mod flash;
 
 #[cfg(target_os = "none")]
 mod on_board {
-    use core::panic::PanicInfo;
-
     use cortex_m::peripheral::SCB;
     use defmt_rtt as _;
     use embassy_stm32::Peripherals;
@@ -36,11 +34,7 @@ mod on_board {
         unsafe { tanbo_boot::start(UPDATES.active.start) }
     }
 
-    /// The next start tries again.
-    #[panic_handler]
-    fn panic(_: &PanicInfo<'_>) -> ! {
-        SCB::sys_reset()
-    }
+    tanbo_boot::start_anew_at_panic!();
 }
 
 tanbo_flash_map::board_only!("thumbv8m.main-none-eabihf");

@@ -67,7 +67,7 @@ impl UpdateError {
             Self::Board(_) => 40,
             Self::Older { .. } => 41,
             Self::TooLong { .. } => 42,
-            Self::OnTrial => 43,
+            Self::OnTrial => Refused::BUSY.0,
             Self::Flash(_) => 45,
         }
     }

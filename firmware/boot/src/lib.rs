@@ -21,10 +21,10 @@ use embedded_storage::nor_flash::{NorFlash, NorFlashError as _, ReadNorFlash as 
 use sha2::{Digest as _, Sha256};
 use tanbo_board_api::Refused;
 use tanbo_flash_map::{FlashMap, Updates};
-use tanbo_release::{FIRMWARE_RECORD_BYTES, Firmware, FirmwareImage, Name, PublicKey, ReleaseError, stated_firmware};
+use tanbo_release::{
+    FIRMWARE_RECORD_BYTES, FIRMWARE_WORD_BYTES, Firmware, FirmwareImage, Name, PublicKey, ReleaseError, stated_firmware,
+};
 
-/// Longest word of a flash, bytes. Images are signed at multiples of it, so that their records are whole words everywhere.
-pub const WORD_BYTES: usize = 32;
 /// Bytes that are read at once.
 const READ_BYTES: usize = 256;
 
@@ -66,8 +66,8 @@ impl<'k, F: NorFlash> FirmwareUpdates<'k, F> {
     }
 
     fn state<T>(&self, work: impl FnOnce(&mut BlockingFirmwareState<'_, Part<'_, F>>) -> T) -> T {
-        const { assert!(F::WRITE_SIZE <= WORD_BYTES, "longer words") };
-        let mut buffer = AlignedBuffer([0; WORD_BYTES]);
+        const { assert!(F::WRITE_SIZE <= FIRMWARE_WORD_BYTES, "longer words") };
+        let mut buffer = AlignedBuffer([0; FIRMWARE_WORD_BYTES]);
         let word = buffer.0.get_mut(..F::WRITE_SIZE).unwrap_or_default();
         work(&mut BlockingFirmwareState::new(self.part(&self.state), word))
     }
@@ -86,6 +86,11 @@ impl<'k, F: NorFlash> FirmwareUpdates<'k, F> {
     /// Returns the bytes for an image with its record.
     fn room(&self) -> usize {
         (self.active.end - self.active.start) as usize
+    }
+
+    fn fits(&self, bytes: usize) -> Result<(), UpdateError> {
+        let room = self.room();
+        if bytes > room { Err(UpdateError::TooLong { bytes, room }) } else { Ok(()) }
     }
 
     /// Returns whether the firmware that runs was swapped in and has not confirmed itself: it tests itself now. Where it fails or hangs, the
@@ -115,8 +120,8 @@ impl<'k, F: NorFlash> FirmwareUpdates<'k, F> {
         let mut part = self.part(&self.active);
         let mut record = AlignedBuffer([0; FIRMWARE_RECORD_BYTES]);
         let last = self.room().saturating_sub(FIRMWARE_RECORD_BYTES);
-        for at in (0..=last).step_by(WORD_BYTES) {
-            let head = record.0.get_mut(..WORD_BYTES).unwrap_or_default();
+        for at in (0..=last).step_by(FIRMWARE_WORD_BYTES) {
+            let head = record.0.get_mut(..FIRMWARE_WORD_BYTES).unwrap_or_default();
             part.read(at as u32, head).map_err(flash)?;
             // Where it stands is what a record says of itself.
             let stated = head.get(8..).and_then(|rest| rest.first_chunk().copied()).map(u32::from_le_bytes);
@@ -136,11 +141,8 @@ impl<'k, F: NorFlash> FirmwareUpdates<'k, F> {
     /// # Errors
     /// [`UpdateError`].
     pub fn admit(&self, version: u32, bytes: usize) -> Result<(), UpdateError> {
-        let room = self.room();
-        if bytes > room {
-            return Err(UpdateError::TooLong { bytes, room });
-        }
-        if !bytes.is_multiple_of(WORD_BYTES) {
+        self.fits(bytes)?;
+        if !bytes.is_multiple_of(FIRMWARE_WORD_BYTES) {
             return Err(UpdateError::Release(ReleaseError::NoRecord));
         }
         let least = self.running()?.map_or(0, |firmware| firmware.version).saturating_add(1);
@@ -158,10 +160,7 @@ impl<'k, F: NorFlash> FirmwareUpdates<'k, F> {
         if self.on_trial()? {
             return Err(UpdateError::OnTrial);
         }
-        let (end, room) = (at.saturating_add(bytes.len()), self.room());
-        if end > room {
-            return Err(UpdateError::TooLong { bytes: end, room });
-        }
+        self.fits(at.saturating_add(bytes.len()))?;
         let mut dfu = self.part(&self.dfu);
         let (page, mut at, mut rest) = (F::ERASE_SIZE as u32, at as u32, bytes);
         while !rest.is_empty() {
@@ -182,10 +181,7 @@ impl<'k, F: NorFlash> FirmwareUpdates<'k, F> {
     /// # Errors
     /// [`UpdateError`]: the first thing that is wrong; nothing is asked for.
     pub fn stage(&mut self, bytes: usize) -> Result<Firmware, UpdateError> {
-        let room = self.room();
-        if bytes > room {
-            return Err(UpdateError::TooLong { bytes, room });
-        }
+        self.fits(bytes)?;
         let image_bytes =
             bytes.checked_sub(FIRMWARE_RECORD_BYTES).ok_or(UpdateError::Release(ReleaseError::NoRecord))?;
         let (mut image, mut record) = (FirmwareImage::new(), AlignedBuffer([0; FIRMWARE_RECORD_BYTES]));

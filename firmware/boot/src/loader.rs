@@ -28,6 +28,17 @@ pub fn prepare<F: NorFlash>(flash: F, map: &FlashMap, parts: &Updates, feed: imp
     Ok(())
 }
 
+/// Has a boot loader start anew in a panic: that tries again.
+#[macro_export]
+macro_rules! start_anew_at_panic {
+    () => {
+        #[panic_handler]
+        fn start_anew(_: &core::panic::PanicInfo<'_>) -> ! {
+            cortex_m::peripheral::SCB::sys_reset()
+        }
+    };
+}
+
 /// Starts the program whose vector table lies at `address`, with no interrupt enabled or pending.
 ///
 /// # Safety

@@ -79,7 +79,7 @@ impl<'f, F: Firmware> FirmwareTransfer<'f, F> {
     }
 
     fn admit(&mut self, version: u32, bytes: usize) -> Result<(), Refused> {
-        if self.staged.is_some() { Err(BUSY) } else { self.board.admit(version, bytes) }
+        if self.staged.is_some() { Err(Refused::BUSY) } else { self.board.admit(version, bytes) }
     }
 
     fn part(&mut self, part: &Part<'_>) -> Report {
@@ -152,9 +152,6 @@ impl<'f, F: Firmware> FirmwareTransfer<'f, F> {
         Verdict::Kept(report(self.board.version(), Stage::Committed))
     }
 }
-
-/// An update is to be swapped in already.
-const BUSY: Refused = Refused(43);
 
 fn report(version: u32, stage: Stage) -> Report {
     Report { version, received: 0, stage, refusal: 0 }

@@ -7,7 +7,7 @@ use object::elf::{FileHeader32, PT_LOAD};
 use object::read::elf::{ElfFile, ProgramHeader as _};
 use object::{Endianness, Object as _, ObjectSymbol as _};
 use tanbo_flash_map::BOARD_SYMBOL;
-use tanbo_release::{FIRMWARE_RECORD_BYTES, Firmware, Name};
+use tanbo_release::{FIRMWARE_RECORD_BYTES, FIRMWARE_WORD_BYTES, Firmware, Name};
 
 use crate::error::CliError;
 use crate::files;
@@ -17,8 +17,6 @@ use crate::release::ReleaseFacts;
 pub const EXTENSION: &str = "tnf";
 /// Largest file of firmware, with its debug information: 256 MiB.
 const LIMIT: u64 = 1 << 28;
-/// What an image is filled up to: whole words of any board's flash.
-const WORD_BYTES: usize = 32;
 /// As flash that was erased.
 const ERASED: u8 = 0xff;
 
@@ -68,7 +66,7 @@ pub fn image(path: &Path) -> Result<Option<Image>, CliError> {
     } else {
         return Ok(None);
     };
-    image.bytes.resize(image.bytes.len().next_multiple_of(WORD_BYTES), ERASED);
+    image.bytes.resize(image.bytes.len().next_multiple_of(FIRMWARE_WORD_BYTES), ERASED);
     Ok(Some(image))
 }
 

@@ -8,7 +8,9 @@ use crate::record::Name;
 
 /// Length of the record behind an image, bytes.
 pub const FIRMWARE_RECORD_BYTES: usize = 96;
-/// Bytes of it that are signed.
+/// What an image is filled up to, bytes: the longest word of any flash, so that its record is whole words everywhere.
+pub const FIRMWARE_WORD_BYTES: usize = 32;
+/// Bytes of the record that are signed.
 const SIGNED_BYTES: usize = 32;
 /// ECDSA over P-256 with SHA-256, over an image.
 const SCHEME: u8 = 2;

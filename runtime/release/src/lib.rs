@@ -16,7 +16,9 @@ mod record;
 mod sign;
 
 pub use error::{ReleaseError, SelfTestError};
-pub use firmware::{FIRMWARE_RECORD_BYTES, Firmware, FirmwareImage, stated_firmware, verify_firmware};
+pub use firmware::{
+    FIRMWARE_RECORD_BYTES, FIRMWARE_WORD_BYTES, Firmware, FirmwareImage, stated_firmware, verify_firmware,
+};
 pub use golden::{Golden, MAX_ROW_BYTES};
 pub use key::{KEY_BYTES, KeyId, PublicKey};
 pub use record::{Name, NameError, RECORD_BYTES, Release, SIGNED_BYTES};
